@@ -1,0 +1,2 @@
+//! Trains convolutional networks with WGSL compute shaders.
+pub mod rng;
