@@ -1,2 +1,3 @@
 //! Trains convolutional networks with WGSL compute shaders.
+pub mod data;
 pub mod rng;
