@@ -1,1 +1,77 @@
-fn main() {}
+//! Parses and validates every shader, and writes down what the host has to know of it: entry points,
+//! the bindings that each of them uses, and override constants. A bad shader fails the build.
+
+use naga::front::wgsl;
+use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
+use naga::{AddressSpace, StorageAccess};
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=shaders");
+    println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(root.join("shaders"))?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
+    paths.sort();
+
+    let mut table =
+        String::from("/// Every shader, in the order of their names.\npub const SHADERS: &[Shader] = &[\n");
+    for path in &paths {
+        describe(path, &mut table)?;
+    }
+    table.push_str("];\n");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("shaders.rs"), table)?;
+    Ok(())
+}
+
+/// Appends the description of one shader to the table.
+fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
+    let source = fs::read_to_string(path)?;
+    let shown = path.display().to_string();
+    let module = wgsl::parse_str(&source).map_err(|e| e.emit_to_string_with_path(&source, &shown))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .map_err(|e| e.emit_to_string_with_path(&source, &shown))?;
+
+    let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a shader's name is not UTF-8")?;
+    writeln!(table, "    Shader {{\n        name: {name:?},\n        source: include_str!({shown:?}),")?;
+    let overrides: Vec<&str> = module.overrides.iter().filter_map(|(_, o)| o.name.as_deref()).collect();
+    writeln!(table, "        constants: &{overrides:?},\n        entry_points: &[")?;
+    for (index, entry_point) in module.entry_points.iter().enumerate() {
+        let uses = info.get_entry_point(index);
+        writeln!(table, "            EntryPoint {{\n                name: {:?},", entry_point.name)?;
+        table.push_str("                bindings: &[\n");
+        for (handle, variable) in module.global_variables.iter() {
+            if uses[handle] != GlobalUse::empty() {
+                let (index, name, writable) = binding(variable, &shown)?;
+                writeln!(
+                    table,
+                    "                    Binding {{ index: {index}, name: {name:?}, writable: {writable} }},"
+                )?;
+            }
+        }
+        table.push_str("                ],\n            },\n");
+    }
+    table.push_str("        ],\n    },\n");
+    Ok(())
+}
+
+/// A buffer's binding number, its name, and whether the shader may write to it.
+fn binding<'a>(
+    variable: &'a naga::GlobalVariable,
+    shown: &str,
+) -> Result<(u32, &'a str, bool), Box<dyn Error>> {
+    let name = variable.name.as_deref().ok_or_else(|| format!("{shown}: a buffer has no name"))?;
+    let resource = variable.binding.ok_or_else(|| format!("{shown}: {name} has no binding"))?;
+    if resource.group != 0 {
+        return Err(format!("{shown}: {name} is in group {}; only group 0 is used", resource.group).into());
+    }
+    let AddressSpace::Storage { access } = variable.space else {
+        return Err(format!("{shown}: {name} is not a storage buffer").into());
+    };
+    Ok((resource.binding, name, access.contains(StorageAccess::STORE)))
+}

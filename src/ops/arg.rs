@@ -1,0 +1,116 @@
+//! The arguments that a kernel's twin works on.
+
+use crate::shape::{DType, Shape};
+
+/// The elements of one argument, borrowed from whoever owns the buffer.
+#[derive(Debug)]
+pub enum Data<'a, N> {
+    /// Floats that the kernel only reads.
+    Read(&'a [N]),
+    /// Floats that the kernel writes.
+    Write(&'a mut [N]),
+    /// Integers that the kernel only reads.
+    ReadWords(&'a [u32]),
+    /// Integers that the kernel writes.
+    WriteWords(&'a mut [u32]),
+    /// Bytes of photos; kernels only read them.
+    ReadBytes(&'a [u8]),
+}
+
+/// One argument of a kernel: a shape and its elements.
+#[derive(Debug)]
+pub struct Arg<'a, N> {
+    /// The extent of every axis.
+    pub shape: Shape,
+    /// The elements, row-major.
+    pub data: Data<'a, N>,
+    /// Whether the first axis is the batch.
+    pub batched: bool,
+}
+
+impl<N> Arg<'_, N> {
+    /// The floats, to read. Empty if the argument holds something else.
+    pub fn real(&self) -> &[N] {
+        match &self.data {
+            Data::Read(values) => values,
+            Data::Write(values) => values,
+            _ => &[],
+        }
+    }
+
+    /// The floats, to write. Empty if the argument holds something else or is only read.
+    pub fn real_mut(&mut self) -> &mut [N] {
+        match &mut self.data {
+            Data::Write(values) => values,
+            _ => &mut [],
+        }
+    }
+
+    /// The integers, to read. Empty if the argument holds something else.
+    pub fn words(&self) -> &[u32] {
+        match &self.data {
+            Data::ReadWords(values) => values,
+            Data::WriteWords(values) => values,
+            _ => &[],
+        }
+    }
+
+    /// The integers, to write. Empty if the argument holds something else or is only read.
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        match &mut self.data {
+            Data::WriteWords(values) => values,
+            _ => &mut [],
+        }
+    }
+
+    /// The bytes, to read. Empty if the argument holds something else.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.data {
+            Data::ReadBytes(values) => values,
+            _ => &[],
+        }
+    }
+
+    /// The four axes of (batch, channels, height, width); missing ones count as 1.
+    pub fn nchw(&self) -> [usize; 4] {
+        let mut axes = [1; 4];
+        for (axis, &extent) in axes.iter_mut().zip(&self.shape.0) {
+            *axis = extent;
+        }
+        axes
+    }
+
+    /// Rows and columns of (batch, features), with all axes but the first as features.
+    pub fn rows(&self) -> [usize; 2] {
+        let batch = self.shape.batch();
+        [batch, self.shape.len() / batch.max(1)]
+    }
+}
+
+/// What the plan has to know of an argument to make room for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArgumentSpec {
+    /// The extent of every axis.
+    pub shape: Shape,
+    /// What one element is.
+    pub dtype: DType,
+    /// Whether the first axis is the batch.
+    pub batched: bool,
+}
+
+impl ArgumentSpec {
+    /// Floats whose first axis is the batch.
+    pub fn batched(shape: Shape) -> Self {
+        Self { shape, dtype: DType::F32, batched: true }
+    }
+
+    /// Floats that all samples share.
+    pub fn shared(shape: Shape) -> Self {
+        Self { shape, dtype: DType::F32, batched: false }
+    }
+
+    /// The same as integers.
+    pub fn words(self) -> Self {
+        Self { dtype: DType::U32, ..self }
+    }
+}

@@ -1,0 +1,232 @@
+//! A fully connected layer with bias.
+//!
+//! Input (N, in), weight (out, in), bias (out), output (N, out).
+
+use super::attr::wrong_arguments;
+use super::gemm::{matrix, matrix_mut, multiply};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
+use crate::number::{Accumulator, Number};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// The attributes of a fully connected layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    /// Number of outputs.
+    pub out_features: usize,
+}
+
+/// Samples (`forward`, `backward_input`) or outputs (`backward_weight`) that one invocation computes.
+const BLOCK: usize = 8;
+/// Columns or rows that one task of the fast path computes. It is fixed, so that results do not
+/// depend on the number of threads.
+const TASK: usize = 128;
+
+impl Dense {
+    /// Batch, inputs and outputs.
+    fn extents(&self, inputs: &[Shape]) -> Result<[usize; 3], String> {
+        if self.out_features == 0 {
+            return Err("out_features is 0; it must be at least 1".into());
+        }
+        match inputs.first().map(|input| input.0.as_slice()) {
+            Some(&[batch, features]) if batch > 0 && features > 0 => Ok([batch, features, self.out_features]),
+            Some(axes) => Err(format!(
+                "it needs a row of values, but its input has {} axes; put a flatten layer before it",
+                axes.len().saturating_sub(1)
+            )),
+            None => Err("it has no input".into()),
+        }
+    }
+}
+
+/// `forward` splits its sum among this many invocations, which read neighbouring inputs.
+fn lanes(in_features: usize) -> usize {
+    in_features.min(WORKGROUP)
+}
+
+impl Operator for Dense {
+    const EXACT_ON_INTEGERS: bool = true;
+    const FORWARD: &'static [Kernel] =
+        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).scratch(&["partial"])];
+    const BACKWARD: &'static [Kernel] = &[
+        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]),
+        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]),
+    ];
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [batch, _, out_features] = self.extents(inputs)?;
+        Ok([batch, out_features].into())
+    }
+
+    fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
+        let Ok([_, fan_in, fan_out]) = self.extents(inputs) else { return Vec::new() };
+        let init = Init::GlorotUniform { fan_in, fan_out };
+        vec![
+            Parameter { name: "weight", shape: [fan_out, fan_in].into(), init },
+            Parameter { name: "bias", shape: [fan_out].into(), init: Init::Zeros },
+        ]
+    }
+
+    fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+        let [batch, in_features, out_features] = self.extents(inputs).ok()?;
+        let partial: Shape = [batch, out_features, lanes(in_features)].into();
+        (name == "partial").then(|| ArgumentSpec::batched(partial))
+    }
+
+    fn flops(&self, inputs: &[Shape]) -> u64 {
+        self.extents(inputs).map_or(0, |[batch, fan_in, fan_out]| 2 * (batch * fan_in * fan_out) as u64)
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        match (kernel, args) {
+            ("forward", [input, weight, bias, output]) => {
+                let [_, in_features] = input.rows();
+                let outputs = output.real_mut().chunks_exact_mut(self.out_features);
+                for (output, input) in outputs.zip(input.real().chunks_exact(in_features)) {
+                    let rows = weight.real().chunks_exact(in_features).zip(bias.real());
+                    for (output, (weight, &bias)) in output.iter_mut().zip(rows) {
+                        let mut sum = N::Sum::default();
+                        input.iter().zip(weight).for_each(|(&x, &w)| sum.add_product(x, w));
+                        sum.add(bias);
+                        *output = sum.total();
+                    }
+                }
+            }
+            ("backward_weight", [input, d_output, d_weight, d_bias]) => {
+                let [batch, in_features] = input.rows();
+                let (input, d_output) = (input.real(), d_output.real());
+                for o in 0..self.out_features {
+                    for i in 0..in_features {
+                        let mut sum = N::Sum::default();
+                        for n in 0..batch {
+                            sum.add_product(d_output[n * self.out_features + o], input[n * in_features + i]);
+                        }
+                        d_weight.real_mut()[o * in_features + i] = sum.total();
+                    }
+                    let mut sum = N::Sum::default();
+                    (0..batch).for_each(|n| sum.add(d_output[n * self.out_features + o]));
+                    d_bias.real_mut()[o] = sum.total();
+                }
+            }
+            ("backward_input", [d_output, weight, d_input]) => {
+                let [_, in_features] = d_input.rows();
+                let rows = d_output.real().chunks_exact(self.out_features);
+                for (d_input, d_output) in d_input.real_mut().chunks_exact_mut(in_features).zip(rows) {
+                    for (i, d_input) in d_input.iter_mut().enumerate() {
+                        let mut sum = N::Sum::default();
+                        for (o, &d) in d_output.iter().enumerate() {
+                            sum.add_product(d, weight.real()[o * in_features + i]);
+                        }
+                        *d_input = sum.total();
+                    }
+                }
+            }
+            _ => wrong_arguments(kernel),
+        }
+    }
+
+    fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+        match (kernel, args) {
+            ("forward", [input, weight, bias, output]) => {
+                let [batch, in_features] = input.rows();
+                let x = matrix(input.real(), batch, in_features, in_features);
+                let columns = |first: usize, width: usize, room: &mut [f32]| {
+                    let rows = &weight.real()[first * in_features..];
+                    let w = matrix(rows, width, in_features, in_features);
+                    multiply(matrix_mut(room, batch, width, width), x, w.reversed_axes());
+                };
+                by_columns(batch, output.real_mut(), columns);
+                for row in output.real_mut().chunks_exact_mut(self.out_features) {
+                    row.iter_mut().zip(bias.real()).for_each(|(output, bias)| *output += bias);
+                }
+            }
+            ("backward_weight", [input, d_output, d_weight, d_bias]) => {
+                let [batch, in_features] = input.rows();
+                let x = matrix(input.real(), batch, in_features, in_features);
+                let d = d_output.real();
+                let tasks = d_weight.real_mut().par_chunks_mut(TASK * in_features).enumerate();
+                tasks.for_each(|(task, rows)| {
+                    let height = rows.len() / in_features;
+                    let d = matrix(&d[task * TASK..], batch, height, self.out_features);
+                    multiply(matrix_mut(rows, height, in_features, in_features), d.reversed_axes(), x);
+                });
+                d_bias.real_mut().fill(0.0);
+                for row in d.chunks_exact(self.out_features) {
+                    d_bias.real_mut().iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
+                }
+            }
+            ("backward_input", [d_output, weight, d_input]) => {
+                let [batch, in_features] = d_input.rows();
+                let d = matrix(d_output.real(), batch, self.out_features, self.out_features);
+                let columns = |first: usize, width: usize, room: &mut [f32]| {
+                    let w = matrix(&weight.real()[first..], self.out_features, width, in_features);
+                    multiply(matrix_mut(room, batch, width, width), d, w);
+                };
+                by_columns(batch, d_input.real_mut(), columns);
+            }
+            _ => wrong_arguments(kernel),
+        }
+        true
+    }
+
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
+        let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
+        let lanes = lanes(in_features);
+        let constants = [
+            ("BATCH", batch as f64),
+            ("IN_FEATURES", in_features as f64),
+            ("OUT_FEATURES", out_features as f64),
+            ("LANES", lanes as f64),
+        ];
+        let blocks = batch.div_ceil(BLOCK);
+        let line = |entry_point, invocations| Dispatch::line(entry_point, invocations, &constants);
+        match kernel {
+            "forward" => vec![
+                line("forward_partial", blocks * out_features * lanes),
+                line("forward", batch * out_features),
+            ],
+            "backward_weight" => {
+                vec![line("backward_weight", (in_features + 1) * out_features.div_ceil(BLOCK))]
+            }
+            _ => vec![line("backward_input", in_features * blocks)],
+        }
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        let case = |batch, inputs, out_features| Case::new(Dense { out_features }, [[batch, inputs].into()]);
+        vec![
+            case(1, 1, 1),
+            case(3, 7, 5),
+            case(8, WORKGROUP, 8),
+            case(9, WORKGROUP + 1, 17),
+            case(20, 300, 1),
+            case(2, 129, 131),
+            case(33, 28, 14),
+        ]
+    }
+}
+
+/// Fills the columns of a row-major matrix with `rows` rows, [`TASK`] columns at a time in parallel.
+/// `compute(first column, columns, room)` leaves its part in `room`, row-major.
+fn by_columns(rows: usize, product: &mut [f32], compute: impl Fn(usize, usize, &mut [f32]) + Sync) {
+    let columns = product.len() / rows.max(1);
+    let parts: Vec<Vec<f32>> = (0..columns.div_ceil(TASK))
+        .into_par_iter()
+        .map(|task| {
+            let first = task * TASK;
+            let width = TASK.min(columns - first);
+            let mut room = vec![0.0; rows * width];
+            compute(first, width, &mut room);
+            room
+        })
+        .collect();
+    for (task, part) in parts.iter().enumerate() {
+        let width = part.len() / rows.max(1);
+        for (row, values) in part.chunks_exact(width).enumerate() {
+            product[row * columns + task * TASK..][..width].copy_from_slice(values);
+        }
+    }
+}

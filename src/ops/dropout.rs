@@ -1,0 +1,99 @@
+//! Inverted dropout (Srivastava et al., 2014): during training an element is zeroed with probability
+//! `rate`, and the others grow by `1 / (1 - rate)`. A prediction leaves the layer out.
+//!
+//! Nothing is stored for the backward pass: the mask is drawn again. Element `e` of a sample is
+//! dropped if word `e % 4` of Philox's draw (`e / 4`, sample, epoch, stream) is below `rate * 2^32`.
+
+use super::attr::wrong_arguments;
+use super::{Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
+use crate::number::Number;
+use crate::rng::{Generator, Stream, philox4x32};
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// The attributes of dropout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// The probability of an element to be dropped, 0 <= rate < 1.
+    pub rate: f64,
+    /// Tells the dropout layers of a model apart. The graph numbers them in their order.
+    #[serde(default)]
+    pub stream: u32,
+}
+
+impl Dropout {
+    /// Words below this one drop their element.
+    fn threshold(&self) -> u32 {
+        (self.rate * 4_294_967_296.0) as u32
+    }
+
+    fn apply<N: Number>(&self, batch: &[u32], sample: &[u32], from: &[N], to: &mut [N]) {
+        let features = from.len() / sample.len().max(1);
+        let key = [batch[BATCH_SEED], batch[BATCH_SEED + 1]];
+        let scale = N::constant(1.0 / (1.0 - self.rate));
+        for (n, &sample) in sample.iter().enumerate() {
+            let mut words = [0; 4];
+            for e in 0..features {
+                if e % 4 == 0 {
+                    let counter = [e as u32 / 4, sample, batch[BATCH_EPOCH], Stream::DROPOUT + self.stream];
+                    words = philox4x32(counter, key);
+                }
+                let at = n * features + e;
+                to[at] = if words[e % 4] < self.threshold() { N::zero() } else { from[at] * scale };
+            }
+        }
+    }
+}
+
+impl Operator for Dropout {
+    const FORWARD: &'static [Kernel] =
+        &[Kernel::new("forward", &["input", "sample", "batch"], &["output"]).per_sample()];
+    const BACKWARD: &'static [Kernel] =
+        &[Kernel::new("backward_input", &["d_output", "sample", "batch"], &["d_input"]).per_sample()];
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        if !(0.0..1.0).contains(&self.rate) {
+            return Err(format!("the rate is {}; it must be at least 0 and below 1", self.rate));
+        }
+        inputs.first().cloned().ok_or_else(|| "it has no input".into())
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        let [from, sample, batch, to] = args else { wrong_arguments(kernel) };
+        self.apply(batch.words(), sample.words(), from.real(), to.real_mut());
+    }
+
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let input = shape(if kernel == "forward" { "input" } else { "d_input" });
+        let batch = input.batch();
+        let features = input.len() / batch.max(1);
+        let constants = [
+            ("BATCH", batch as f64),
+            ("FEATURES", features as f64),
+            ("THRESHOLD", f64::from(self.threshold())),
+            ("SCALE", 1.0 / (1.0 - self.rate)),
+            ("STREAM", f64::from(Stream::DROPOUT + self.stream)),
+        ];
+        vec![Dispatch::line(kernel, batch * features.div_ceil(4), &constants)]
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        [
+            (0.0, [1, 1]),
+            (0.25, [3, 7]),
+            (0.5, [2, 4 * WORKGROUP]),
+            (0.9, [5, WORKGROUP + 1]),
+            (0.5, [WORKGROUP, 6]),
+        ]
+        .into_iter()
+        .zip(0..)
+        .map(|((rate, shape), stream)| Case::new(Dropout { rate, stream }, [shape.into()]))
+        .collect()
+    }
+
+    fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+        matches!(name, "sample" | "batch")
+            .then(|| CaseData::Words((0..elements).map(|_| generator.next_u32()).collect()))
+    }
+}

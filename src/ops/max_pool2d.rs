@@ -1,0 +1,163 @@
+//! Two-dimensional max pooling without padding; a remainder at the end is dropped.
+//!
+//! Input (N, C, H, W), output (N, C, OH, OW), and a code for each output: the number `i * kw + j` of
+//! the window's largest element. The first maximum wins, as in PyTorch.
+
+use super::attr::{Padding, Pair, Window, image_axes, wrong_arguments};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use crate::number::{Accumulator, Number};
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// The attributes of max pooling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool2d {
+    /// Height and width of a window.
+    pub kernel: Pair,
+    /// Distance between two windows; that of the kernel if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<Pair>,
+}
+
+impl MaxPool2d {
+    fn windows(&self, inputs: &[Shape]) -> Result<[Window; 2], String> {
+        let [_, _, height, width] = image_axes(inputs)?;
+        let stride = self.stride.unwrap_or(self.kernel);
+        Window::both([height, width], self.kernel, stride, Padding::Valid)
+    }
+
+    /// The windows, once `output_shape` has accepted the input.
+    fn known_windows(&self, input: Shape) -> [Window; 2] {
+        match self.windows(&[input]) {
+            Ok(windows) => windows,
+            Err(reason) => unreachable!("max pooling was accepted although {reason}"),
+        }
+    }
+}
+
+impl Operator for MaxPool2d {
+    const EXACT_ON_INTEGERS: bool = true;
+    const FORWARD: &'static [Kernel] =
+        &[Kernel::new("forward", &["input"], &["output", "code"]).per_sample()];
+    const BACKWARD: &'static [Kernel] =
+        &[Kernel::new("backward_input", &["d_output", "code"], &["d_input"]).per_sample()];
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [batch, channels, ..] = image_axes(inputs)?;
+        let [y, x] = self.windows(inputs)?;
+        Ok([batch, channels, y.output, x.output].into())
+    }
+
+    fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+        let output = self.output_shape(inputs).ok()?;
+        (name == "code").then(|| ArgumentSpec::batched(output).words())
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        match (kernel, args) {
+            ("forward", [input, output, code]) => {
+                let windows = self.known_windows(input.shape.clone());
+                forward(windows, input.real(), output.real_mut(), code.words_mut());
+            }
+            ("backward_input", [d_output, code, d_input]) => {
+                let windows = self.known_windows(d_input.shape.clone());
+                backward_input(windows, d_output.real(), code.words(), d_input.real_mut());
+            }
+            _ => wrong_arguments(kernel),
+        }
+    }
+
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let input = shape(if kernel == "forward" { "input" } else { "d_input" });
+        let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
+        let [y, x] = self.known_windows(input);
+        let constants = [
+            ("PLANES", planes as f64),
+            ("IN_HEIGHT", y.input as f64),
+            ("IN_WIDTH", x.input as f64),
+            ("OUT_HEIGHT", y.output as f64),
+            ("OUT_WIDTH", x.output as f64),
+            ("KERNEL_HEIGHT", y.kernel as f64),
+            ("KERNEL_WIDTH", x.kernel as f64),
+            ("STRIDE_Y", y.stride as f64),
+            ("STRIDE_X", x.stride as f64),
+        ];
+        let invocations = match kernel {
+            "forward" => planes * y.output * x.output,
+            _ => planes * y.input * x.input,
+        };
+        vec![Dispatch::line(kernel, invocations, &constants)]
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        let case = |input: [usize; 4], kernel, stride: Option<[usize; 2]>| {
+            let op = MaxPool2d { kernel: Pair(kernel), stride: stride.map(Pair) };
+            Case::new(op, [input.into()])
+        };
+        vec![
+            case([1, 1, 1, 1], [1, 1], None),
+            case([2, 3, 7, 9], [2, 2], None),
+            case([2, 5, 8, 6], [2, 2], Some([2, 2])),
+            case([1, 3, 13, 11], [3, 3], Some([2, 2])),
+            case([2, 2, 10, 17], [3, 2], Some([1, 3])),
+            case([1, 2, 9, 9], [2, 2], Some([4, 5])),
+            case([1, WORKGROUP + 3, 5, 5], [5, 5], None),
+        ]
+    }
+}
+
+fn forward<N: Number>([y, x]: [Window; 2], input: &[N], output: &mut [N], code: &mut [u32]) {
+    let (in_pixels, out_pixels) = (y.input * x.input, y.output * x.output);
+    for (plane, (output, code)) in
+        output.chunks_exact_mut(out_pixels).zip(code.chunks_exact_mut(out_pixels)).enumerate()
+    {
+        let input = &input[plane * in_pixels..][..in_pixels];
+        for out_y in 0..y.output {
+            for out_x in 0..x.output {
+                let first = out_y * y.stride * x.input + out_x * x.stride;
+                let mut largest = input[first];
+                let mut winner = 0;
+                for tap in 1..y.kernel * x.kernel {
+                    let value = input[first + tap / x.kernel * x.input + tap % x.kernel];
+                    if value.value() > largest.value() {
+                        largest = value;
+                        winner = tap as u32;
+                    }
+                }
+                output[out_y * x.output + out_x] = largest;
+                code[out_y * x.output + out_x] = winner;
+            }
+        }
+    }
+}
+
+fn backward_input<N: Number>([y, x]: [Window; 2], d_output: &[N], code: &[u32], d_input: &mut [N]) {
+    let (in_pixels, out_pixels) = (y.input * x.input, y.output * x.output);
+    // Windows that do not overlap give each input at most one gradient: no sums are needed.
+    if y.stride >= y.kernel && x.stride >= x.kernel {
+        d_input.fill(N::zero());
+        for plane in 0..d_output.len() / out_pixels {
+            for out_y in 0..y.output {
+                for out_x in 0..x.output {
+                    let from = plane * out_pixels + out_y * x.output + out_x;
+                    let tap = code[from] as usize;
+                    let in_y = out_y * y.stride + tap / x.kernel;
+                    let in_x = out_x * x.stride + tap % x.kernel;
+                    d_input[plane * in_pixels + in_y * x.input + in_x] = d_output[from];
+                }
+            }
+        }
+        return;
+    }
+    let mut sums: Vec<N::Sum> = d_input.iter().map(|_| N::Sum::default()).collect();
+    for (from, (&d, &tap)) in d_output.iter().zip(code).enumerate() {
+        let (plane, pixel) = (from / out_pixels, from % out_pixels);
+        let in_y = pixel / x.output * y.stride + tap as usize / x.kernel;
+        let in_x = pixel % x.output * x.stride + tap as usize % x.kernel;
+        sums[plane * in_pixels + in_y * x.input + in_x].add(d);
+    }
+    for (d_input, sum) in d_input.iter_mut().zip(sums) {
+        *d_input = sum.total();
+    }
+}

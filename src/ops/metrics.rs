@@ -1,0 +1,102 @@
+//! Running sums of a branch's loss and metric, kept on the device and read once an epoch.
+//!
+//! Sums are (3): loss times samples; metric, summed over samples; samples.
+
+use super::attr::wrong_arguments;
+use super::mse::some_real_samples;
+use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
+use crate::number::{Accumulator, Number};
+use crate::rng::Generator;
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// What a branch is measured by, besides its loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// `|input - target|`; its mean is the mean absolute error (MAE).
+    AbsoluteError,
+    /// 1 where the logit and the target choose the same class, else 0; its mean is the accuracy.
+    BinaryAccuracy,
+}
+
+/// Adds a batch to the running sums.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// What is summed besides the loss.
+    pub metric: Metric,
+}
+
+/// Number of running sums.
+pub const SUMS: usize = 3;
+
+impl Operator for Metrics {
+    const FORWARD: &'static [Kernel] =
+        &[Kernel::new("accumulate", &["input", "targets", "loss", "batch", "sums"], &["sums"])];
+
+    fn output_shape(&self, _inputs: &[Shape]) -> Result<Shape, String> {
+        Ok([SUMS].into())
+    }
+
+    fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+        match name {
+            "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
+            "loss" => Some(ArgumentSpec::shared([1].into())),
+            "sums" => Some(ArgumentSpec::shared([SUMS].into())),
+            _ => None,
+        }
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        let [input, target, loss, batch, sums] = args else { wrong_arguments(kernel) };
+        let [samples, features] = input.rows();
+        let count = (batch.words()[BATCH_COUNT] as usize).min(samples);
+        let mut metric = N::Sum::default();
+        for n in 0..count {
+            let (x, t) = (input.real()[n * features], target.real()[n * features]);
+            metric.add(match self.metric {
+                Metric::AbsoluteError => (x - t).abs(),
+                Metric::BinaryAccuracy => {
+                    N::exact(f32::from((x.value() > 0.0) == (t.value() > 0.5)))
+                }
+            });
+        }
+        let loss = loss.real()[0];
+        let sums = sums.real_mut();
+        sums[0] = sums[0] + loss * N::exact(count as f32);
+        sums[1] = sums[1] + metric.total();
+        sums[2] = sums[2] + N::exact(count as f32);
+    }
+
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let input = shape("input");
+        let samples = input.batch();
+        let constants = [
+            ("SAMPLES", samples as f64),
+            ("FEATURES", (input.len() / samples.max(1)) as f64),
+            ("IS_ACCURACY", f64::from(u8::from(self.metric == Metric::BinaryAccuracy))),
+        ];
+        vec![Dispatch::line(kernel, 1, &constants)]
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        let mut cases = Vec::new();
+        for metric in [Metric::AbsoluteError, Metric::BinaryAccuracy] {
+            for shape in [[1, 1], [7, 1], [20, 3], [WORKGROUP + 1, 2]] {
+                cases.push(Case::new(Metrics { metric }, [shape.into()]));
+            }
+        }
+        cases
+    }
+
+    fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+        match name {
+            "targets" => {
+                Some(CaseData::Real((0..elements).map(|_| generator.below(2) as f32).collect()))
+            }
+            "batch" => Some(CaseData::Words(some_real_samples(generator))),
+            _ => None,
+        }
+    }
+}

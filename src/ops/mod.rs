@@ -1,0 +1,402 @@
+//! The operators, one file each, and the one table of them all.
+//!
+//! An operator is `shaders/NAME.wgsl`, `src/ops/NAME.rs` and a row in the table below. A *kernel*
+//! is what runs as one step of a plan and is proven as a whole: `conv2d.forward`, `conv2d.d_input`.
+//! Arguments go by name: `input`, `output`, the names of the parameters, and `d_` before any of
+//! these for its gradient. Everything that wires kernels together (plans, twins, bind groups, cases)
+//! goes by these names, and a shader's bindings carry the same ones.
+
+mod arg;
+pub mod attr;
+mod gemm;
+pub use arg::{Arg, ArgumentSpec, Data};
+pub use metrics::Metric;
+
+use crate::number::Number;
+use crate::rng::Generator;
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// A kernel's name and the names of its arguments.
+///
+/// A twin gets the arguments in this order: `reads`, then those of `writes` that are not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel {
+    /// Such as `forward` or `d_input`.
+    pub name: &'static str,
+    /// Arguments that the kernel reads.
+    pub reads: &'static [&'static str],
+    /// Arguments that the kernel writes, every element of them. One that is also read is changed in
+    /// place.
+    pub writes: &'static [&'static str],
+    /// Room for intermediate results between the kernel's own dispatches.
+    pub scratch: &'static [&'static str],
+    /// Whether each sample's results depend on no other sample, so that the batch may be split.
+    pub per_sample: bool,
+}
+
+impl Kernel {
+    /// A kernel that reads `reads` and writes `writes`, where samples may depend on each other.
+    pub const fn new(
+        name: &'static str,
+        reads: &'static [&'static str],
+        writes: &'static [&'static str],
+    ) -> Self {
+        Self { name, reads, writes, scratch: &[], per_sample: false }
+    }
+
+    /// The same kernel, whose samples do not depend on each other.
+    pub const fn per_sample(self) -> Self {
+        Self { per_sample: true, ..self }
+    }
+
+    /// The same kernel with room for intermediate results.
+    pub const fn scratch(self, scratch: &'static [&'static str]) -> Self {
+        Self { scratch, ..self }
+    }
+
+    /// The names of the twin's arguments, in order.
+    pub fn arguments(&self) -> impl Iterator<Item = &'static str> {
+        self.reads.iter().chain(self.writes.iter().filter(|name| !self.reads.contains(name))).copied()
+    }
+}
+
+/// How a parameter starts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Init {
+    /// All zeros.
+    Zeros,
+    /// Uniform within `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
+    GlorotUniform {
+        /// Inputs that one output sees.
+        fan_in: usize,
+        /// Outputs that one input reaches.
+        fan_out: usize,
+    },
+}
+
+/// A parameter of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Such as `weight`.
+    pub name: &'static str,
+    /// The extent of every axis, in PyTorch's order.
+    pub shape: Shape,
+    /// How it starts.
+    pub init: Init,
+}
+
+/// One dispatch of an entry point of the operator's shader.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// The entry point in the operator's shader.
+    pub entry_point: String,
+    /// Values of the shader's `override` constants.
+    pub constants: Vec<(String, f64)>,
+    /// Workgroups along x, y and z.
+    pub workgroups: [u32; 3],
+}
+
+/// Invocations in a workgroup of a kernel whose invocations are numbered along one line.
+pub const WORKGROUP: usize = 64;
+/// WebGPU's default limit of workgroups along one axis.
+const MAX_WORKGROUPS_AXIS: usize = 65_535;
+
+impl Dispatch {
+    /// Numbers `invocations` along one line, [`WORKGROUP`] a workgroup. The line is folded into rows
+    /// of `num_workgroups.x` workgroups; the shader's `line_index` puts it together again, and
+    /// invocations beyond the end have to return at once.
+    pub fn line(entry_point: &str, invocations: usize, constants: &[(&str, f64)]) -> Self {
+        let workgroups = invocations.div_ceil(WORKGROUP).max(1);
+        let rows = workgroups.div_ceil(MAX_WORKGROUPS_AXIS);
+        let columns = workgroups.div_ceil(rows);
+        Self {
+            entry_point: entry_point.into(),
+            constants: constants.iter().map(|&(name, value)| (name.into(), value)).collect(),
+            workgroups: [columns as u32, rows as u32, 1],
+        }
+    }
+}
+
+/// Inputs for which an operator's kernels are proven.
+#[derive(Debug, Clone)]
+pub struct Case<Operator> {
+    /// The operator with its attributes.
+    pub op: Operator,
+    /// The shapes of its inputs.
+    pub inputs: Vec<Shape>,
+}
+
+impl<O> Case<O> {
+    /// An operator and the shapes of its inputs.
+    pub fn new(op: O, inputs: impl IntoIterator<Item = Shape>) -> Self {
+        Self { op, inputs: inputs.into_iter().collect() }
+    }
+}
+
+/// The argument `batch` is this many words that the host writes before every step.
+pub const BATCH_WORDS: usize = 5;
+/// Word of `batch`: how many samples of the batch are real. Those after them count for nothing.
+pub const BATCH_COUNT: usize = 0;
+/// Word of `batch`: the epoch, from 0.
+pub const BATCH_EPOCH: usize = 1;
+/// First of two words of `batch`: the seed, lower half first.
+pub const BATCH_SEED: usize = 2;
+/// Word of `batch`: the bits of the float that the learning rate is multiplied by.
+pub const BATCH_RATE_FACTOR: usize = 4;
+
+/// The weight of a loss that the model says nothing of.
+fn unit_weight() -> f64 {
+    1.0
+}
+
+/// Where an operator may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A layer of a model.
+    Layer,
+    /// The loss of a branch.
+    Loss,
+    /// The optimiser of a model.
+    Optimizer,
+    /// Placed by the plan itself.
+    Internal,
+}
+
+/// What every operator tells of itself.
+///
+/// `inputs` are the shapes of the inputs, batch first.
+pub trait Operator: Sized {
+    /// The names of its inputs. A layer's inputs are the outputs of the layers before it.
+    const INPUTS: &'static [&'static str] = &["input"];
+    /// Kernels of the forward pass, in order. None at all: the output is the input, seen with
+    /// another shape.
+    const FORWARD: &'static [Kernel];
+    /// Whether integers give integers, so that float32 computes small ones without any error.
+    const EXACT_ON_INTEGERS: bool = false;
+    /// Kernels of the backward pass, in order.
+    const BACKWARD: &'static [Kernel] = &[];
+
+    /// The shape of the output, or what is wrong with the attributes or the inputs.
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String>;
+
+    /// The parameters that training changes.
+    fn parameters(&self, _inputs: &[Shape]) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// Arguments that are neither input, output, parameter nor the gradient of one.
+    fn local(&self, _name: &str, _inputs: &[Shape]) -> Option<ArgumentSpec> {
+        None
+    }
+
+    /// Floating-point operations of the forward pass; a multiplication and an addition are two.
+    fn flops(&self, _inputs: &[Shape]) -> u64 {
+        0
+    }
+
+    /// Computes a kernel in plain loops from the formula. `args` are in the order of
+    /// [`Kernel::arguments`].
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]);
+
+    /// Computes a kernel fast, or returns false where the twin is fast enough.
+    fn fast(&self, _kernel: &str, _args: &mut [Arg<f32>]) -> bool {
+        false
+    }
+
+    /// A kernel as dispatches of the operator's shader. `shape` gives the shape of an argument.
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch>;
+
+    /// What the kernels are proven for.
+    fn cases() -> Vec<Case<Self>>;
+
+    /// What a loss counts in the sum over all branches; 1 for everything else.
+    fn loss_weight(&self) -> f64 {
+        1.0
+    }
+
+    /// Fills an argument of a case with values that make sense for it; `None` where any do.
+    fn fill(&self, _name: &str, _elements: usize, _generator: &mut Generator) -> Option<CaseData> {
+        None
+    }
+}
+
+/// Values that an operator wants for an argument of its cases.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CaseData {
+    /// Floats.
+    Real(Vec<f32>),
+    /// Integers.
+    Words(Vec<u32>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+macro_rules! operators {
+    ($($module:ident :: $operator:ident, $role:ident;)+) => {
+        $(pub mod $module;)+
+
+        /// Any operator with its attributes.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "op", rename_all = "snake_case")]
+        #[expect(missing_docs, reason = "each variant is documented at its type")]
+        pub enum Op {
+            $($operator($module::$operator),)+
+        }
+
+        impl Op {
+            /// Every operator's name and where it may stand.
+            pub const TABLE: &'static [(&'static str, Role)] =
+                &[$((stringify!($module), Role::$role)),+];
+
+            /// Reads the attributes of the operator `name`.
+            pub fn parse<'de, D: serde::Deserializer<'de>>(name: &str, attributes: D) -> Result<Op, D::Error> {
+                match name {
+                    $(stringify!($module) => $module::$operator::deserialize(attributes).map(Op::$operator),)+
+                    _ => Err(serde::de::Error::custom(format!("there is no operator {name:?}"))),
+                }
+            }
+
+            /// The cases of every operator.
+            pub fn all_cases() -> Vec<Case<Op>> {
+                let mut cases = Vec::new();
+                $(cases.extend($module::$operator::cases().into_iter()
+                    .map(|case| Case { op: Op::$operator(case.op), inputs: case.inputs }));)+
+                cases
+            }
+
+            /// The operator's name, which is also that of its files.
+            pub fn name(&self) -> &'static str {
+                match self { $(Op::$operator(_) => stringify!($module),)+ }
+            }
+
+            /// The names of the inputs.
+            pub fn inputs(&self) -> &'static [&'static str] {
+                match self { $(Op::$operator(_) => $module::$operator::INPUTS,)+ }
+            }
+
+            /// See [`Operator::FORWARD`].
+            pub fn forward(&self) -> &'static [Kernel] {
+                match self { $(Op::$operator(_) => $module::$operator::FORWARD,)+ }
+            }
+
+            /// See [`Operator::BACKWARD`].
+            pub fn backward(&self) -> &'static [Kernel] {
+                match self { $(Op::$operator(_) => $module::$operator::BACKWARD,)+ }
+            }
+
+            /// See [`Operator::EXACT_ON_INTEGERS`].
+            pub fn is_exact_on_integers(&self) -> bool {
+                match self { $(Op::$operator(_) => $module::$operator::EXACT_ON_INTEGERS,)+ }
+            }
+
+            /// See [`Operator::loss_weight`].
+            pub fn loss_weight(&self) -> f64 {
+                match self { $(Op::$operator(op) => op.loss_weight(),)+ }
+            }
+
+            /// See [`Operator::output_shape`].
+            pub fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+                match self { $(Op::$operator(op) => op.output_shape(inputs),)+ }
+            }
+
+            /// See [`Operator::parameters`].
+            pub fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
+                match self { $(Op::$operator(op) => op.parameters(inputs),)+ }
+            }
+
+            /// See [`Operator::local`].
+            pub fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+                match self { $(Op::$operator(op) => op.local(name, inputs),)+ }
+            }
+
+            /// See [`Operator::flops`].
+            pub fn flops(&self, inputs: &[Shape]) -> u64 {
+                match self { $(Op::$operator(op) => op.flops(inputs),)+ }
+            }
+
+            /// See [`Operator::twin`].
+            pub fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+                match self { $(Op::$operator(op) => op.twin(kernel, args),)+ }
+            }
+
+            /// See [`Operator::fast`].
+            pub fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+                match self { $(Op::$operator(op) => op.fast(kernel, args),)+ }
+            }
+
+            /// See [`Operator::dispatches`].
+            pub fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+                match self { $(Op::$operator(op) => op.dispatches(kernel, shape),)+ }
+            }
+
+            /// See [`Operator::fill`].
+            pub fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+                match self { $(Op::$operator(op) => op.fill(name, elements, generator),)+ }
+            }
+        }
+    };
+}
+
+// The table of operators: `shaders/MODULE.wgsl`, `src/ops/MODULE.rs`, and where it may stand.
+operators! {
+    augment::Augment, Internal;
+    conv2d::Conv2d, Layer;
+    max_pool2d::MaxPool2d, Layer;
+    relu::Relu, Layer;
+    dropout::Dropout, Layer;
+    flatten::Flatten, Layer;
+    dense::Dense, Layer;
+    add::Add, Layer;
+    mse::Mse, Loss;
+    bce_with_logits::BceWithLogits, Loss;
+    metrics::Metrics, Internal;
+    adam::Adam, Optimizer;
+}
+
+impl Op {
+    /// Whether the operator has nothing to compute: its output is its input with another shape.
+    pub fn is_view(&self) -> bool {
+        self.forward().is_empty()
+    }
+
+    /// Where the operator may stand.
+    pub fn role_of(&self) -> Role {
+        Self::role(self.name()).unwrap_or(Role::Internal)
+    }
+
+    /// Where the operator of this name may stand, if there is one.
+    pub fn role(name: &str) -> Option<Role> {
+        Self::TABLE.iter().find(|(other, _)| *other == name).map(|&(_, role)| role)
+    }
+
+    /// The kernel of this name.
+    pub fn kernel(&self, name: &str) -> Option<&'static Kernel> {
+        self.forward().iter().chain(self.backward()).find(|kernel| kernel.name == name)
+    }
+
+    /// What the argument `name` looks like for inputs of these shapes.
+    pub fn argument(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+        if let Some(local) = self.local(name, inputs) {
+            return Some(local);
+        }
+        match name {
+            "batch" => return Some(ArgumentSpec::shared([BATCH_WORDS].into()).words()),
+            "sample" => {
+                let batch = inputs.first().map_or(1, Shape::batch);
+                return Some(ArgumentSpec::batched([batch].into()).words());
+            }
+            _ => {}
+        }
+        let plain = name.strip_prefix("d_").unwrap_or(name);
+        if plain == "output" {
+            return self.output_shape(inputs).ok().map(ArgumentSpec::batched);
+        }
+        if let Some(index) = self.inputs().iter().position(|input| *input == plain) {
+            return inputs.get(index).cloned().map(ArgumentSpec::batched);
+        }
+        let parameters = self.parameters(inputs);
+        let parameter = parameters.into_iter().find(|parameter| parameter.name == plain)?;
+        Some(ArgumentSpec::shared(parameter.shape))
+    }
+}
