@@ -1,0 +1,201 @@
+//! Layers with inferred shapes, parameters and costs. It knows nothing of memory.
+
+use crate::ops::attr::IMAGE_CHANNELS;
+use crate::ops::augment::Augment;
+use crate::ops::{Op, Parameter};
+use crate::shape::Shape;
+use crate::spec::{Layer, Spec, SpecError, Target};
+
+/// A layer in place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The layer's name, after its branch's name and a dot.
+    pub name: String,
+    /// The operator with its attributes.
+    pub op: Op,
+    /// Positions of the nodes that it reads. The first node reads the photos.
+    pub inputs: Vec<usize>,
+    /// The shapes of its inputs, batch first.
+    pub input_shapes: Vec<Shape>,
+    /// The shape of its output, batch first.
+    pub shape: Shape,
+    /// The line in the model file.
+    pub line: usize,
+}
+
+impl Node {
+    /// Its parameters.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.op.parameters(&self.input_shapes)
+    }
+
+    /// The number of its parameters' elements.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters().iter().map(|parameter| parameter.shape.len()).sum()
+    }
+
+    /// Floating-point operations of the forward pass for the whole batch.
+    pub fn flops(&self) -> u64 {
+        self.op.flops(&self.input_shapes)
+    }
+}
+
+/// Where a branch ends.
+#[derive(Debug, Clone)]
+pub struct BranchEnd {
+    /// The branch's name.
+    pub name: String,
+    /// What it learns.
+    pub target: Target,
+    /// The node whose output is the branch's.
+    pub node: usize,
+    /// The operator of the loss.
+    pub loss: Op,
+}
+
+/// A model for batches of one size.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Samples a batch.
+    pub batch: usize,
+    /// The nodes, each after those that it reads. The first makes floats of photos.
+    pub nodes: Vec<Node>,
+    /// Where the branches end.
+    pub branches: Vec<BranchEnd>,
+    /// The optimiser.
+    pub optimizer: Op,
+}
+
+impl Graph {
+    /// Infers all shapes of a model for batches of `batch` samples.
+    pub fn new(spec: &Spec, batch: usize) -> Result<Graph, SpecError> {
+        let range = spec.input.range;
+        let photos: Shape = [batch, spec.input.height, spec.input.width, IMAGE_CHANNELS].into();
+        let mut builder = Builder { spec, nodes: Vec::new(), dropouts: 0 };
+        builder.push("photo".into(), Op::Augment(Augment { range }), vec![], vec![photos], 1)?;
+        let mut shared = 0;
+        for layer in &spec.layers {
+            shared = builder.layer(layer, "", shared)?;
+        }
+        let mut branches = Vec::new();
+        for branch in &spec.branches {
+            let mut node = shared;
+            for layer in &branch.layers {
+                node = builder.layer(layer, &branch.name, node)?;
+            }
+            let shape = &builder.nodes[node].shape;
+            if shape.len() != batch {
+                return Err(spec.error(
+                    branch.line,
+                    format!(
+                        "branch {:?} ends with {} values a photo, but {} is one value; end it with a dense layer \
+                         of out_features = 1",
+                        branch.name,
+                        shape.len() / batch.max(1),
+                        branch.target.name()
+                    ),
+                ));
+            }
+            let [name, loss] = [branch.name.clone(), branch.loss.name().into()];
+            branch.loss.output_shape(&[shape.clone()]).map_err(|reason| {
+                spec.error(branch.line, format!("loss {loss:?} of branch {name:?}: {reason}"))
+            })?;
+            branches.push(BranchEnd { name, target: branch.target, node, loss: branch.loss.clone() });
+        }
+        spec.optimizer
+            .output_shape(&[[1].into()])
+            .map_err(|reason| spec.error(1, format!("optimizer {:?}: {reason}", spec.optimizer.name())))?;
+        Ok(Graph { batch, nodes: builder.nodes, branches, optimizer: spec.optimizer.clone() })
+    }
+
+    /// Every parameter with its full name, such as `age.conv3.weight`, in the order of the nodes.
+    pub fn parameters(&self) -> Vec<(String, Parameter)> {
+        let named = |node: &Node| {
+            let prefix = node.name.clone();
+            node.parameters()
+                .into_iter()
+                .map(move |parameter| (format!("{prefix}.{}", parameter.name), parameter))
+        };
+        self.nodes.iter().flat_map(named).collect()
+    }
+
+    /// The number of all parameters' elements.
+    pub fn parameter_count(&self) -> usize {
+        self.nodes.iter().map(Node::parameter_count).sum()
+    }
+
+    /// Floating-point operations of the forward pass for the whole batch.
+    pub fn flops(&self) -> u64 {
+        self.nodes.iter().map(Node::flops).sum()
+    }
+}
+
+struct Builder<'a> {
+    spec: &'a Spec,
+    nodes: Vec<Node>,
+    dropouts: u32,
+}
+
+impl Builder<'_> {
+    fn layer(&mut self, layer: &Layer, branch: &str, before: usize) -> Result<usize, SpecError> {
+        let plain =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !plain(&layer.name) || !(branch.is_empty() || plain(branch)) {
+            let message = format!("the name {:?} may only hold letters, digits and _", layer.name);
+            return Err(self.spec.error(layer.line, message));
+        }
+        let full = |name: &str| if branch.is_empty() { name.into() } else { format!("{branch}.{name}") };
+        let name: String = full(&layer.name);
+        if self.find(&name).is_some() {
+            return Err(self.spec.error(layer.line, format!("there are two layers {name:?}; rename one")));
+        }
+        let mut inputs = Vec::new();
+        for input in &layer.inputs {
+            let found = self.find(&full(input)).or_else(|| self.find(input));
+            inputs.push(found.ok_or_else(|| {
+                self.spec.error(layer.line, format!("layer {name:?}: no layer {input:?} comes before it"))
+            })?);
+        }
+        if inputs.is_empty() {
+            inputs.push(before);
+        }
+        if inputs.len() != layer.op.inputs().len() {
+            let (needs, has) = (layer.op.inputs().len(), inputs.len());
+            let message = format!("layer {name:?}: {} reads {needs} inputs, but has {has}", layer.op.name());
+            return Err(self.spec.error(layer.line, message));
+        }
+        let mut op = layer.op.clone();
+        if let Op::Dropout(dropout) = &mut op {
+            dropout.stream = self.dropouts;
+            self.dropouts += 1;
+        }
+        let shapes = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
+        self.push(name, op, inputs, shapes, layer.line)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node.name == name)
+    }
+
+    fn push(
+        &mut self,
+        name: String,
+        op: Op,
+        inputs: Vec<usize>,
+        input_shapes: Vec<Shape>,
+        line: usize,
+    ) -> Result<usize, SpecError> {
+        let error =
+            |reason: String| self.spec.error(line, format!("layer {name:?} ({}): {reason}", op.name()));
+        let shape = op.output_shape(&input_shapes).map_err(error)?;
+        for (what, shape) in [("output", shape.clone())].into_iter().chain(
+            op.parameters(&input_shapes).into_iter().map(|parameter| (parameter.name, parameter.shape)),
+        ) {
+            if shape.checked_len().is_none() {
+                return Err(error(format!("it is too large: its {what} of {shape} has over 2^31 elements")));
+            }
+        }
+        self.nodes.push(Node { name, op, inputs, input_shapes, shape, line });
+        Ok(self.nodes.len() - 1)
+    }
+}
