@@ -1,8 +1,11 @@
 //! Trains convolutional networks with WGSL compute shaders.
+pub mod cpu;
 pub mod data;
+pub mod gpu;
 pub mod graph;
 pub mod number;
 pub mod ops;
+pub mod plan;
 pub mod rng;
 pub mod shaders;
 pub mod shape;

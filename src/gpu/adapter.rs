@@ -1,0 +1,181 @@
+//! Which adapters there are, and which one is meant.
+
+use crate::plan::BackendInfo;
+use serde::Serialize;
+use wgpu::{Backends, DeviceType, DownlevelFlags, Limits};
+
+/// An adapter that a driver offers.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    /// wgpu's handle.
+    pub(super) handle: wgpu::Adapter,
+    /// What is known of it.
+    pub report: AdapterReport,
+}
+
+/// What `faceshader adapters` tells of an adapter.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AdapterReport {
+    /// `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// The adapter's name.
+    pub name: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `CPU` or `other`.
+    pub kind: String,
+    /// Whether the driver computes on the CPU.
+    pub is_software: bool,
+    /// The largest buffer that a shader can see at once.
+    pub max_binding_bytes: u64,
+    /// The largest buffer.
+    pub max_buffer_bytes: u64,
+    /// Invocations in a workgroup.
+    pub max_workgroup_invocations: u32,
+    /// Workgroup memory.
+    pub max_workgroup_bytes: u32,
+    /// Storage buffers that a shader can use.
+    pub max_storage_buffers: u32,
+    /// Why it cannot train, if it cannot.
+    pub cannot_train: Option<String>,
+}
+
+/// No adapter fits what was asked for.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("there is no adapter {wanted:?}; there are:\n{available}")]
+pub struct NoSuchAdapter {
+    /// What was asked for.
+    pub wanted: String,
+    /// One line for each adapter that is there.
+    pub available: String,
+}
+
+/// What `--adapter` means.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// The CPU backend.
+    Cpu,
+    /// A GPU, or a driver that plays one.
+    Gpu(Box<Adapter>),
+}
+
+/// Storage buffers that our largest kernel uses.
+const STORAGE_BUFFERS: u32 = 8;
+/// Invocations in the workgroups of our kernels.
+const INVOCATIONS: u32 = crate::ops::WORKGROUP as u32;
+
+/// All adapters, real GPUs first.
+pub fn list() -> Vec<Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = Backends::VULKAN | Backends::METAL | Backends::DX12 | Backends::GL;
+    let instance = wgpu::Instance::new(descriptor);
+    let handles = pollster::block_on(instance.enumerate_adapters(Backends::all()));
+    let mut adapters: Vec<Adapter> = handles.into_iter().map(describe).collect();
+    adapters.sort_by_key(|adapter| adapter.report.is_software);
+    adapters
+}
+
+fn describe(handle: wgpu::Adapter) -> Adapter {
+    let (info, limits) = (handle.get_info(), handle.limits());
+    let kind = match info.device_type {
+        DeviceType::DiscreteGpu => "discrete GPU",
+        DeviceType::IntegratedGpu => "integrated GPU",
+        DeviceType::VirtualGpu => "virtual GPU",
+        DeviceType::Cpu => "CPU",
+        DeviceType::Other => "other",
+    };
+    let software_names = ["llvmpipe", "softpipe", "swiftshader", "lavapipe", "warp", "basic render"];
+    let name = info.name.to_lowercase();
+    let is_software =
+        info.device_type == DeviceType::Cpu || software_names.iter().any(|software| name.contains(software));
+    let report = AdapterReport {
+        backend: backend_name(info.backend).into(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+        kind: kind.into(),
+        is_software,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        cannot_train: obstacle(&handle, &limits),
+        name: info.name,
+    };
+    Adapter { handle, report }
+}
+
+fn backend_name(backend: wgpu::Backend) -> &'static str {
+    match backend {
+        wgpu::Backend::Vulkan => "vulkan",
+        wgpu::Backend::Metal => "metal",
+        wgpu::Backend::Dx12 => "dx12",
+        wgpu::Backend::Gl => "gl",
+        wgpu::Backend::BrowserWebGpu => "webgpu",
+        wgpu::Backend::Noop => "noop",
+    }
+}
+
+/// Why an adapter cannot train.
+fn obstacle(handle: &wgpu::Adapter, limits: &Limits) -> Option<String> {
+    if !handle.get_downlevel_capabilities().flags.contains(DownlevelFlags::COMPUTE_SHADERS) {
+        return Some("it has no compute shaders".into());
+    }
+    if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
+        let has = limits.max_storage_buffers_per_shader_stage;
+        return Some(format!("a shader can use {has} storage buffers, but {STORAGE_BUFFERS} are needed"));
+    }
+    if limits.max_compute_invocations_per_workgroup < INVOCATIONS {
+        let has = limits.max_compute_invocations_per_workgroup;
+        return Some(format!("a workgroup holds {has} invocations, but {INVOCATIONS} are needed"));
+    }
+    None
+}
+
+impl AdapterReport {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let software = if self.is_software { ", software" } else { "" };
+        let obstacle =
+            self.cannot_train.as_ref().map_or(String::new(), |why| format!(" (cannot train: {why})"));
+        format!("{:<7} {} [{}{software}], {}{obstacle}", self.backend, self.name, self.kind, self.driver)
+    }
+
+    /// What goes into the run folder.
+    pub fn info(&self) -> BackendInfo {
+        BackendInfo { backend: self.backend.clone(), adapter: self.name.clone(), driver: self.driver.clone() }
+    }
+}
+
+/// Finds what `wanted` means: `auto`, `cpu`, a backend, or a part of an adapter's name, in any case.
+/// With it comes the reason, for the user to read.
+pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
+    let wanted_lower = wanted.trim().to_lowercase();
+    if wanted_lower == "cpu" {
+        return Ok((Choice::Cpu, "as asked for".into()));
+    }
+    let adapters = list();
+    let can_train = |adapter: &&Adapter| adapter.report.cannot_train.is_none();
+    if wanted_lower == "auto" {
+        return Ok(match adapters.iter().filter(can_train).find(|adapter| !adapter.report.is_software) {
+            Some(adapter) => {
+                (Choice::Gpu(Box::new(adapter.clone())), "the first real GPU that can train".into())
+            }
+            None if adapters.is_empty() => (Choice::Cpu, "no GPU driver was found".into()),
+            None => (Choice::Cpu, "no real GPU was found; software GPUs are used only if asked for".into()),
+        });
+    }
+    let matches = |adapter: &&Adapter| {
+        !wanted_lower.is_empty()
+            && (adapter.report.backend == wanted_lower
+                || adapter.report.name.to_lowercase().contains(&wanted_lower))
+    };
+    match adapters.iter().filter(matches).find(can_train) {
+        Some(adapter) => Ok((Choice::Gpu(Box::new(adapter.clone())), "as asked for".into())),
+        None => {
+            let mut lines: Vec<String> =
+                adapters.iter().map(|adapter| format!("  {}", adapter.report.line())).collect();
+            lines.push("  cpu     this program's own backend".into());
+            Err(NoSuchAdapter { wanted: wanted.into(), available: lines.join("\n") })
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Replays programs on a GPU.
+
+use super::adapter::Adapter;
+use super::device::Device;
+use crate::plan::{Backend, BackendError, BackendInfo, Bound, BufferId, Pipeline, Plan, PlanId, Program};
+use crate::shaders::shader;
+use std::collections::{HashMap, VecDeque};
+use wgpu::{BufferUsages, ShaderStages};
+
+/// How a program is replayed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Keep the driver's and wgpu's checks of indices and loops in the shaders.
+    pub checked: bool,
+}
+
+/// Submissions that may be on their way at once. More would pile up their uploads in memory.
+const IN_FLIGHT: usize = 3;
+
+/// A plan with everything that a device needs to run it.
+#[derive(Debug)]
+struct Prepared {
+    plan: Plan,
+    slots: Vec<wgpu::Buffer>,
+    dispatches: Vec<Dispatch>,
+}
+
+#[derive(Debug)]
+struct Dispatch {
+    step: usize,
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+/// The GPU backend.
+#[derive(Debug)]
+pub struct GpuBackend {
+    device: Device,
+    options: Options,
+    modules: HashMap<String, wgpu::ShaderModule>,
+    shared: HashMap<String, wgpu::Buffer>,
+    plans: Vec<Prepared>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl GpuBackend {
+    /// Opens an adapter.
+    pub fn open(adapter: &Adapter, options: Options) -> Result<Self, BackendError> {
+        Ok(Self {
+            device: Device::open(adapter)?,
+            options,
+            modules: HashMap::new(),
+            shared: HashMap::new(),
+            plans: Vec::new(),
+            in_flight: VecDeque::new(),
+        })
+    }
+
+    fn slots(&mut self, program: &Program) -> Result<Vec<wgpu::Buffer>, BackendError> {
+        let limit = self.device.handle.limits().max_storage_buffer_binding_size as usize;
+        let mut slots = Vec::new();
+        for slot in &program.slots {
+            if slot.bytes > limit {
+                return Err(BackendError::Unsupported(format!(
+                    "{} needs a buffer of {} MiB, but {} binds at most {} MiB; use a smaller batch or model",
+                    program.name,
+                    slot.bytes >> 20,
+                    self.device.info.adapter,
+                    limit >> 20
+                )));
+            }
+            let known = slot.shared_as.as_ref().and_then(|name| self.shared.get(name)).cloned();
+            let buffer = match known {
+                Some(buffer) => buffer,
+                None => self.device.checked(|| {
+                    self.device.handle.create_buffer(&wgpu::BufferDescriptor {
+                        label: slot.shared_as.as_deref(),
+                        size: slot.bytes as u64,
+                        usage: BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
+                        mapped_at_creation: false,
+                    })
+                })?,
+            };
+            if let Some(name) = &slot.shared_as {
+                self.shared.insert(name.clone(), buffer.clone());
+            }
+            slots.push(buffer);
+        }
+        Ok(slots)
+    }
+
+    fn module(&mut self, name: &str) -> Result<wgpu::ShaderModule, BackendError> {
+        if let Some(module) = self.modules.get(name) {
+            return Ok(module.clone());
+        }
+        let source = shader(name).map_or("", |shader| shader.source);
+        let module = self.device.checked(|| shader_module(&self.device, name, source, self.options))?;
+        self.modules.insert(name.into(), module.clone());
+        Ok(module)
+    }
+
+    fn pipeline(
+        &mut self,
+        pipeline: &Pipeline,
+        bindings: &[Bound],
+    ) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout), BackendError> {
+        let module = self.module(&pipeline.shader)?;
+        let label = format!("{}.{}", pipeline.shader, pipeline.entry_point);
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = bindings
+            .iter()
+            .map(|bound| wgpu::BindGroupLayoutEntry {
+                binding: bound.binding,
+                visibility: ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Storage { read_only: !bound.writable },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let constants: Vec<(&str, f64)> =
+            pipeline.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let device = &self.device.handle;
+        self.device.checked(|| {
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(&label),
+                entries: &entries,
+            });
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(&label),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+            let compiled = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(&pipeline.entry_point),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &constants,
+                    zero_initialize_workgroup_memory: true,
+                },
+                cache: None,
+            });
+            (compiled, layout)
+        })
+    }
+
+    /// Records the dispatches that `wanted` picks in one pass, and submits them.
+    fn submit(&mut self, plan: PlanId, wanted: impl Fn(&Dispatch) -> bool) -> Result<(), BackendError> {
+        let Prepared { plan, dispatches, .. } = &self.plans[plan.0];
+        let device = &self.device.handle;
+        let mut encoder =
+            device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for dispatch in dispatches.iter().filter(|dispatch| wanted(dispatch)) {
+                pass.set_pipeline(&dispatch.pipeline);
+                pass.set_bind_group(0, &dispatch.bind_group, &[]);
+                let [x, y, z] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
+        if self.in_flight.len() > IN_FLIGHT {
+            self.device.wait(self.in_flight.pop_front())?;
+        }
+        self.device.healthy()
+    }
+}
+
+/// Compiles a shader. Our own shaders never leave their buffers: every index is computed from
+/// constants of the plan and compared with an extent first, and the tests run them with and without
+/// checks.
+#[allow(unsafe_code)]
+fn shader_module(device: &Device, name: &str, source: &str, options: Options) -> wgpu::ShaderModule {
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    if options.checked {
+        return device.handle.create_shader_module(descriptor);
+    }
+    // SAFETY: the shaders are our own, have no data-dependent index and only loops that end.
+    unsafe { device.handle.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+}
+
+impl Backend for GpuBackend {
+    fn info(&self) -> BackendInfo {
+        self.device.info.clone()
+    }
+
+    fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
+        let program = Program::new(plan).map_err(|error| BackendError::Unsupported(error.to_string()))?;
+        let slots = self.slots(&program)?;
+        let mut compiled: HashMap<usize, (wgpu::ComputePipeline, wgpu::BindGroupLayout)> = HashMap::new();
+        let mut dispatches = Vec::new();
+        for invocation in &program.dispatches {
+            let (pipeline, layout) = match compiled.get(&invocation.pipeline) {
+                Some(known) => known.clone(),
+                None => self.pipeline(&program.pipelines[invocation.pipeline], &invocation.bindings)?,
+            };
+            compiled.insert(invocation.pipeline, (pipeline.clone(), layout.clone()));
+            let entries: Vec<wgpu::BindGroupEntry> = invocation
+                .bindings
+                .iter()
+                .map(|bound| wgpu::BindGroupEntry {
+                    binding: bound.binding,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &slots[bound.slot],
+                        offset: 0,
+                        size: wgpu::BufferSize::new(bound.bytes as u64),
+                    }),
+                })
+                .collect();
+            let bind_group = self.device.checked(|| {
+                self.device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: None,
+                    layout: &layout,
+                    entries: &entries,
+                })
+            })?;
+            let workgroups = invocation.workgroups;
+            dispatches.push(Dispatch { step: invocation.step, pipeline, bind_group, workgroups });
+        }
+        self.plans.push(Prepared { plan: plan.clone(), slots, dispatches });
+        Ok(PlanId(self.plans.len() - 1))
+    }
+
+    fn write(&mut self, plan: PlanId, buffer: BufferId, bytes: &[u8]) -> Result<(), BackendError> {
+        let Prepared { plan, slots, .. } = &self.plans[plan.0];
+        let slot = &slots[plan.buffers[buffer].slot];
+        let whole = bytes.len() / 4 * 4;
+        self.device.queue.write_buffer(slot, 0, &bytes[..whole]);
+        if whole < bytes.len() {
+            let mut word = [0; 4];
+            word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+            self.device.queue.write_buffer(slot, whole as u64, &word);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, plan: PlanId) -> Result<(), BackendError> {
+        self.submit(plan, |_| true)
+    }
+
+    fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError> {
+        self.submit(plan, |dispatch| dispatch.step == step)
+    }
+
+    fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError> {
+        let Prepared { plan, slots, .. } = &self.plans[plan.0];
+        let buffer = &plan.buffers[buffer];
+        self.device.read(&slots[buffer.slot], buffer.bytes())
+    }
+}

@@ -1,0 +1,132 @@
+//! An open device: what it says when something goes wrong, and how its memory is read.
+
+use super::adapter::Adapter;
+use crate::plan::{BackendError, BackendInfo};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+use wgpu::{BufferUsages, ErrorFilter, PollError, PollType};
+
+/// How long a device may take for one answer.
+const PATIENCE_SECS: u64 = 120;
+
+/// A device with its queue.
+#[derive(Debug)]
+pub struct Device {
+    pub handle: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: BackendInfo,
+    /// The first thing that went wrong outside of an error scope.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Device {
+    /// Opens an adapter with no more than it needs: WebGPU's default limits, and larger buffers where
+    /// the adapter has them.
+    pub fn open(adapter: &Adapter) -> Result<Device, BackendError> {
+        let info = adapter.report.info();
+        let offered = adapter.handle.limits();
+        let mut limits = wgpu::Limits::default().or_worse_values_from(&offered);
+        limits.max_buffer_size = offered.max_buffer_size;
+        limits.max_storage_buffer_binding_size = offered.max_storage_buffer_binding_size;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("faceshader"),
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (handle, queue) =
+            pollster::block_on(adapter.handle.request_device(&descriptor)).map_err(|error| {
+                BackendError::Device { device: info.adapter.clone(), reason: error.to_string() }
+            })?;
+        let failure = Arc::new(Mutex::new(None));
+        let remember = |failure: Arc<Mutex<Option<String>>>| {
+            move |reason: String| {
+                let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert(reason);
+            }
+        };
+        let (on_error, on_loss) = (remember(failure.clone()), remember(failure.clone()));
+        handle.on_uncaptured_error(Arc::new(move |error: wgpu::Error| on_error(error.to_string())));
+        handle.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                on_loss(format!("it was lost: {message}"));
+            }
+        });
+        Ok(Device { handle, queue, info, failure })
+    }
+
+    /// An error of this device.
+    pub fn error(&self, reason: impl Into<String>) -> BackendError {
+        BackendError::Device { device: self.info.adapter.clone(), reason: reason.into() }
+    }
+
+    /// Runs `make` and reports what the device has against it.
+    pub fn checked<T>(&self, make: impl FnOnce() -> T) -> Result<T, BackendError> {
+        let memory = self.handle.push_error_scope(ErrorFilter::OutOfMemory);
+        let validation = self.handle.push_error_scope(ErrorFilter::Validation);
+        let internal = self.handle.push_error_scope(ErrorFilter::Internal);
+        let made = make();
+        let errors = [
+            pollster::block_on(internal.pop()),
+            pollster::block_on(validation.pop()),
+            pollster::block_on(memory.pop()),
+        ];
+        match errors.into_iter().flatten().next() {
+            Some(error) => Err(self.error(error.to_string())),
+            None => self.healthy().map(|()| made),
+        }
+    }
+
+    /// Whether nothing has gone wrong so far.
+    pub fn healthy(&self) -> Result<(), BackendError> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().map_or(Ok(()), |reason| Err(self.error(reason.clone())))
+    }
+
+    /// Waits until the submission, or all of them, are done.
+    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
+        let timeout = Some(Duration::from_secs(PATIENCE_SECS));
+        let poll = || self.handle.poll(PollType::Wait { submission_index: submission, timeout });
+        // wgpu panics here when the device is really lost.
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(Ok(_)) => self.healthy(),
+            Ok(Err(PollError::Timeout)) => {
+                Err(BackendError::Timeout { device: self.info.adapter.clone(), seconds: PATIENCE_SECS })
+            }
+            Ok(Err(error)) => Err(self.error(error.to_string())),
+            Err(_) => self.healthy().and_then(|()| Err(self.error("it was lost"))),
+        }
+    }
+
+    /// Copies the first `bytes` of a buffer to the host, after everything submitted so far.
+    pub fn read(&self, buffer: &wgpu::Buffer, bytes: usize) -> Result<Vec<u8>, BackendError> {
+        let staging = self.checked(|| {
+            self.handle.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("readback"),
+                size: bytes as u64,
+                usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })?;
+        let mut encoder = self.handle.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes as u64);
+        self.queue.submit([encoder.finish()]);
+        let (sender, receiver) = mpsc::channel();
+        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+            // The receiver is gone only if waiting has failed already.
+            let _ = sender.send(result);
+        });
+        self.wait(None)?;
+        match receiver.try_recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.error(error.to_string())),
+            Err(_) => return Err(self.error("it did not hand back its memory")),
+        }
+        let view = staging.slice(..).get_mapped_range().map_err(|error| self.error(error.to_string()))?;
+        let contents = view.to_vec();
+        drop(view);
+        staging.unmap();
+        self.healthy()?;
+        Ok(contents)
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything that names wgpu: which adapters there are, and the backend that replays programs.
+
+pub mod adapter;
+mod backend;
+mod device;
+
+pub use backend::{GpuBackend, Options};

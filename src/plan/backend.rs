@@ -1,0 +1,66 @@
+//! What replays plans.
+
+use super::{BufferId, Plan};
+use serde::Serialize;
+
+/// The number of a plan in its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanId(pub usize);
+
+/// What computes, for the user to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackendInfo {
+    /// `cpu`, `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// The adapter's name.
+    pub adapter: String,
+    /// The driver's name and version.
+    pub driver: String,
+}
+
+/// Why a backend cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// A plan needs more than the device offers.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The device or its driver refused something.
+    #[error("the device {device:?} failed: {reason}")]
+    Device {
+        /// The adapter's name.
+        device: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The device does not answer.
+    #[error(
+        "the device {device:?} gave no answer for {seconds} s; it may hang, or the batch may be too large"
+    )]
+    Timeout {
+        /// The adapter's name.
+        device: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}
+
+/// Replays plans. Persistent buffers start as zeros and are shared by all plans that name them.
+pub trait Backend {
+    /// What computes.
+    fn info(&self) -> BackendInfo;
+
+    /// Makes everything that a plan needs.
+    fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError>;
+
+    /// Writes a buffer: exactly as many bytes as it has, or fewer, from its beginning.
+    fn write(&mut self, plan: PlanId, buffer: BufferId, bytes: &[u8]) -> Result<(), BackendError>;
+
+    /// Runs all steps. It may return before they are done.
+    fn run(&mut self, plan: PlanId) -> Result<(), BackendError>;
+
+    /// Runs one step only.
+    fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError>;
+
+    /// Waits for all runs so far and reads a buffer.
+    fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError>;
+}

@@ -1,0 +1,291 @@
+//! From a graph to a plan: forward, losses, metrics, backward, update.
+//!
+//! Nothing here knows a single operator. A kernel's arguments go by name, and names say which buffer
+//! is meant: `input` is what the layer reads, `d_input` the gradient of that, `weight` a parameter,
+//! `batch` what the host writes before every run, and so on.
+
+use super::{Argument, Buffer, BufferId, Kind, Plan, Step, memory};
+use crate::graph::{BranchEnd, Graph};
+use crate::ops::add::Add;
+use crate::ops::metrics::Metrics;
+use crate::ops::{ArgumentSpec, Kernel, Op};
+use crate::shape::Shape;
+use std::collections::HashMap;
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// One step of training.
+    Training,
+    /// Loss and metrics of a batch, without dropout.
+    Evaluation,
+    /// The branches' outputs of a batch, without dropout.
+    Prediction,
+}
+
+/// Lowers a graph to a plan.
+pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
+    let mut lowering = Lowering { purpose, buffers: Vec::new(), steps: Vec::new(), outputs: Vec::new() };
+    lowering.forward(graph);
+    let mut gradients: HashMap<usize, Vec<BufferId>> = HashMap::new();
+    for branch in &graph.branches {
+        lowering.branch_end(graph, branch, &mut gradients);
+    }
+    if purpose == Purpose::Training {
+        lowering.backward(graph, gradients);
+        lowering.update(graph);
+    }
+    let name = format!("{name}.{}", format!("{purpose:?}").to_lowercase());
+    let mut plan = Plan {
+        name,
+        batch: graph.batch,
+        buffers: lowering.buffers,
+        slots: Vec::new(),
+        steps: lowering.steps,
+    };
+    remove_unused(&mut plan);
+    memory::assign(&mut plan);
+    plan
+}
+
+struct Lowering {
+    purpose: Purpose,
+    buffers: Vec<Buffer>,
+    steps: Vec<Step>,
+    /// The buffer that holds the output of each node.
+    outputs: Vec<BufferId>,
+}
+
+/// The kernels of one node, branch end or parameter: who they work for, and the buffers they know.
+struct Place<'a> {
+    layer: String,
+    op: &'a Op,
+    inputs: Vec<Shape>,
+    known: HashMap<String, BufferId>,
+    /// The kind of buffers that are made here, unless their name says something else.
+    kind: Kind,
+}
+
+impl Lowering {
+    fn forward(&mut self, graph: &Graph) {
+        for node in &graph.nodes {
+            let input = node.inputs.first().map(|&input| self.outputs[input]);
+            let skipped = matches!(node.op, Op::Dropout(_)) && self.purpose != Purpose::Training;
+            if let (true, Some(input)) = (node.op.is_view() || skipped, input) {
+                self.outputs.push(input);
+                continue;
+            }
+            let mut known = HashMap::new();
+            for (&input, name) in node.inputs.iter().zip(node.op.inputs()) {
+                known.insert(name.to_string(), self.outputs[input]);
+            }
+            let layer = node.name.clone();
+            let inputs = node.input_shapes.clone();
+            let mut place = Place { layer, op: &node.op, inputs, known, kind: Kind::Transient };
+            for kernel in node.op.forward() {
+                self.step(&mut place, kernel);
+            }
+            self.outputs.push(place.known["output"]);
+        }
+    }
+
+    /// Loss, metrics, and the loss's gradient, at the end of a branch.
+    fn branch_end(
+        &mut self,
+        graph: &Graph,
+        branch: &BranchEnd,
+        gradients: &mut HashMap<usize, Vec<BufferId>>,
+    ) {
+        let output = self.outputs[branch.node];
+        if self.purpose != Purpose::Training {
+            self.buffers[output].kind = Kind::Output;
+        }
+        if self.purpose == Purpose::Prediction {
+            return;
+        }
+        let shape = graph.nodes[branch.node].shape.clone();
+        let known = HashMap::from([("input".to_string(), output)]);
+        let layer = branch.name.clone();
+        let inputs = vec![shape];
+        let mut place =
+            Place { layer, op: &branch.loss, inputs: inputs.clone(), known, kind: Kind::Transient };
+        for kernel in branch.loss.forward() {
+            self.step(&mut place, kernel);
+        }
+        let metrics = Op::Metrics(Metrics { metric: branch.target.metric() });
+        let known = place.known.clone();
+        let layer = branch.name.clone();
+        let mut measured = Place { layer, op: &metrics, inputs, known, kind: Kind::Persistent };
+        for kernel in metrics.forward() {
+            self.step(&mut measured, kernel);
+        }
+        if self.purpose == Purpose::Training {
+            for kernel in branch.loss.backward() {
+                self.step(&mut place, kernel);
+            }
+            gradients.entry(branch.node).or_default().push(place.known["d_input"]);
+        }
+    }
+
+    fn backward(&mut self, graph: &Graph, mut gradients: HashMap<usize, Vec<BufferId>>) {
+        for (index, node) in graph.nodes.iter().enumerate().rev() {
+            let Some(d_output) = self.sum(&node.name, &node.shape, gradients.remove(&index)) else {
+                continue;
+            };
+            if let (true, Some(&input)) = (node.op.is_view(), node.inputs.first()) {
+                gradients.entry(input).or_default().push(d_output);
+                continue;
+            }
+            let mut known = HashMap::from([
+                ("output".to_string(), self.outputs[index]),
+                ("d_output".to_string(), d_output),
+            ]);
+            for (&input, name) in node.inputs.iter().zip(node.op.inputs()) {
+                known.insert(name.to_string(), self.outputs[input]);
+            }
+            let layer = node.name.clone();
+            let inputs = node.input_shapes.clone();
+            let mut place = Place { layer, op: &node.op, inputs, known, kind: Kind::Transient };
+            for kernel in node.op.backward() {
+                self.step(&mut place, kernel);
+            }
+            for (&input, name) in node.inputs.iter().zip(node.op.inputs()) {
+                if let Some(&gradient) = place.known.get(&format!("d_{name}")) {
+                    gradients.entry(input).or_default().push(gradient);
+                }
+            }
+        }
+    }
+
+    /// The sum of the gradients of a value that several layers read.
+    fn sum(&mut self, layer: &str, shape: &Shape, gradients: Option<Vec<BufferId>>) -> Option<BufferId> {
+        let mut gradients = gradients?.into_iter();
+        let mut sum = gradients.next()?;
+        for other in gradients {
+            let known = HashMap::from([("input".to_string(), sum), ("other".to_string(), other)]);
+            let op = Op::Add(Add {});
+            let layer = format!("{layer}.d_output");
+            let inputs = vec![shape.clone(), shape.clone()];
+            let mut place = Place { layer, op: &op, inputs, known, kind: Kind::Transient };
+            for kernel in op.forward() {
+                self.step(&mut place, kernel);
+            }
+            sum = place.known["output"];
+        }
+        Some(sum)
+    }
+
+    /// The optimiser: what it does once a step, then what it does to every parameter.
+    fn update(&mut self, graph: &Graph) {
+        let op = &graph.optimizer;
+        let touches_parameter = |kernel: &&Kernel| kernel.writes.contains(&"param");
+        let mut place = Place {
+            layer: "optimizer".into(),
+            op,
+            inputs: vec![[1].into()],
+            known: HashMap::new(),
+            kind: Kind::Persistent,
+        };
+        for kernel in op.forward().iter().filter(|kernel| !touches_parameter(kernel)) {
+            self.step(&mut place, kernel);
+        }
+        for (name, parameter) in graph.parameters() {
+            let (Some(param), Some(grad)) = (self.find(&name), self.find(&gradient_name(&name))) else {
+                continue;
+            };
+            let mut known = place.known.clone();
+            known.extend([("param".to_string(), param), ("grad".to_string(), grad)]);
+            let inputs = vec![parameter.shape];
+            let mut place = Place { layer: name, op, inputs, known, kind: Kind::Persistent };
+            for kernel in op.forward().iter().filter(touches_parameter) {
+                self.step(&mut place, kernel);
+            }
+        }
+    }
+
+    /// Appends a kernel, with buffers for the arguments that have none yet.
+    fn step(&mut self, place: &mut Place, kernel: &Kernel) {
+        let mut arguments = Vec::new();
+        for name in kernel.arguments().chain(kernel.scratch.iter().copied()) {
+            let Some(spec) = place.op.argument(name, &place.inputs) else {
+                unreachable!("{} does not tell the shape of {name:?}", place.op.name())
+            };
+            let buffer = match place.known.get(name) {
+                Some(&buffer) => buffer,
+                None => self.buffer(place, name, &spec),
+            };
+            place.known.insert(name.into(), buffer);
+            arguments.push(Argument { name: name.into(), buffer, shape: spec.shape });
+        }
+        self.steps.push(Step {
+            layer: place.layer.clone(),
+            op: place.op.clone(),
+            kernel: kernel.name.into(),
+            arguments,
+        });
+    }
+
+    /// The buffer that an argument means, made where it does not exist yet.
+    fn buffer(&mut self, place: &Place, name: &str, spec: &ArgumentSpec) -> BufferId {
+        let own = || format!("{}.{name}", place.layer);
+        let is_parameter = place.op.parameters(&place.inputs).iter().any(|parameter| parameter.name == name);
+        let (full_name, kind) = match name {
+            "photos" | "transform" | "sample" | "batch" => (name.to_string(), Kind::Input),
+            "targets" => (own(), Kind::Input),
+            _ if is_parameter => (own(), Kind::Persistent),
+            _ => match name.strip_prefix("d_") {
+                Some(plain) => (gradient_name(&format!("{}.{plain}", place.layer)), Kind::Transient),
+                None => (own(), place.kind),
+            },
+        };
+        if let Some(found) = self.find(&full_name) {
+            return found;
+        }
+        let ArgumentSpec { shape, dtype, batched } = spec.clone();
+        self.buffers.push(Buffer { name: full_name, shape, dtype, batched, kind, slot: 0 });
+        self.buffers.len() - 1
+    }
+
+    fn find(&self, name: &str) -> Option<BufferId> {
+        self.buffers.iter().position(|buffer| buffer.name == name)
+    }
+}
+
+/// The name of the gradient of the buffer `name`.
+fn gradient_name(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((layer, plain)) => format!("{layer}.d_{plain}"),
+        None => format!("d_{name}"),
+    }
+}
+
+/// Leaves out steps that write nothing that anybody reads, such as the gradient of the photos, and
+/// the buffers that no step is left to use.
+fn remove_unused(plan: &mut Plan) {
+    let mut needed: Vec<bool> =
+        plan.buffers.iter().map(|b| matches!(b.kind, Kind::Persistent | Kind::Output)).collect();
+    let mut kept = Vec::new();
+    for step in std::mem::take(&mut plan.steps).into_iter().rev() {
+        let scratch = step.signature().scratch;
+        let used = |a: &&Argument| !scratch.contains(&a.name.as_str()) && needed[a.buffer];
+        let writes: Vec<BufferId> = step.writes().collect();
+        if step.arguments.iter().filter(used).any(|a| writes.contains(&a.buffer)) {
+            step.reads().for_each(|buffer| needed[buffer] = true);
+            kept.push(step);
+        }
+    }
+    kept.reverse();
+    let mut mapped = vec![None; plan.buffers.len()];
+    let mut buffers = Vec::new();
+    for step in &mut kept {
+        for argument in &mut step.arguments {
+            let place = &mut mapped[argument.buffer];
+            argument.buffer = *place.get_or_insert_with(|| {
+                buffers.push(plan.buffers[argument.buffer].clone());
+                buffers.len() - 1
+            });
+        }
+    }
+    plan.steps = kept;
+    plan.buffers = buffers;
+}

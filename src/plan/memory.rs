@@ -1,0 +1,86 @@
+//! Who shares memory with whom.
+
+use super::{Kind, Plan, Slot};
+use crate::shape::DType;
+
+/// Gives every buffer a slot. Transient buffers of one type share a slot if the last step that uses
+/// one comes before the first step that uses the other; the largest are placed first, each in the
+/// smallest slot that is free and large enough.
+pub fn assign(plan: &mut Plan) {
+    let count = plan.buffers.len();
+    let mut lives: Vec<Option<[usize; 2]>> = vec![None; count];
+    for (time, step) in plan.steps.iter().enumerate() {
+        for argument in &step.arguments {
+            let life = lives[argument.buffer].get_or_insert([time, time]);
+            life[1] = time;
+        }
+    }
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|&buffer| (std::cmp::Reverse(plan.buffers[buffer].bytes()), buffer));
+    let mut slots: Vec<Slot> = Vec::new();
+    let mut taken: Vec<Vec<[usize; 2]>> = Vec::new();
+    for buffer in order {
+        let (bytes, dtype, kind) =
+            (plan.buffers[buffer].bytes(), plan.buffers[buffer].dtype, plan.buffers[buffer].kind);
+        let life = match kind {
+            Kind::Transient => lives[buffer].unwrap_or([0, 0]),
+            _ => [0, usize::MAX],
+        };
+        let free = |&slot: &usize| {
+            let slot: usize = slot;
+            kind == Kind::Transient
+                && is_compatible(&slots[slot], dtype, bytes)
+                && taken[slot].iter().all(|other| other[1] < life[0] || life[1] < other[0])
+        };
+        let best = (0..slots.len()).filter(free).min_by_key(|&slot| slots[slot].bytes);
+        let slot = best.unwrap_or_else(|| {
+            let name = plan.buffers[buffer].name.clone();
+            let shared_as = (kind == Kind::Persistent).then_some(name);
+            slots.push(Slot { dtype, bytes, shared_as });
+            taken.push(Vec::new());
+            slots.len() - 1
+        });
+        taken[slot].push(life);
+        plan.buffers[buffer].slot = slot;
+    }
+    plan.slots = slots;
+}
+
+fn is_compatible(slot: &Slot, dtype: DType, bytes: usize) -> bool {
+    slot.dtype == dtype && slot.bytes >= bytes && slot.shared_as.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::Graph;
+    use crate::plan::{Kind, Purpose, lower};
+    use crate::spec::Spec;
+
+    #[test]
+    fn buffers_that_share_memory_never_live_at_once() {
+        let spec = Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap();
+        let plan = lower(&Graph::new(&spec, 4).unwrap(), "face", Purpose::Training);
+        let life = |buffer: usize| {
+            let uses = |step: &usize| plan.steps[*step].arguments.iter().any(|a| a.buffer == buffer);
+            let mut steps = (0..plan.steps.len()).filter(uses);
+            let first = steps.next().unwrap();
+            (first, steps.next_back().unwrap_or(first))
+        };
+        let mut shared = 0;
+        for a in 0..plan.buffers.len() {
+            for b in 0..a {
+                if plan.buffers[a].slot != plan.buffers[b].slot {
+                    continue;
+                }
+                shared += 1;
+                assert_eq!(plan.buffers[a].kind, Kind::Transient);
+                assert_eq!(plan.buffers[b].kind, Kind::Transient);
+                let (a_life, b_life) = (life(a), life(b));
+                assert!(a_life.1 < b_life.0 || b_life.1 < a_life.0, "{a} {a_life:?} and {b} {b_life:?}");
+            }
+        }
+        assert!(shared > 10, "only {shared} pairs share memory");
+        let unshared: usize = plan.buffers.iter().map(|buffer| buffer.bytes()).sum();
+        assert!(plan.memory_bytes() < unshared * 9 / 10);
+    }
+}

@@ -1,0 +1,164 @@
+//! A whole training step, or a prediction, as a straight list of steps over numbered buffers.
+//!
+//! Everything is decided here, before the first batch: shapes, buffers, the order of the steps and
+//! who shares memory with whom. A backend replays the list. Plans are plain data.
+
+mod backend;
+mod lower;
+mod memory;
+mod program;
+
+pub use backend::{Backend, BackendError, BackendInfo, PlanId};
+pub use lower::{Purpose, lower};
+pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
+
+use crate::ops::{Kernel, Op};
+use crate::shape::{DType, Shape};
+use serde::{Deserialize, Serialize};
+
+/// The number of a buffer in its plan.
+pub type BufferId = usize;
+
+/// How long a buffer's contents matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The host writes it before every run.
+    Input,
+    /// It lives from run to run, and all plans of a backend share it by its name.
+    Persistent,
+    /// The host may read it after a run.
+    Output,
+    /// It holds something only between two steps, and shares memory with others.
+    Transient,
+}
+
+/// A buffer of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// What it holds, such as `age.conv3.output` or `age.conv3.weight`.
+    pub name: String,
+    /// The extent of every axis.
+    pub shape: Shape,
+    /// What one element is.
+    pub dtype: DType,
+    /// Whether the first axis is the batch.
+    pub batched: bool,
+    /// How long its contents matter.
+    pub kind: Kind,
+    /// The memory that it lies in: an index into [`Plan::slots`].
+    pub slot: usize,
+}
+
+impl Buffer {
+    /// Its size in memory: whole words.
+    pub fn bytes(&self) -> usize {
+        (self.shape.len() * self.dtype.bytes()).next_multiple_of(4)
+    }
+}
+
+/// A piece of memory, used by one buffer or by several whose lives do not overlap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    /// What one element is; buffers of other types never share it.
+    pub dtype: DType,
+    /// Room for the largest of its buffers.
+    pub bytes: usize,
+    /// The name under which all plans of a backend share it.
+    pub shared_as: Option<String>,
+}
+
+/// An argument of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Argument {
+    /// The name in the kernel's signature.
+    pub name: String,
+    /// The buffer.
+    pub buffer: BufferId,
+    /// The shape in which the kernel sees the buffer.
+    pub shape: Shape,
+}
+
+/// One kernel with its arguments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The layer, branch or parameter that it works for.
+    pub layer: String,
+    /// The operator with its attributes.
+    pub op: Op,
+    /// The kernel's name.
+    pub kernel: String,
+    /// The twin's arguments in the kernel's order, then scratch.
+    pub arguments: Vec<Argument>,
+}
+
+impl Step {
+    /// The kernel's full name, such as `conv2d.forward`.
+    pub fn label(&self) -> String {
+        format!("{}.{}", self.op.name(), self.kernel)
+    }
+
+    /// The kernel's signature.
+    pub fn signature(&self) -> &'static Kernel {
+        match self.op.kernel(&self.kernel) {
+            Some(kernel) => kernel,
+            None => unreachable!("{} has no kernel {:?}", self.op.name(), self.kernel),
+        }
+    }
+
+    /// The buffers that the kernel reads.
+    pub fn reads(&self) -> impl Iterator<Item = BufferId> {
+        let kernel = self.signature();
+        self.arguments.iter().filter(|a| kernel.reads.contains(&a.name.as_str())).map(|a| a.buffer)
+    }
+
+    /// The buffers that the kernel writes, scratch included.
+    pub fn writes(&self) -> impl Iterator<Item = BufferId> {
+        let kernel = self.signature();
+        let written = |a: &&Argument| {
+            kernel.writes.contains(&a.name.as_str()) || kernel.scratch.contains(&a.name.as_str())
+        };
+        self.arguments.iter().filter(written).map(|a| a.buffer)
+    }
+
+    /// The arguments that the twin gets: all but scratch.
+    pub fn twin_arguments(&self) -> impl Iterator<Item = &Argument> {
+        let kernel = self.signature();
+        self.arguments.iter().filter(|a| !kernel.scratch.contains(&a.name.as_str()))
+    }
+
+    /// The shape of the argument `name`.
+    pub fn shape(&self, name: &str) -> Shape {
+        match self.arguments.iter().find(|argument| argument.name == name) {
+            Some(argument) => argument.shape.clone(),
+            None => unreachable!("{} has no argument {name:?}", self.label()),
+        }
+    }
+}
+
+/// A list of steps over numbered buffers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What it is for, such as `face.training`.
+    pub name: String,
+    /// Samples a run.
+    pub batch: usize,
+    /// The buffers.
+    pub buffers: Vec<Buffer>,
+    /// The memory that they lie in.
+    pub slots: Vec<Slot>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The buffer of this name.
+    pub fn buffer(&self, name: &str) -> Option<BufferId> {
+        self.buffers.iter().position(|buffer| buffer.name == name)
+    }
+
+    /// The memory that all buffers take together.
+    pub fn memory_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.bytes).sum()
+    }
+}

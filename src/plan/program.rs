@@ -1,0 +1,128 @@
+//! A plan lowered to dispatches: pipelines, bindings and workgroup counts.
+//!
+//! Whatever has WebGPU can replay a program; it is plain data and knows nothing of devices.
+
+use super::{Plan, Slot};
+use crate::shaders::shader;
+use serde::{Deserialize, Serialize};
+
+/// A shader with its constants: what a device compiles once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    /// The shader's name: `shaders/NAME.wgsl`.
+    pub shader: String,
+    /// The entry point.
+    pub entry_point: String,
+    /// Values of the `override` constants that the shader declares.
+    pub constants: Vec<(String, f64)>,
+}
+
+/// A buffer bound to a shader's variable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The number of the binding, in group 0.
+    pub binding: u32,
+    /// The memory: an index into [`Program::slots`].
+    pub slot: usize,
+    /// How many bytes of it, from its beginning.
+    pub bytes: usize,
+    /// Whether the shader may write to it.
+    pub writable: bool,
+}
+
+/// One dispatch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// The step of the plan that it belongs to.
+    pub step: usize,
+    /// An index into [`Program::pipelines`].
+    pub pipeline: usize,
+    /// The buffers.
+    pub bindings: Vec<Bound>,
+    /// Workgroups along x, y and z.
+    pub workgroups: [u32; 3],
+}
+
+/// Everything that a device has to do, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// The plan's name.
+    pub name: String,
+    /// The memory.
+    pub slots: Vec<Slot>,
+    /// What the device compiles.
+    pub pipelines: Vec<Pipeline>,
+    /// What it runs.
+    pub dispatches: Vec<Invocation>,
+}
+
+/// An operator and its shader do not fit together: a mistake in this program.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("shaders/{shader}.wgsl, {entry_point}: {reason}")]
+pub struct ProgramError {
+    /// The shader's name.
+    pub shader: String,
+    /// The entry point's name.
+    pub entry_point: String,
+    /// What does not fit.
+    pub reason: String,
+}
+
+impl Program {
+    /// Lowers a plan.
+    pub fn new(plan: &Plan) -> Result<Program, ProgramError> {
+        let mut pipelines: Vec<Pipeline> = Vec::new();
+        let mut dispatches = Vec::new();
+        for (index, step) in plan.steps.iter().enumerate() {
+            for dispatch in step.op.dispatches(&step.kernel, &|name| step.shape(name)) {
+                let error = |reason: String| ProgramError {
+                    shader: step.op.name().into(),
+                    entry_point: dispatch.entry_point.clone(),
+                    reason,
+                };
+                let shader = shader(step.op.name()).ok_or_else(|| error("there is no such shader".into()))?;
+                let entry_point = shader
+                    .entry_point(&dispatch.entry_point)
+                    .ok_or_else(|| error("there is no such entry point".into()))?;
+                let mut bindings = Vec::new();
+                for binding in entry_point.bindings {
+                    let argument = step.arguments.iter().find(|argument| argument.name == binding.name);
+                    let argument = argument.ok_or_else(|| {
+                        error(format!("kernel {} has no argument {:?}", step.label(), binding.name))
+                    })?;
+                    let buffer = &plan.buffers[argument.buffer];
+                    bindings.push(Bound {
+                        binding: binding.index,
+                        slot: buffer.slot,
+                        bytes: buffer.bytes(),
+                        writable: binding.writable,
+                    });
+                }
+                let mut constants = Vec::new();
+                for name in shader.constants {
+                    let value = dispatch.constants.iter().find(|(other, _)| other == name);
+                    let (_, value) =
+                        value.ok_or_else(|| error(format!("nobody sets the constant {name}")))?;
+                    constants.push((name.to_string(), *value));
+                }
+                let pipeline = Pipeline {
+                    shader: shader.name.into(),
+                    entry_point: dispatch.entry_point.clone(),
+                    constants,
+                };
+                let known = pipelines.iter().position(|other| *other == pipeline);
+                let pipeline = known.unwrap_or_else(|| {
+                    pipelines.push(pipeline);
+                    pipelines.len() - 1
+                });
+                dispatches.push(Invocation {
+                    step: index,
+                    pipeline,
+                    bindings,
+                    workgroups: dispatch.workgroups,
+                });
+            }
+        }
+        Ok(Program { name: plan.name.clone(), slots: plan.slots.clone(), pipelines, dispatches })
+    }
+}
