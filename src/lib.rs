@@ -10,3 +10,4 @@ pub mod rng;
 pub mod shaders;
 pub mod shape;
 pub mod spec;
+pub mod verify;

@@ -1,0 +1,241 @@
+//! Proves the kernels of an operator, one case at a time.
+
+use super::compare::{Mismatch, compare, compare_exactly};
+use super::values::{Values, twin};
+use crate::number::Bounded;
+use crate::ops::{ArgumentSpec, Case, CaseData, Kernel, Op};
+use crate::plan::{Argument, Backend, BackendError, Buffer, Kind, Plan, Slot, Step};
+use crate::rng::{Generator, Stream};
+use crate::shape::DType;
+use std::collections::HashMap;
+
+/// Which numbers the inputs of a case are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// Standard normal ones; results must lie within their bounds.
+    Real,
+    /// Integers from -3 to 3; results must match bit for bit.
+    Integer,
+}
+
+/// What came out of one kernel in one case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseReport {
+    /// The kernel's full name.
+    pub kernel: String,
+    /// Elements compared.
+    pub elements: usize,
+    /// The largest error as a fraction of its bound.
+    pub worst_fraction: f64,
+}
+
+/// A kernel does not compute what its twin says.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelFailure {
+    /// A result is wrong.
+    #[error("{kernel}, case {case}, {argument}: {mismatch}")]
+    Wrong {
+        /// The kernel's full name.
+        kernel: String,
+        /// The operator's attributes and input shapes.
+        case: String,
+        /// The argument that is wrong.
+        argument: String,
+        /// How.
+        mismatch: Mismatch,
+    },
+    /// Something was written behind the end of a buffer.
+    #[error("{kernel}, case {case}: {argument} was written {words} words behind its end")]
+    OutOfBounds {
+        /// The kernel's full name.
+        kernel: String,
+        /// The operator's attributes and input shapes.
+        case: String,
+        /// The argument.
+        argument: String,
+        /// How far, at least.
+        words: usize,
+    },
+    /// The backend failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Words behind each buffer that must stay as they are.
+const GUARD_WORDS: usize = 64;
+/// What outputs and guards hold before a kernel runs. As a float it is not a number.
+const POISON: u8 = 0xff;
+
+/// Runs every kernel of the case's operator on the backend and compares with the twin. The inputs are
+/// drawn from `seed`; what one kernel writes, as the twin computes it, is what the next one reads.
+pub fn verify_case(
+    backend: &mut dyn Backend,
+    case: &Case<Op>,
+    numbers: Numbers,
+    seed: u64,
+) -> Result<Vec<CaseReport>, KernelFailure> {
+    let Case { op, inputs } = case;
+    let spec_of = |name: &str| match op.argument(name, inputs) {
+        Some(spec) => spec,
+        None => unreachable!("{} does not tell the shape of {name:?}", op.name()),
+    };
+    let mut known: HashMap<&'static str, CaseData> = HashMap::new();
+    let mut reports = Vec::new();
+    for kernel in op.forward().iter().chain(op.backward()) {
+        for name in kernel.reads {
+            if !known.contains_key(name) {
+                let number = known.len() as u32;
+                known.insert(name, fill(op, name, &spec_of(name), numbers, seed, number));
+            }
+        }
+        let got = run(backend, case, kernel, &spec_of, &known)?;
+        let bounded = twin::<Bounded>(op, kernel, &spec_of, &|name| Values::exact(&known[name]));
+        let mut report =
+            CaseReport { kernel: format!("{}.{}", op.name(), kernel.name), elements: 0, worst_fraction: 0.0 };
+        for (name, want) in bounded {
+            let outcome = judge(&got[name], &want, numbers == Numbers::Integer && op.is_exact_on_integers());
+            let fraction = outcome.map_err(|mismatch| KernelFailure::Wrong {
+                kernel: report.kernel.clone(),
+                case: describe(case),
+                argument: name.into(),
+                mismatch,
+            })?;
+            report.elements += spec_of(name).shape.len();
+            report.worst_fraction = report.worst_fraction.max(fraction);
+            known.insert(name, want.rounded());
+        }
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// Compares one result. Integers are decisions and must be the same.
+pub(super) fn judge(got: &CaseData, want: &Values<Bounded>, exactly: bool) -> Result<f64, Mismatch> {
+    match (got, want) {
+        (CaseData::Real(got), Values::Real(want)) if exactly => {
+            let want: Vec<f64> = want.iter().map(|want| want.value).collect();
+            compare_exactly(got, &want)
+        }
+        (CaseData::Real(got), Values::Real(want)) => compare(got, want),
+        (CaseData::Words(got), Values::Words(want)) => {
+            if got.len() != want.len() {
+                return Err(Mismatch::Length { got: got.len(), want: want.len() });
+            }
+            match got.iter().zip(want).position(|(got, want)| got != want) {
+                None => Ok(0.0),
+                Some(index) => Err(Mismatch::Element {
+                    index,
+                    got: got[index].into(),
+                    want: want[index].into(),
+                    err: 0.0,
+                }),
+            }
+        }
+        _ => unreachable!("a buffer changed its type"),
+    }
+}
+
+fn describe(case: &Case<Op>) -> String {
+    let attributes = serde_json::to_string(&case.op).unwrap_or_default();
+    format!("{attributes} on {:?}", case.inputs)
+}
+
+/// Draws an argument that no kernel has written yet.
+fn fill(op: &Op, name: &str, spec: &ArgumentSpec, numbers: Numbers, seed: u64, number: u32) -> CaseData {
+    let elements = spec.shape.len();
+    let mut generator = Generator::new(seed, 0, number, Stream::Test);
+    if let Some(data) = op.fill(name, elements, &mut generator) {
+        return data;
+    }
+    match (spec.dtype, numbers) {
+        (DType::F32, Numbers::Real) => CaseData::Real((0..elements).map(|_| generator.normal()).collect()),
+        (DType::F32, Numbers::Integer) => {
+            CaseData::Real((0..elements).map(|_| generator.below(7) as f32 - 3.0).collect())
+        }
+        (DType::U32, _) => CaseData::Words((0..elements).map(|_| generator.next_u32()).collect()),
+        (DType::U8, _) => CaseData::Bytes((0..elements).map(|_| generator.next_u32() as u8).collect()),
+    }
+}
+
+/// Runs one kernel on the backend, with poison in everything that it has to write, and returns what
+/// it wrote.
+fn run(
+    backend: &mut dyn Backend,
+    case: &Case<Op>,
+    kernel: &Kernel,
+    spec_of: &dyn Fn(&str) -> ArgumentSpec,
+    known: &HashMap<&'static str, CaseData>,
+) -> Result<HashMap<&'static str, CaseData>, KernelFailure> {
+    let names: Vec<&'static str> = kernel.arguments().chain(kernel.scratch.iter().copied()).collect();
+    let plan = plan_of(&case.op, kernel, &names, spec_of);
+    let id = backend.prepare(&plan)?;
+    let guarded = |index: usize| names.len() + index;
+    for (index, name) in names.iter().enumerate() {
+        backend.write(id, guarded(index), &vec![POISON; plan.buffers[guarded(index)].bytes()])?;
+        if kernel.reads.contains(name) {
+            backend.write(id, index, &to_bytes(&known[name]))?;
+        }
+    }
+    backend.run(id)?;
+    let mut written = HashMap::new();
+    for (index, name) in names.iter().enumerate() {
+        let bytes = backend.read(id, guarded(index))?;
+        let (inside, guard) = bytes.split_at(plan.buffers[index].bytes());
+        if let Some(last) = guard.iter().rposition(|&byte| byte != POISON) {
+            return Err(KernelFailure::OutOfBounds {
+                kernel: format!("{}.{}", case.op.name(), kernel.name),
+                case: describe(case),
+                argument: name.to_string(),
+                words: last / 4 + 1,
+            });
+        }
+        if kernel.writes.contains(name) {
+            written.insert(*name, from_bytes(inside, plan.buffers[index].dtype));
+        }
+    }
+    Ok(written)
+}
+
+/// A plan of one step. Every argument has two buffers in one slot: the one that the kernel sees, and
+/// one that also covers the guard behind it.
+fn plan_of(op: &Op, kernel: &Kernel, names: &[&str], spec_of: &dyn Fn(&str) -> ArgumentSpec) -> Plan {
+    let (mut buffers, mut guarded, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+    for (slot, name) in names.iter().enumerate() {
+        let ArgumentSpec { shape, dtype, batched } = spec_of(name);
+        let buffer = Buffer { name: name.to_string(), shape, dtype, batched, kind: Kind::Output, slot };
+        let elements = (buffer.bytes() + 4 * GUARD_WORDS) / dtype.bytes();
+        let whole = Buffer { name: format!("{name}.guarded"), shape: [elements].into(), ..buffer.clone() };
+        slots.push(Slot { dtype, bytes: whole.bytes(), shared_as: None });
+        buffers.push(buffer);
+        guarded.push(whole);
+    }
+    let arguments = names
+        .iter()
+        .enumerate()
+        .map(|(buffer, name)| Argument {
+            name: name.to_string(),
+            buffer,
+            shape: buffers[buffer].shape.clone(),
+        })
+        .collect();
+    buffers.extend(guarded);
+    let name = format!("{}.{}", op.name(), kernel.name);
+    let step = Step { layer: "case".into(), op: op.clone(), kernel: kernel.name.into(), arguments };
+    Plan { name, batch: 1, buffers, slots, steps: vec![step] }
+}
+
+pub(super) fn to_bytes(data: &CaseData) -> Vec<u8> {
+    match data {
+        CaseData::Real(values) => bytemuck::cast_slice(values).to_vec(),
+        CaseData::Words(words) => bytemuck::cast_slice(words).to_vec(),
+        CaseData::Bytes(bytes) => bytes.clone(),
+    }
+}
+
+pub(super) fn from_bytes(bytes: &[u8], dtype: DType) -> CaseData {
+    match dtype {
+        DType::F32 => CaseData::Real(bytemuck::pod_collect_to_vec(bytes)),
+        DType::U32 => CaseData::Words(bytemuck::pod_collect_to_vec(bytes)),
+        DType::U8 => CaseData::Bytes(bytes.to_vec()),
+    }
+}

@@ -1,0 +1,17 @@
+//! The proof that a backend computes what the formulas say.
+//!
+//! Every kernel is run for the cases of its operator and compared, element by element, with its twin
+//! in float64. How far an element may be off is computed with it (see [`crate::number::Bounded`]);
+//! there is no tolerance anywhere. Inputs of small integers must match bit for bit.
+
+mod compare;
+mod gradient;
+mod kernel;
+mod step;
+mod values;
+
+pub use compare::{Mismatch, compare, compare_exactly};
+pub use gradient::{GradientError, check_gradients};
+pub use kernel::{CaseReport, KernelFailure, Numbers, verify_case};
+pub use step::{StepReport, verify_run};
+pub use values::{Values, twin};

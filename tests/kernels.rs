@@ -1,0 +1,84 @@
+//! Every kernel against its twin, on every adapter at hand.
+
+use faceshader::cpu::CpuBackend;
+use faceshader::gpu::{GpuBackend, Options, adapter};
+use faceshader::ops::Op;
+use faceshader::plan::Backend;
+use faceshader::verify::{Numbers, check_gradients, verify_case};
+use std::collections::BTreeMap;
+
+/// Proves all kernels, with real numbers and with integers, and returns how many cases each had.
+fn prove_all(backend: &mut dyn Backend) -> BTreeMap<String, usize> {
+    let mut proven = BTreeMap::new();
+    let mut failures = Vec::new();
+    for (seed, case) in (0..).zip(Op::all_cases()) {
+        for numbers in [Numbers::Real, Numbers::Integer] {
+            match verify_case(backend, &case, numbers, seed) {
+                Ok(reports) => {
+                    for report in reports {
+                        *proven.entry(report.kernel).or_insert(0) += 1;
+                    }
+                }
+                Err(failure) => failures.push(failure.to_string()),
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures, among them:\n{}",
+        failures.len(),
+        failures[..failures.len().min(8)].join("\n")
+    );
+    proven
+}
+
+/// Every kernel of every operator was proven, and more than once.
+fn assert_all_kernels(proven: &BTreeMap<String, usize>) {
+    for case in Op::all_cases() {
+        for kernel in case.op.forward().iter().chain(case.op.backward()) {
+            let name = format!("{}.{}", case.op.name(), kernel.name);
+            assert!(proven.get(&name).is_some_and(|&cases| cases >= 4), "{name}: {:?}", proven.get(&name));
+        }
+    }
+}
+
+#[test]
+fn cpu_kernels_equal_their_twins() {
+    assert_all_kernels(&prove_all(&mut CpuBackend::new()));
+}
+
+#[test]
+fn gpu_kernels_equal_their_twins_on_every_adapter() {
+    let adapters = adapter::list();
+    let mut usable = 0;
+    for adapter in adapters.iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
+        for checked in [false, true] {
+            eprintln!("kernels on {} (checked: {checked})", adapter.report.line());
+            let mut backend = GpuBackend::open(adapter, Options { checked }).unwrap();
+            assert_eq!(backend.info().adapter, adapter.report.name);
+            assert_all_kernels(&prove_all(&mut backend));
+        }
+        usable += 1;
+    }
+    assert!(usable > 0, "no adapter can train; install a Vulkan driver (Debian: mesa-vulkan-drivers)");
+}
+
+#[test]
+fn gradients_are_derivatives() {
+    let mut checked = 0;
+    for (seed, case) in (0..).zip(Op::all_cases()).filter(|(_, case)| !case.op.backward().is_empty()) {
+        if case.inputs[0].len() < 5000 {
+            checked += check_gradients(&case, seed, false).unwrap();
+        }
+    }
+    assert!(checked > 500, "only {checked} elements were checked");
+}
+
+#[test]
+fn gradients_of_the_wrong_sign_are_rejected() {
+    for (seed, case) in (0..).zip(Op::all_cases()).filter(|(_, case)| !case.op.backward().is_empty()) {
+        if (20..5000).contains(&case.inputs[0].len()) {
+            assert!(check_gradients(&case, seed, true).is_err(), "{case:?}");
+        }
+    }
+}
