@@ -190,9 +190,8 @@ fn entry_name(path: &str) -> String {
 
 /// Reads a whole entry, unless it is too big to be a photo.
 fn read_entry(reader: impl Read, expected_bytes: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
     // The expected size may be a lie: it must not make us allocate.
-    bytes.reserve(expected_bytes.min(1 << 20) as usize);
+    let mut bytes = Vec::with_capacity(expected_bytes.min(1 << 20) as usize);
     reader.take(MAX_ENTRY_BYTES + 1).read_to_end(&mut bytes).map_err(|error| io_reason(&error))?;
     if bytes.len() as u64 > MAX_ENTRY_BYTES {
         return Err(format!("larger than {} MiB", MAX_ENTRY_BYTES >> 20));

@@ -71,7 +71,7 @@ impl Split {
             io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
             _ => DataError::Read { path: path.to_owned(), source },
         })?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
         let headers = reader.headers().map_err(csv_error)?.clone();
         let column = |column| {
             let found = headers.iter().position(|header| header.eq_ignore_ascii_case(column));
@@ -86,7 +86,7 @@ impl Split {
             let record = record.map_err(csv_error)?;
             let line = record.position().map_or(0, csv::Position::line);
             let field = |column| record.get(column).unwrap_or_default();
-            let (name, value) = (field(file_column), field(split_column));
+            let (name, value) = (field(file_column), field(split_column).trim());
             let side = match value.to_ascii_lowercase().as_str() {
                 "train" => Side::Train,
                 "test" | "val" | "validation" => Side::Validation,
@@ -204,7 +204,8 @@ impl<'a> Names<'a> {
     }
 
     fn find(&self, name: &str) -> Result<Option<usize>, String> {
-        let slashed = name.replace('\\', "/");
+        // Exactly as written comes first: a name may contain what is cleaned away here.
+        let slashed = name.trim().replace('\\', "/");
         let path = slashed.strip_prefix("./").unwrap_or(&slashed);
         if let Some(&index) = self.by_path.get(name).or_else(|| self.by_path.get(path)) {
             return Ok(Some(index));
