@@ -61,7 +61,7 @@ fn a_single_photo_is_a_source() {
 fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
     let temp = TempDir::new().unwrap();
     let good = noise(3);
-    let files: Vec<(String, Vec<u8>)> = vec![
+    let mut files: Vec<(String, Vec<u8>)> = vec![
         ("31_1_2_20170101.jpeg".into(), good.clone()),
         ("32_1_2_20170101.jpg".into(), good[..good.len() / 2].to_vec()),
         ("33_1_2_20170101.jpg".into(), b"<!DOCTYPE html><html></html>".to_vec()),
@@ -87,6 +87,9 @@ fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
             ("page.jpg", "an HTML page, not an image"),
         ]
     );
+    files.reverse();
+    let tar = load_path(&saved(&temp, "bad.tar", &tar_of(&files)), &options()).unwrap();
+    assert_eq!(tar.skipped, loaded.skipped, "sorted by name in any order of the archive");
     let summary = Summary::of(&loaded);
     assert_eq!((summary.photos, summary.female, summary.male, summary.skipped), (1, 1, 0, 6));
     assert_eq!(summary.skipped_by_reason[0].reason, "an HTML page, not an image");
@@ -127,13 +130,15 @@ fn limit_keeps_the_first_usable_photos_by_name() {
     let mut files = twenty();
     files[1].1.truncate(50);
     files[12].1.truncate(50);
-    let names: Vec<&String> = files.iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     let limited = LoadOptions { limit: Some(7), ..options() };
+    // In an archive they come in another order.
+    files.reverse();
     let zip = saved(&temp, "a.zip", &zip_of(&files, zip::CompressionMethod::Stored));
     let tar = saved(&temp, "a.tar", &tar_of(&files));
     for path in [zip, tar] {
         let loaded = load_path(&path, &limited).unwrap();
-        assert_eq!(loaded.photos.names.iter().collect::<Vec<_>>(), [&names[..1], &names[2..8]].concat());
+        assert_eq!(loaded.photos.names, [&names[..1], &names[2..8]].concat());
         assert_eq!(loaded.photos.pixels.len(), 7 * 16 * 16 * 3);
         assert_eq!(loaded.skipped.len(), 1, "those behind the last photo do not count");
     }
