@@ -1,2 +1,10 @@
 //! Photos and their labels: where they come from, and how they reach the model.
+pub mod check;
+pub mod decode;
+pub mod error;
+pub mod faces;
 pub mod label;
+pub mod source;
+pub mod split;
+
+pub use error::DataError;

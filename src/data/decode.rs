@@ -1,0 +1,241 @@
+//! From the bytes of a JPEG or PNG file to RGB pixels of the model's size.
+
+use std::io::{Cursor, ErrorKind};
+
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
+use image::error::LimitErrorKind;
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageError, Limits, RgbImage};
+
+/// The shorter side, in pixels, below which a photo cannot show a face.
+pub const MIN_SIDE: u32 = 8;
+/// The longer side, in pixels, above which a photo is taken for a decompression bomb.
+pub const MAX_SIDE: u32 = 16_384;
+/// Width times height above which a photo is taken for a decompression bomb; at 16 bits and four
+/// channels this many pixels take 512 MiB, and every core may be decoding one.
+pub const MAX_PIXELS: u64 = 64 << 20;
+
+/// Decodes one photo and resizes it: `height` x `width` x 3 bytes, RGB interleaved.
+///
+/// The format is told by the content, not by the name. The EXIF orientation is applied, grey and
+/// palette become RGB, 16 bits become 8, and what is transparent is shown over black. The resize
+/// does not keep the aspect ratio. Colour profiles are ignored.
+///
+/// # Errors
+/// A short reason for skipping the photo: empty, another format, truncated, too small, too big.
+pub fn decode(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+    // A decoder that panics on a malformed photo must cost that photo only.
+    std::panic::catch_unwind(|| decode_unguarded(bytes, width, height))
+        .unwrap_or_else(|_| Err("the decoder failed on it; the file is damaged".to_owned()))
+}
+
+fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+    let image = match Format::of(bytes)? {
+        Format::Jpeg => {
+            // The decoder fills what is missing with grey and says nothing.
+            if !jpeg_is_whole(bytes) {
+                return Err("the JPEG is cut short".to_owned());
+            }
+            read(JpegDecoder::new(Cursor::new(bytes)).map_err(|error| reason(&error, "JPEG"))?, "JPEG")
+        }
+        Format::Png => {
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits());
+            read(decoder.map_err(|error| reason(&error, "PNG"))?, "PNG")
+        }
+    }?;
+    let rgb = to_rgb(image);
+    if rgb.dimensions() == (width, height) {
+        return Ok(rgb.into_raw());
+    }
+    Ok(image::imageops::resize(&rgb, width, height, FilterType::Triangle).into_raw())
+}
+
+/// Checks the size before a pixel is decoded, then decodes and turns the photo upright.
+fn read(mut decoder: impl ImageDecoder, format: &str) -> Result<DynamicImage, String> {
+    let (width, height) = decoder.dimensions();
+    if width.min(height) < MIN_SIDE {
+        return Err(format!("{width}x{height} pixels: too small to show a face"));
+    }
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(format!("{width}x{height} pixels: too big"));
+    }
+    decoder.set_limits(limits()).map_err(|error| reason(&error, format))?;
+    let orientation = decoder.orientation().map_err(|error| reason(&error, format))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error, format))?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_PIXELS * 8);
+    limits
+}
+
+/// Any kind of pixel as 8-bit RGB, over black where it is transparent.
+fn to_rgb(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
+    }
+    let rgba = image.into_rgba8();
+    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+        let [red, green, blue, alpha] = rgba.get_pixel(x, y).0;
+        let over_black = |value: u8| ((u16::from(value) * u16::from(alpha) + 127) / 255) as u8;
+        image::Rgb([red, green, blue].map(over_black))
+    })
+}
+
+/// A decoder's error in words that do not repeat the file's name.
+fn reason(error: &ImageError, format: &str) -> String {
+    match error {
+        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
+            format!("the {format} is cut short")
+        }
+        ImageError::Limits(limit) => match limit.kind() {
+            LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory => {
+                "too big to decode".to_owned()
+            }
+            _ => format!("too big to decode ({error})"),
+        },
+        ImageError::Unsupported(_) => format!("a kind of {format} that is not supported ({error})"),
+        _ => format!("a damaged {format} ({error})"),
+    }
+}
+
+enum Format {
+    Jpeg,
+    Png,
+}
+
+impl Format {
+    fn of(bytes: &[u8]) -> Result<Format, String> {
+        let starts = |magic: &[u8]| bytes.starts_with(magic);
+        let other = if bytes.is_empty() {
+            "empty file"
+        } else if starts(b"\xFF\xD8") {
+            return Ok(Format::Jpeg);
+        } else if starts(b"\x89PNG") {
+            return Ok(Format::Png);
+        } else if starts(b"GIF8") {
+            "a GIF image; only JPEG and PNG are read"
+        } else if starts(b"BM") {
+            "a BMP image; only JPEG and PNG are read"
+        } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+            "a WebP image; only JPEG and PNG are read"
+        } else if bytes.get(4..8) == Some(b"ftyp") {
+            "a HEIC, AVIF or video file; only JPEG and PNG are read"
+        } else if is_html(bytes) {
+            "an HTML page, not an image"
+        } else if bytes.iter().all(|&byte| byte == 0) {
+            "nothing but zeros, not an image"
+        } else {
+            "not a JPEG or PNG image"
+        };
+        Err(other.to_owned())
+    }
+}
+
+fn is_html(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+    [&b"<!doctype"[..], b"<html", b"<head", b"<?xml"]
+        .iter()
+        .any(|tag| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)))
+}
+
+/// Whether the marker segments of a JPEG file (ITU-T T.81, annex B) lead to an end-of-image marker.
+///
+/// What comes behind it, such as padding or a camera's own data, does not matter; an end marker
+/// within a segment, such as that of an EXIF thumbnail, does not count.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const END_OF_IMAGE: u8 = 0xD9;
+    // The start-of-image marker is known to be there.
+    let mut at = 2;
+    loop {
+        // To the next marker: FF and neither a stuffed 0, nor a fill FF, nor a restart. Between
+        // segments it is right here; within a scan it is behind the compressed data.
+        let Some(length) = bytes.get(at..).and_then(|rest| {
+            rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF | 0xD0..=0xD7))
+        }) else {
+            return false;
+        };
+        at += length + 2;
+        if bytes[at - 1] == END_OF_IMAGE {
+            return true;
+        }
+        // Every other marker that can follow opens a segment that tells its own length.
+        let Some(&[high, low]) = bytes.get(at..at + 2) else {
+            return false;
+        };
+        at += usize::from(u16::from_be_bytes([high, low])).max(2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let image = RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([(x * 7) as u8, (y * 5) as u8, ((x ^ y) * 3) as u8])
+        });
+        let mut bytes = Vec::new();
+        image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_jpeg_cut_anywhere_is_refused() {
+        let whole = jpeg(40, 30);
+        assert_eq!(decode(&whole, 16, 16).unwrap().len(), 16 * 16 * 3);
+        for length in 2..whole.len() {
+            assert_eq!(
+                decode(&whole[..length], 16, 16),
+                Err("the JPEG is cut short".to_owned()),
+                "cut to {length} of {} bytes",
+                whole.len()
+            );
+        }
+    }
+
+    #[test]
+    fn what_follows_the_end_of_a_jpeg_does_not_matter() {
+        let mut padded = jpeg(40, 30);
+        padded.extend([0; 100]);
+        padded.extend(b"trailer");
+        assert!(decode(&padded, 16, 16).is_ok());
+    }
+
+    #[test]
+    fn a_thumbnails_end_marker_does_not_hide_a_cut() {
+        let whole = jpeg(40, 30);
+        let thumbnail = b"\xFF\xE1\x00\x08abcd\xFF\xD9";
+        let cut = [&whole[..2], thumbnail, &whole[2..whole.len() - 20]].concat();
+        assert_eq!(decode(&cut, 16, 16), Err("the JPEG is cut short".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_is_no_photo_says_what_it_is() {
+        for (bytes, reason) in [
+            (&b""[..], "empty file"),
+            (b"\n <!DOCTYPE html><html>", "an HTML page, not an image"),
+            (b"GIF89a......", "a GIF image; only JPEG and PNG are read"),
+            (b"hello", "not a JPEG or PNG image"),
+            (&[0; 50], "nothing but zeros, not an image"),
+        ] {
+            assert_eq!(decode(bytes, 16, 16), Err(reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_photo_too_small_or_too_big_is_refused_before_it_is_decoded() {
+        assert_eq!(decode(&jpeg(1, 1), 4, 4), Err("1x1 pixels: too small to show a face".to_owned()));
+        assert!(decode(&jpeg(8, 8), 4, 4).is_ok());
+        let mut bomb = jpeg(16, 16);
+        let frame = bomb.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+        bomb[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFF]);
+        assert_eq!(decode(&bomb, 4, 4), Err("65535x65535 pixels: too big".to_owned()));
+    }
+}

@@ -1,0 +1,221 @@
+//! Which photos are for training and which for validation.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::error::DataError;
+use super::faces::Photos;
+use super::label::base_name;
+use crate::rng::{Generator, Stream};
+
+/// Indices into [`Photos`], each list in ascending order. No photo is in both; some may be in none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// What the model learns from.
+    pub train: Vec<usize>,
+    /// What it is measured on.
+    pub validation: Vec<usize>,
+}
+
+/// Where a split file and the photos do not match. Neither is an error: a split may be written for
+/// more photos than are there, or for a part of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SplitNotes {
+    /// Rows that name no photo, of files that were skipped as well.
+    pub rows_without_photo: usize,
+    /// Photos that no row names. They are left out.
+    pub photos_without_row: usize,
+}
+
+/// What the generator's sample number tells apart within [`Stream::Split`].
+const SPLIT: u32 = 0;
+const LIMIT_TRAIN: u32 = 1;
+const LIMIT_VALIDATION: u32 = 2;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Train,
+    Validation,
+}
+
+impl Split {
+    /// 80 % for training, 20 % for validation, and at least one each of two photos or more.
+    ///
+    /// The photos' names count only through their order: any set of as many gives the same split
+    /// of its sorted names. A single photo is for training.
+    pub fn seeded(photos: &Photos, seed: u64) -> Split {
+        let mut order: Vec<usize> = (0..photos.len()).collect();
+        order.sort_by(|&a, &b| photos.names[a].cmp(&photos.names[b]));
+        Generator::new(seed, 0, SPLIT, Stream::Split).shuffle(&mut order);
+        let train = order.split_off(one_in_each((photos.len() + 2) / 5, photos.len()));
+        Split { train, validation: order }.sorted()
+    }
+
+    /// Reads rows of `file,split`, where split is `train`, or else `test`, `val` or `validation`,
+    /// which all three mean validation. Other columns are ignored.
+    ///
+    /// A row names the photo with that path, or else the one whose file is called the same.
+    ///
+    /// # Errors
+    /// Names the file, and the line where there is one: no such file, a missing column, another
+    /// value, a name that fits several photos, a photo on both sides, a side without a photo.
+    pub fn from_csv(path: &Path, photos: &Photos) -> Result<(Split, SplitNotes), DataError> {
+        let line_error = |line, reason| DataError::SplitLine { path: path.to_owned(), line, reason };
+        let csv_error = |error: csv::Error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            line_error(line, format!("not a row of CSV: {error}"))
+        };
+        let file = File::open(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
+            _ => DataError::Read { path: path.to_owned(), source },
+        })?;
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
+        let headers = reader.headers().map_err(csv_error)?.clone();
+        let column = |column| {
+            let found = headers.iter().position(|header| header.eq_ignore_ascii_case(column));
+            found.ok_or(DataError::SplitColumn { path: path.to_owned(), column })
+        };
+        let (file_column, split_column) = (column("file")?, column("split")?);
+        let names = Names::of(photos);
+        let mut sides: Vec<Option<Side>> = vec![None; photos.len()];
+        let mut notes = SplitNotes::default();
+        let (mut train_rows, mut validation_rows) = (0, 0);
+        for record in reader.records() {
+            let record = record.map_err(csv_error)?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let field = |column| record.get(column).unwrap_or_default();
+            let (name, value) = (field(file_column), field(split_column).trim());
+            let side = match value.to_ascii_lowercase().as_str() {
+                "train" => Side::Train,
+                "test" | "val" | "validation" => Side::Validation,
+                _ => {
+                    let reason = format!("split `{value}` is none of train, test, val and validation");
+                    return Err(line_error(line, reason));
+                }
+            };
+            match side {
+                Side::Train => train_rows += 1,
+                Side::Validation => validation_rows += 1,
+            }
+            let Some(index) = names.find(name).map_err(|reason| line_error(line, reason))? else {
+                notes.rows_without_photo += 1;
+                continue;
+            };
+            if sides[index].is_some_and(|before| before != side) {
+                let reason = format!("`{name}` is in both train and test; delete one of its two rows");
+                return Err(line_error(line, reason));
+            }
+            sides[index] = Some(side);
+        }
+        let on = |side| (0..photos.len()).filter(|&index| sides[index] == Some(side)).collect::<Vec<_>>();
+        let split = Split { train: on(Side::Train), validation: on(Side::Validation) };
+        for (indices, side, rows) in
+            [(&split.train, "train", train_rows), (&split.validation, "validation", validation_rows)]
+        {
+            if indices.is_empty() {
+                return Err(DataError::SplitSide { path: path.to_owned(), side, rows });
+            }
+        }
+        notes.photos_without_row = sides.iter().filter(|side| side.is_none()).count();
+        Ok((split, notes))
+    }
+
+    /// Keeps `limit` photos in all (two at least), chosen by `seed`, in the proportion of the two
+    /// sides and with at least one in each that has one.
+    pub fn limited(self, limit: usize, seed: u64) -> Split {
+        let limit = limit.max(2);
+        let total = self.train.len() + self.validation.len();
+        if total <= limit {
+            return self;
+        }
+        if self.train.is_empty() || self.validation.is_empty() {
+            let train = self.train.len().min(limit);
+            let validation = self.validation.len().min(limit);
+            return self.keep(train, validation, seed);
+        }
+        // To the nearest; 128 bits, for the product.
+        let share = (2 * limit as u128 * self.validation.len() as u128 + total as u128) / (2 * total as u128);
+        let validation = one_in_each(share as usize, limit);
+        self.keep(limit - validation, validation, seed)
+    }
+
+    /// Rows of `file,split` with `train` and `test`, in the photos' order.
+    pub fn to_csv(&self, photos: &Photos) -> String {
+        let mut rows: Vec<(usize, &str)> = self.train.iter().map(|&index| (index, "train")).collect();
+        rows.extend(self.validation.iter().map(|&index| (index, "test")));
+        rows.sort_unstable();
+        let mut text = String::from("file,split\n");
+        for (index, side) in rows {
+            let name = &photos.names[index];
+            if name.contains([',', '"', '\n', '\r']) || name.trim() != name {
+                text.push_str(&format!("\"{}\",{side}\n", name.replace('"', "\"\"")));
+            } else {
+                text.push_str(&format!("{name},{side}\n"));
+            }
+        }
+        text
+    }
+
+    /// Writes [`to_csv`](Self::to_csv).
+    ///
+    /// # Errors
+    /// Those of `writer`.
+    pub fn write_csv(&self, photos: &Photos, mut writer: impl Write) -> io::Result<()> {
+        writer.write_all(self.to_csv(photos).as_bytes())
+    }
+
+    fn keep(mut self, train: usize, validation: usize, seed: u64) -> Split {
+        Generator::new(seed, 0, LIMIT_TRAIN, Stream::Split).shuffle(&mut self.train);
+        Generator::new(seed, 0, LIMIT_VALIDATION, Stream::Split).shuffle(&mut self.validation);
+        self.train.truncate(train);
+        self.validation.truncate(validation);
+        self.sorted()
+    }
+
+    fn sorted(mut self) -> Split {
+        self.train.sort_unstable();
+        self.validation.sort_unstable();
+        self
+    }
+}
+
+/// `part` of `total`, moved so that both it and the rest have one, where that can be.
+fn one_in_each(part: usize, total: usize) -> usize {
+    if total < 2 { 0 } else { part.clamp(1, total - 1) }
+}
+
+/// Finds photos by what a split file calls them.
+struct Names<'a> {
+    by_path: HashMap<&'a str, usize>,
+    /// `None` where several photos in different folders are called the same.
+    by_base: HashMap<&'a str, Option<usize>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(photos: &'a Photos) -> Names<'a> {
+        let mut names = Names { by_path: HashMap::new(), by_base: HashMap::new() };
+        for (index, name) in photos.names.iter().enumerate() {
+            names.by_path.insert(name, index);
+            names.by_base.entry(base_name(name)).and_modify(|found| *found = None).or_insert(Some(index));
+        }
+        names
+    }
+
+    fn find(&self, name: &str) -> Result<Option<usize>, String> {
+        // Exactly as written comes first: a name may contain what is cleaned away here.
+        let slashed = name.trim().replace('\\', "/");
+        let path = slashed.strip_prefix("./").unwrap_or(&slashed);
+        if let Some(&index) = self.by_path.get(name).or_else(|| self.by_path.get(path)) {
+            return Ok(Some(index));
+        }
+        match self.by_base.get(base_name(path)) {
+            Some(None) => Err(format!(
+                "`{name}` could be any of several photos of that name; give its folder as `data check` shows it"
+            )),
+            Some(&found) => Ok(found),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Folders and archives, and what is found in them.
+use std::path::Path;
+
+use faceshader::data::check::Summary;
+use faceshader::data::faces::{Labels, LoadOptions, Photos, decode, load};
+use faceshader::data::label::{FaceLabel, Gender};
+use faceshader::data::source::Source;
+use image::{ImageFormat, RgbImage};
+use tempfile::TempDir;
+
+use crate::make::*;
+
+#[test]
+fn folder_zip_and_tar_give_the_same_photos_sorted_by_name() {
+    let temp = TempDir::new().unwrap();
+    let mut files = twenty();
+    files.push(("faces/notes.txt".into(), b"not a photo".to_vec()));
+    files.push(("faces/.DS_Store".into(), b"hidden".to_vec()));
+    files.push(("__MACOSX/faces/._1_0_0_1.jpg".into(), b"hidden".to_vec()));
+    write_folder(&temp.path().join("folder"), &files);
+    // An archive's own order is another.
+    files.reverse();
+    let stored = zip_of(&files, zip::CompressionMethod::Stored);
+    let deflated = zip_of(&files, zip::CompressionMethod::Deflated);
+    let sources = [
+        temp.path().join("folder"),
+        saved(&temp, "stored.zip", &stored),
+        saved(&temp, "deflated.zip", &deflated),
+        saved(&temp, "no_extension", &deflated),
+        saved(&temp, "streamed.zip", &streamed_zip_of(&files)),
+        saved(&temp, "faces.tar.gz", &gzip(&tar_of(&files))),
+        saved(&temp, "faces.tar", &tar_of(&files)),
+    ];
+    let mut expected = Photos::new(16, 16);
+    for (name, bytes) in twenty() {
+        let label = FaceLabel::from_file_name(&name).unwrap();
+        expected.push(name, Some(label), &decode(&bytes, 16, 16).unwrap());
+    }
+    for path in sources {
+        let loaded = load_path(&path, &options()).unwrap();
+        assert_eq!(loaded.photos.names, expected.names, "{}", path.display());
+        assert!(loaded.photos == expected, "{}", path.display());
+        assert_eq!(loaded.skipped, []);
+        assert_eq!(loaded.ignored_files, 1, "{}", path.display());
+        assert_eq!(loaded.warning, None);
+    }
+}
+
+#[test]
+fn a_single_photo_is_a_source() {
+    let temp = TempDir::new().unwrap();
+    let path = saved(&temp, "me.JPG", &noise(1));
+    let loaded = load_path(&path, &LoadOptions { labels: Labels::Optional, ..options() }).unwrap();
+    assert_eq!(loaded.photos.names, ["me.JPG"]);
+    assert_eq!(loaded.photos.labels, [None]);
+    let error = load_path(&path, &options()).unwrap_err().to_string();
+    assert!(error.contains("the name tells no label"), "{error}");
+}
+
+#[test]
+fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
+    let temp = TempDir::new().unwrap();
+    let good = noise(3);
+    let mut files: Vec<(String, Vec<u8>)> = vec![
+        ("31_1_2_20170101.jpeg".into(), good.clone()),
+        ("32_1_2_20170101.jpg".into(), good[..good.len() / 2].to_vec()),
+        ("33_1_2_20170101.jpg".into(), b"<!DOCTYPE html><html></html>".to_vec()),
+        ("34_1_2_20170101.jpg".into(), Vec::new()),
+        ("35_1_2_20170101.jpg".into(), encode(RgbImage::new(1, 1), ImageFormat::Jpeg)),
+        ("61_1_20170109142408075.jpg.chip.jpg".into(), good.clone()),
+        ("page.jpg".into(), b"<html>".to_vec()),
+    ];
+    write_folder(temp.path(), &files);
+    let loaded = load_path(temp.path(), &options()).unwrap();
+    assert_eq!(loaded.photos.names, ["31_1_2_20170101.jpeg"]);
+    assert_eq!(loaded.photos.labels, [Some(FaceLabel { age: 31, gender: Gender::Female })]);
+    let skipped: Vec<(&str, &str)> =
+        loaded.skipped.iter().map(|s| (s.file.as_str(), s.reason.as_str())).collect();
+    assert_eq!(
+        skipped,
+        [
+            ("32_1_2_20170101.jpg", "the JPEG is cut short"),
+            ("33_1_2_20170101.jpg", "an HTML page, not an image"),
+            ("34_1_2_20170101.jpg", "empty file"),
+            ("35_1_2_20170101.jpg", "1x1 pixels: too small to show a face"),
+            ("61_1_20170109142408075.jpg.chip.jpg", "the name tells no label: no race field in the name"),
+            ("page.jpg", "an HTML page, not an image"),
+        ]
+    );
+    files.reverse();
+    let tar = load_path(&saved(&temp, "bad.tar", &tar_of(&files)), &options()).unwrap();
+    assert_eq!(tar.skipped, loaded.skipped, "sorted by name in any order of the archive");
+    let summary = Summary::of(&loaded);
+    assert_eq!((summary.photos, summary.female, summary.male, summary.skipped), (1, 1, 0, 6));
+    assert_eq!(summary.skipped_by_reason[0].reason, "an HTML page, not an image");
+    assert_eq!(summary.skipped_by_reason[0].files, ["33_1_2_20170101.jpg", "page.jpg"]);
+    let text = summary.to_string();
+    assert!(text.contains("   2  an HTML page, not an image\n        33_1_2_20170101.jpg\n"), "{text}");
+}
+
+#[test]
+fn nothing_usable_is_an_error_that_says_why() {
+    let temp = TempDir::new().unwrap();
+    let message = |path: &Path| load_path(path, &options()).unwrap_err().to_string();
+    let missing = message(&temp.path().join("nowhere"));
+    assert!(missing.ends_with("nowhere: no such file or folder; check the path"), "{missing}");
+    let empty = message(temp.path());
+    assert!(empty.contains("no photo in it (.jpg, .jpeg or .png; 0 other files ignored)"), "{empty}");
+    saved(&temp, "1_0_0_1.jpg", b"");
+    let unusable = message(temp.path());
+    assert!(unusable.contains("no usable photo in it; 1 skipped: empty file (1_0_0_1.jpg)"), "{unusable}");
+    let text = message(&saved(&temp, "faces.csv", b"file,age\n"));
+    assert!(text.contains("faces.csv: not a kind of file that holds photos; give a folder"), "{text}");
+    let page = message(&saved(&temp, "faces.zip", b"<html>404</html>"));
+    assert!(page.contains("named .zip, but not a zip archive"), "{page}");
+    let zero = message(&saved(&temp, "zero.zip", b""));
+    assert!(zero.contains("empty file"), "{zero}");
+    let garbage = message(&saved(&temp, "faces.tar", b"not a tar archive at all"));
+    assert!(garbage.contains("the archive is damaged and nothing in it could be read"), "{garbage}");
+    let gz = gzip(&tar_of(&twenty()));
+    let stub = message(&saved(&temp, "faces.tar.gz", &gz[..14]));
+    assert!(stub.contains("the archive is damaged and nothing in it could be read"), "{stub}");
+    let one = message(&saved(&temp, "faces.tar.gz", &gz[..100]));
+    assert!(one.contains("1 skipped: the archive ends in the middle of this file"), "{one}");
+}
+
+#[test]
+fn limit_keeps_the_first_usable_photos_by_name() {
+    let temp = TempDir::new().unwrap();
+    let mut files = twenty();
+    files[1].1.truncate(50);
+    files[12].1.truncate(50);
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let limited = LoadOptions { limit: Some(7), ..options() };
+    // In an archive they come in another order.
+    files.reverse();
+    let zip = saved(&temp, "a.zip", &zip_of(&files, zip::CompressionMethod::Stored));
+    let tar = saved(&temp, "a.tar", &tar_of(&files));
+    for path in [zip, tar] {
+        let loaded = load_path(&path, &limited).unwrap();
+        assert_eq!(loaded.photos.names, [&names[..1], &names[2..8]].concat());
+        assert_eq!(loaded.photos.pixels.len(), 7 * 16 * 16 * 3);
+        assert_eq!(loaded.skipped.len(), 1, "those behind the last photo do not count");
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter_and_progress_counts_up_to_all() {
+    let temp = TempDir::new().unwrap();
+    write_folder(temp.path(), &twenty());
+    let source = Source::open(temp.path()).unwrap();
+    let mut results = Vec::new();
+    for threads in [1, 4] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let told = std::sync::Mutex::new(Vec::new());
+        let loaded = pool
+            .install(|| load(&source, &options(), &|done, total| told.lock().unwrap().push((done, total))));
+        assert!(told.into_inner().unwrap().into_iter().eq((0..=20).map(|done| (done, Some(20)))));
+        results.push(loaded.unwrap().photos);
+    }
+    assert!(results[0] == results[1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_loop_or_lead_nowhere_do_no_harm() {
+    use std::os::unix::fs::symlink;
+    let temp = TempDir::new().unwrap();
+    write_folder(temp.path(), &twenty()[..2]);
+    symlink(temp.path(), temp.path().join("faces/up")).unwrap();
+    symlink(temp.path().join("faces"), temp.path().join("again")).unwrap();
+    symlink("nothing.jpg", temp.path().join("1_0_0_1.jpg")).unwrap();
+    let loaded = load_path(temp.path(), &options()).unwrap();
+    assert_eq!(loaded.photos.len(), 2);
+    assert_eq!(loaded.skipped.len(), 1);
+    assert_eq!(loaded.skipped[0].file, "1_0_0_1.jpg");
+}
