@@ -10,4 +10,5 @@ pub mod rng;
 pub mod shaders;
 pub mod shape;
 pub mod spec;
+pub mod train;
 pub mod verify;

@@ -1,4 +1,5 @@
 //! Photos and their labels: where they come from, and how they reach the model.
+pub mod batches;
 pub mod check;
 pub mod decode;
 pub mod error;

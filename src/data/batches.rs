@@ -1,0 +1,174 @@
+//! From photos to what the host writes before every step.
+
+use crate::data::faces::Photos;
+use crate::data::label::Gender;
+use crate::ops::augment::{IDENTITY, TRANSFORM};
+use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATE_FACTOR, BATCH_SEED, BATCH_WORDS};
+use crate::rng::{Generator, Stream, key};
+use crate::spec::{AugmentSpec, Target};
+
+/// The inputs of one step. The last batch of an epoch may be shorter; it is filled up, and
+/// `words[BATCH_COUNT]` says how many samples are real.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// (N, height, width, 3) bytes.
+    pub photos: Vec<u8>,
+    /// (N, 6), see [`crate::ops::augment`].
+    pub transform: Vec<i32>,
+    /// (N), the number of each sample in its set.
+    pub sample: Vec<u32>,
+    /// See [`BATCH_WORDS`].
+    pub words: [u32; BATCH_WORDS],
+    /// Ages and genders of the real samples; unlabelled photos count as 0.
+    labels: Vec<[f32; 2]>,
+}
+
+impl Batch {
+    /// (N), what a branch should answer.
+    pub fn targets(&self, target: Target) -> Vec<f32> {
+        let column = match target {
+            Target::Age => 0,
+            Target::Gender => 1,
+        };
+        self.labels.iter().map(|label| label[column]).collect()
+    }
+}
+
+/// How the photos of a batch are varied.
+#[derive(Debug, Clone, Copy)]
+pub struct Variation<'a> {
+    /// By how much at most.
+    pub augment: &'a AugmentSpec,
+    /// Of all randomness.
+    pub seed: u64,
+    /// From 0.
+    pub epoch: u32,
+}
+
+/// Puts `chosen` samples, at most `size`, into a batch of `size`. Without a variation the photos stay
+/// as they are.
+pub fn batch(photos: &Photos, chosen: &[usize], size: usize, variation: Option<Variation>) -> Batch {
+    let photo_bytes = photos.width as usize * photos.height as usize * 3;
+    let mut batch = Batch {
+        photos: vec![0; size * photo_bytes],
+        transform: IDENTITY.repeat(size),
+        sample: vec![0; size],
+        words: [0; BATCH_WORDS],
+        labels: vec![[0.0; 2]; size],
+    };
+    batch.words[BATCH_COUNT] = chosen.len().min(size) as u32;
+    batch.words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+    if let Some(Variation { seed, epoch, .. }) = variation {
+        batch.words[BATCH_EPOCH] = epoch;
+        batch.words[BATCH_SEED..BATCH_SEED + 2].copy_from_slice(&key(seed));
+    }
+    for (n, &index) in chosen.iter().take(size).enumerate() {
+        batch.photos[n * photo_bytes..][..photo_bytes].copy_from_slice(photos.photo(index));
+        batch.sample[n] = index as u32;
+        if let Some(label) = photos.labels[index] {
+            batch.labels[n] = [label.age as f32, if label.gender == Gender::Female { 1.0 } else { 0.0 }];
+        }
+        if let Some(variation) = variation {
+            let transform = draw_transform(variation, index as u32, photos.width, photos.height);
+            batch.transform[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);
+        }
+    }
+    batch
+}
+
+/// The order of an epoch's samples.
+pub fn order(samples: &[usize], seed: u64, epoch: u32) -> Vec<usize> {
+    let mut order = samples.to_vec();
+    Generator::new(seed, epoch, 0, Stream::Order).shuffle(&mut order);
+    order
+}
+
+/// Rotates, zooms and flips about the middle of the photo: from a pixel of the varied photo to where
+/// it is read in the original, in signed 16.16 fixed point.
+fn draw_transform(variation: Variation, sample: u32, width: u32, height: u32) -> [i32; TRANSFORM] {
+    let Variation { augment, seed, epoch } = variation;
+    let mut generator = Generator::new(seed, epoch, sample, Stream::Augment);
+    let mut within = |reach: f64| reach * (2.0 * f64::from(generator.unit()) - 1.0);
+    let angle = within(augment.rotation_degrees).to_radians();
+    let zoom = [1.0 + within(augment.zoom), 1.0 + within(augment.zoom)];
+    let mirrored = if f64::from(generator.unit()) < augment.flip_probability { -1.0 } else { 1.0 };
+    let (sin, cos) = angle.sin_cos();
+    let rows = [[cos * zoom[0] * mirrored, -sin * zoom[1]], [sin * zoom[0] * mirrored, cos * zoom[1]]];
+    let middle = [f64::from(width - 1) / 2.0, f64::from(height - 1) / 2.0];
+    let fixed = |value: f64| (value * 65_536.0).round() as i32;
+    let mut transform = [0; TRANSFORM];
+    for (axis, row) in rows.iter().enumerate() {
+        let shift = middle[axis] - row[0] * middle[0] - row[1] * middle[1];
+        transform[3 * axis..3 * axis + 3].copy_from_slice(&[fixed(row[0]), fixed(row[1]), fixed(shift)]);
+    }
+    transform
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::label::FaceLabel;
+
+    fn photos() -> Photos {
+        let mut photos = Photos::new(4, 2);
+        for index in 0..5_u8 {
+            let label = FaceLabel { age: u32::from(index) * 10, gender: Gender::Female };
+            photos.push(format!("{index}.jpg"), Some(label), &[index; 24]);
+        }
+        photos
+    }
+
+    const AUGMENT: AugmentSpec = AugmentSpec { rotation_degrees: 20.0, zoom: 0.2, flip_probability: 0.5 };
+
+    #[test]
+    fn a_short_batch_is_filled_up_and_says_so() {
+        let batch = batch(&photos(), &[3, 1], 3, None);
+        assert_eq!(batch.words[BATCH_COUNT], 2);
+        assert_eq!(batch.sample, [3, 1, 0]);
+        assert_eq!(batch.targets(Target::Age), [30.0, 10.0, 0.0]);
+        assert_eq!(batch.targets(Target::Gender), [1.0, 1.0, 0.0]);
+        assert_eq!(batch.photos[..24], [3; 24]);
+        assert_eq!(batch.photos[48..], [0; 24]);
+        assert_eq!(batch.transform[..6], IDENTITY);
+    }
+
+    #[test]
+    fn a_photo_is_varied_anew_each_epoch_but_the_same_in_any_batch() {
+        let variation = |epoch| Some(Variation { augment: &AUGMENT, seed: 9, epoch });
+        let first = batch(&photos(), &[3, 1], 2, variation(0));
+        let other = batch(&photos(), &[1, 3], 2, variation(0));
+        let later = batch(&photos(), &[3, 1], 2, variation(1));
+        assert_eq!(first.transform[..6], other.transform[6..]);
+        assert_ne!(first.transform[..6], first.transform[6..]);
+        assert_ne!(first.transform, later.transform);
+    }
+
+    #[test]
+    fn variations_stay_within_their_ranges_and_keep_the_middle() {
+        let variation = Variation { augment: &AUGMENT, seed: 1, epoch: 0 };
+        let mut mirrored = 0;
+        for sample in 0..1000 {
+            let t = draw_transform(variation, sample, 101, 51).map(|t| f64::from(t) / 65_536.0);
+            let at = |x: f64, y: f64| [t[0] * x + t[1] * y + t[2], t[3] * x + t[4] * y + t[5]];
+            let [x, y] = at(50.0, 25.0);
+            assert!((x - 50.0).abs() < 0.01 && (y - 25.0).abs() < 0.01, "({x}, {y})");
+            let zoom = [t[0].hypot(t[3]), t[1].hypot(t[4])];
+            assert!(zoom.iter().all(|zoom| (0.799..1.201).contains(zoom)), "{zoom:?}");
+            let angle = (t[3] / t[0]).atan().to_degrees();
+            assert!(angle.abs() < 20.01, "{angle}");
+            mirrored += u32::from(t[0] < 0.0);
+        }
+        assert!((400..600).contains(&mirrored), "{mirrored} of 1000 are mirrored");
+    }
+
+    #[test]
+    fn every_epoch_has_its_own_order_of_the_same_samples() {
+        let samples: Vec<usize> = (0..100).collect();
+        let (first, second) = (order(&samples, 5, 0), order(&samples, 5, 1));
+        assert_ne!(first, second);
+        assert_eq!(first, order(&samples, 5, 0));
+        let mut sorted = second;
+        sorted.sort_unstable();
+        assert_eq!(sorted, samples);
+    }
+}

@@ -1,0 +1,8 @@
+//! Training: the loop, its results, and what it leaves behind.
+
+pub mod checkpoint;
+pub mod history;
+pub mod run;
+mod trainer;
+
+pub use trainer::{Progress, Stopped, TrainError, Trainer};

@@ -1,0 +1,357 @@
+//! The training loop over any backend.
+
+use super::checkpoint::{FileError, Tensor, load, save};
+use super::history::{BranchResult, Epoch};
+use crate::data::batches::{Batch, Variation, batch, order};
+use crate::data::faces::Photos;
+use crate::data::split::Split;
+use crate::graph::Graph;
+use crate::ops::Init;
+use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
+use crate::rng::{Generator, Stream};
+use crate::spec::{Spec, SpecError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Why training cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The model is wrong.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The backend failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The weights do not belong to this model.
+    #[error("{file} does not fit the model: {reason}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Training ran away.
+    #[error(
+        "the loss is no longer a number in epoch {epoch}; the weights of the epoch before are kept. \
+         A smaller --lr usually helps"
+    )]
+    Diverged {
+        /// From 1.
+        epoch: usize,
+    },
+}
+
+/// How far an epoch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Training: steps done, and steps in all.
+    Training(usize, usize),
+    /// Validation: batches done, and batches in all.
+    Validation(usize, usize),
+}
+
+/// How an epoch ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stopped {
+    /// With its results.
+    Done(Epoch),
+    /// The user asked to stop, after this many steps of the epoch.
+    Interrupted(usize),
+}
+
+/// A plan that the backend has prepared.
+#[derive(Debug)]
+struct Prepared {
+    plan: Plan,
+    id: PlanId,
+}
+
+impl Prepared {
+    fn new(
+        backend: &mut dyn Backend,
+        spec: &Spec,
+        batch: usize,
+        purpose: Purpose,
+    ) -> Result<Self, TrainError> {
+        let graph = Graph::new(spec, batch)?;
+        let plan = lower(&graph, &spec.name, purpose);
+        let id = backend.prepare(&plan)?;
+        Ok(Self { plan, id })
+    }
+}
+
+/// A model in training, or one that predicts.
+pub struct Trainer<'a> {
+    backend: Box<dyn Backend + 'a>,
+    spec: Spec,
+    training: Prepared,
+    evaluation: Prepared,
+    /// Steps done of the epoch that is under way, after an interruption.
+    resumed_step: usize,
+}
+
+/// The largest buffer of an evaluation stays below this; WebGPU binds 128 MiB at once.
+const EVALUATION_BUFFER_BYTES: usize = 64 << 20;
+/// The largest batch of an evaluation.
+const EVALUATION_BATCH: usize = 100;
+
+impl<'a> Trainer<'a> {
+    /// Prepares a model on a backend. Weights are drawn from the model's seed.
+    pub fn new(mut backend: Box<dyn Backend + 'a>, spec: &Spec) -> Result<Self, TrainError> {
+        let one = Graph::new(spec, 1)?;
+        let largest = one.nodes.iter().map(|node| 4 * node.shape.len()).max().unwrap_or(1);
+        let size = (EVALUATION_BUFFER_BYTES / largest).clamp(1, EVALUATION_BATCH);
+        let training = Prepared::new(&mut *backend, spec, spec.training.batch, Purpose::Training)?;
+        let evaluation = Prepared::new(&mut *backend, spec, size, Purpose::Evaluation)?;
+        let mut trainer = Self { backend, spec: spec.clone(), training, evaluation, resumed_step: 0 };
+        trainer.initialise(&one)?;
+        Ok(trainer)
+    }
+
+    fn initialise(&mut self, graph: &Graph) -> Result<(), TrainError> {
+        for (index, (name, parameter)) in graph.parameters().into_iter().enumerate() {
+            let Some(buffer) = self.training.plan.buffer(&name) else { continue };
+            let values = match parameter.init {
+                Init::Zeros => vec![0.0; parameter.shape.len()],
+                Init::GlorotUniform { fan_in, fan_out } => {
+                    let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;
+                    let mut generator =
+                        Generator::new(self.spec.training.seed, 0, index as u32, Stream::Init);
+                    (0..parameter.shape.len()).map(|_| generator.uniform(-limit, limit)).collect()
+                }
+            };
+            self.backend.write(self.training.id, buffer, bytemuck::cast_slice(&values))?;
+        }
+        Ok(())
+    }
+
+    /// What computes.
+    pub fn info(&self) -> BackendInfo {
+        self.backend.info()
+    }
+
+    /// Memory that the buffers of training and validation take.
+    pub fn memory_bytes(&self) -> usize {
+        self.training.plan.memory_bytes() + self.evaluation.plan.memory_bytes()
+    }
+
+    /// Trains one epoch, numbered from 0, and validates. `stop` is looked at after every step.
+    pub fn epoch(
+        &mut self,
+        epoch: usize,
+        photos: &Photos,
+        split: &Split,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Stopped, TrainError> {
+        let start = Instant::now();
+        let (seed, size) = (self.spec.training.seed, self.spec.training.batch);
+        let augment = self.spec.augment;
+        let variation = Variation { augment: &augment, seed, epoch: epoch as u32 };
+        let order = order(&split.train, seed, epoch as u32);
+        let steps = order.len().div_ceil(size);
+        let first = std::mem::take(&mut self.resumed_step);
+        if first == 0 {
+            self.reset_sums()?;
+        }
+        for (step, chosen) in order.chunks(size).enumerate().skip(first) {
+            self.train_step(&batch(photos, chosen, size, Some(variation)))?;
+            progress(Progress::Training(step + 1, steps));
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Stopped::Interrupted(step + 1));
+            }
+        }
+        let train = self.read_sums()?;
+        let validation = self.evaluate(photos, &split.validation, &mut |done, all| {
+            progress(Progress::Validation(done, all));
+        })?;
+        let finite =
+            |results: &[BranchResult]| results.iter().all(|r| r.loss.is_finite() && r.metric.is_finite());
+        if !finite(&train) || !finite(&validation) {
+            return Err(TrainError::Diverged { epoch: epoch + 1 });
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Stopped::Done(Epoch { epoch: epoch + 1, train, validation, seconds }))
+    }
+
+    /// Trains on one batch.
+    pub fn train_step(&mut self, batch: &Batch) -> Result<(), TrainError> {
+        write_batch(&mut *self.backend, &self.spec, &self.training, batch)?;
+        Ok(self.backend.run(self.training.id)?)
+    }
+
+    /// Losses and metrics of labelled photos.
+    pub fn evaluate(
+        &mut self,
+        photos: &Photos,
+        samples: &[usize],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<BranchResult>, TrainError> {
+        self.reset_sums()?;
+        let size = self.evaluation.plan.batch;
+        let batches = samples.len().div_ceil(size);
+        for (index, chosen) in samples.chunks(size).enumerate() {
+            let batch = batch(photos, chosen, size, None);
+            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch)?;
+            self.backend.run(self.evaluation.id)?;
+            progress(index + 1, batches);
+        }
+        self.read_sums()
+    }
+
+    /// What each branch answers for each photo: (branch, photo).
+    pub fn predict(&mut self, photos: &Photos, samples: &[usize]) -> Result<Vec<Vec<f32>>, TrainError> {
+        let size = self.evaluation.plan.batch;
+        let outputs: Vec<BufferId> = (self.spec.branches.iter())
+            .filter_map(|branch| output_of(&self.evaluation.plan, &branch.name))
+            .collect();
+        let mut answers = vec![Vec::with_capacity(samples.len()); outputs.len()];
+        for chosen in samples.chunks(size) {
+            let batch = batch(photos, chosen, size, None);
+            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch)?;
+            self.backend.run(self.evaluation.id)?;
+            for (answers, &output) in answers.iter_mut().zip(&outputs) {
+                let bytes = self.backend.read(self.evaluation.id, output)?;
+                let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+                answers.extend_from_slice(&values[..chosen.len()]);
+            }
+        }
+        Ok(answers)
+    }
+
+    fn reset_sums(&mut self) -> Result<(), TrainError> {
+        for buffer in sums(&self.evaluation.plan, &self.spec) {
+            let zeros = vec![0; self.evaluation.plan.buffers[buffer].bytes()];
+            self.backend.write(self.evaluation.id, buffer, &zeros)?;
+        }
+        Ok(())
+    }
+
+    fn read_sums(&mut self) -> Result<Vec<BranchResult>, TrainError> {
+        let mut results = Vec::new();
+        for (buffer, branch) in sums(&self.evaluation.plan, &self.spec).zip(&self.spec.branches) {
+            let bytes = self.backend.read(self.evaluation.id, buffer)?;
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+            let result = BranchResult::from_sums(branch.target, branch.loss.loss_weight(), &values);
+            let nothing = BranchResult {
+                target: branch.target,
+                weight: branch.loss.loss_weight(),
+                loss: f64::NAN,
+                metric: f64::NAN,
+            };
+            results.push(result.unwrap_or(nothing));
+        }
+        Ok(results)
+    }
+
+    /// The weights, under PyTorch's names and in its layouts.
+    pub fn weights(&mut self) -> Result<Vec<Tensor>, TrainError> {
+        let names: Vec<String> =
+            Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect();
+        self.read_tensors(|name| names.iter().any(|other| other == name))
+    }
+
+    /// Everything that lives from step to step.
+    fn state(&mut self) -> Result<Vec<Tensor>, TrainError> {
+        self.read_tensors(|_| true)
+    }
+
+    fn read_tensors(&mut self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tensor>, TrainError> {
+        let mut tensors = Vec::new();
+        for (id, buffer) in self.training.plan.buffers.iter().enumerate() {
+            if buffer.kind == Kind::Persistent && wanted(&buffer.name) {
+                let bytes = self.backend.read(self.training.id, id)?;
+                let (name, shape, dtype) = (buffer.name.clone(), buffer.shape.clone(), buffer.dtype);
+                tensors.push(Tensor { name, shape, dtype, bytes });
+            }
+        }
+        Ok(tensors)
+    }
+
+    /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0.
+    pub fn save_state(&mut self, path: &Path, epoch: usize, step: usize) -> Result<(), TrainError> {
+        let notes = [("epoch", epoch.to_string()), ("step", step.to_string())];
+        Ok(save(path, &self.state()?, &notes)?)
+    }
+
+    /// Goes back to a saved state, and returns the epoch to go on with, from 0.
+    pub fn load_state(&mut self, path: &Path) -> Result<usize, TrainError> {
+        let (tensors, notes) = load(path)?;
+        let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
+        let note = |name: &str| {
+            let number = notes.get(name).and_then(|value| value.parse::<usize>().ok());
+            number.ok_or_else(|| wrong(format!("it does not say its {name}")))
+        };
+        let (epoch, step) = (note("epoch")?, note("step")?);
+        self.write_tensors(&tensors, path, |_| true)?;
+        self.resumed_step = step;
+        Ok(epoch)
+    }
+
+    /// Takes over weights from a file; other tensors in it are left alone.
+    pub fn load_weights(&mut self, path: &Path) -> Result<(), TrainError> {
+        let (tensors, _) = load(path)?;
+        let names: Vec<String> =
+            Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect();
+        self.write_tensors(&tensors, path, |name| names.iter().any(|other| other == name))
+    }
+
+    fn write_tensors(
+        &mut self,
+        tensors: &[Tensor],
+        path: &Path,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), TrainError> {
+        let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
+        let buffers = self.training.plan.buffers.iter().enumerate();
+        for (id, buffer) in buffers.filter(|(_, b)| b.kind == Kind::Persistent && wanted(&b.name)) {
+            let name = &buffer.name;
+            let tensor = tensors.iter().find(|tensor| tensor.name == *name);
+            let tensor = tensor.ok_or_else(|| wrong(format!("it has no {name}")))?;
+            if tensor.shape != buffer.shape || tensor.dtype != buffer.dtype {
+                let (is, needs) = (&tensor.shape, &buffer.shape);
+                return Err(wrong(format!("{name} is {is} of {:?}, but {needs} is needed", tensor.dtype)));
+            }
+            self.backend.write(self.training.id, id, &tensor.bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// The running sums of each branch.
+fn sums<'p>(plan: &'p Plan, spec: &'p Spec) -> impl Iterator<Item = BufferId> + 'p {
+    spec.branches.iter().filter_map(|branch| plan.buffer(&format!("{}.sums", branch.name)))
+}
+
+/// What a branch answers: the buffer that its loss reads.
+fn output_of(plan: &Plan, branch: &str) -> Option<BufferId> {
+    let loss = plan.steps.iter().find(|step| step.layer == branch)?;
+    loss.arguments.iter().find(|argument| argument.name == "input").map(|argument| argument.buffer)
+}
+
+/// Writes the inputs of a run.
+fn write_batch(
+    backend: &mut dyn Backend,
+    spec: &Spec,
+    prepared: &Prepared,
+    batch: &Batch,
+) -> Result<(), BackendError> {
+    let mut write = |name: &str, bytes: &[u8]| match prepared.plan.buffer(name) {
+        Some(buffer) => backend.write(prepared.id, buffer, bytes),
+        // A plan without dropout, say, does not ask for the samples' numbers.
+        None => Ok(()),
+    };
+    write("photos", &batch.photos)?;
+    write("transform", bytemuck::cast_slice(&batch.transform))?;
+    write("sample", bytemuck::cast_slice(&batch.sample))?;
+    write("batch", bytemuck::cast_slice(&batch.words))?;
+    for branch in &spec.branches {
+        let targets = batch.targets(branch.target);
+        write(&format!("{}.targets", branch.name), bytemuck::cast_slice(&targets))?;
+    }
+    Ok(())
+}
