@@ -22,10 +22,12 @@ impl Axis {
     /// The axis of the epochs, whose ticks are whole numbers. `curves` hold finite points only.
     pub fn epochs(curves: &[Vec<(f64, f64)>]) -> Self {
         let (low, high) = range(curves.iter().flatten().map(|point| point.0)).unwrap_or((0.0, 1.0));
-        let (low, high) = if high - low < 1.0 { (low - 1.0, high + 1.0) } else { (low, high) };
-        let step = nice_step((high - low) / 9.0).max(1.0).round();
-        let margin = 0.02 * (high - low);
-        Self::new(low - margin, high + margin, step, false)
+        let step = nice_step((high - low).max(1.0) / 9.0).max(1.0).round();
+        let margin = if high - low < 1.0 { 1.0 } else { 0.02 * (high - low) };
+        let mut axis = Self::new(low - margin, high + margin, step, false);
+        // There is no epoch 0: ticks are for epochs that were.
+        axis.ticks.retain(|tick| (low..=high).contains(tick));
+        axis
     }
 
     /// The axis of the values; logarithmic where a first value lies far above the others.
@@ -153,8 +155,12 @@ mod tests {
     fn epochs_have_whole_ticks() {
         for count in [1, 2, 3, 7, 12, 24, 60, 250] {
             let axis = Axis::epochs(&curve(&vec![1.0; count]));
-            assert!((2..=12).contains(&axis.ticks.len()), "{count}: {:?}", axis.ticks);
-            assert!(axis.ticks.iter().all(|tick| tick.fract() == 0.0), "{count}: {:?}", axis.ticks);
+            assert!((1..=12).contains(&axis.ticks.len()), "{count}: {:?}", axis.ticks);
+            assert!(
+                axis.ticks.iter().all(|tick| tick.fract() == 0.0 && *tick >= 1.0),
+                "{count}: {:?}",
+                axis.ticks
+            );
             assert!(axis.ticks.iter().all(|&tick| !axis.text(tick).contains('.')));
         }
     }

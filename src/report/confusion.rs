@@ -59,10 +59,17 @@ fn draw_cell(image: &mut RgbImage, (x, y): (u32, u32), count: u64, total: u128) 
     for py in y..y + CELL.1 {
         (x..x + CELL.0).for_each(|px| image.put_pixel(px, py, Rgb(fill)));
     }
-    let (strong, quiet) = if share > 0.5 { ([255; 3], [0xdc, 0xea, 0xf5]) } else { (INK, MUTED) };
+    let (strong, quiet) = match share {
+        0.0..0.2 => (INK, MUTED),
+        0.2..=0.5 => (INK, INK),
+        _ => ([255; 3], [0xe4, 0xef, 0xf8]),
+    };
     let middle = (x + CELL.0 / 2) as f32;
-    let text = ellipsised(&count.to_string(), 26.0, CELL.0 as f32 - 8.0);
-    draw_centred(image, (middle, (y + 22) as f32), 26.0, strong, &text);
+    let text = count.to_string();
+    let room = CELL.0 as f32 - 8.0;
+    let size = [26.0, 20.0, 15.0].into_iter().find(|&size| text_width(&text, size) <= room).unwrap_or(11.0);
+    let digits_y = y as f32 + 38.0 - 0.5 * line_height(size);
+    draw_centred(image, (middle, digits_y), size, strong, &text);
     let text = if total == 0 { "–".to_owned() } else { format!("{:.1} %", share * 100.0) };
     draw_centred(image, (middle, (y + 60) as f32), 14.0, quiet, &text);
 }

@@ -27,8 +27,11 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(120, 120, 120),
 ];
 const GRID: RGBColor = RGBColor(228, 230, 234);
+/// Width and height of a chart. The other lengths are in the same pixels.
 const PANEL: (u32, u32) = (680, 440);
 const HEADER: u32 = 52;
+/// The bitmap is drawn this many times too large and then averaged, since plotters does not smooth.
+const OVERSAMPLING: u32 = 2;
 const TITLE_SIZE: f32 = 19.0;
 const LEGEND_SIZE: f32 = 14.0;
 /// Up to this many points, each is marked.
@@ -48,7 +51,7 @@ pub struct Chart {
 /// One curve.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
-    /// "train" or "validation", for the legend.
+    /// "train" or "validation", for the legend; the first curve is blue, the second orange.
     pub name: String,
     /// Epoch and value. Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
@@ -66,16 +69,16 @@ pub fn draw(charts: &[Chart], png: &Path, svg: &Path) -> Result<(), ReportError>
     let columns = (charts.len() as f64).sqrt().ceil().clamp(1.0, 3.0) as usize;
     let rows = charts.len().div_ceil(columns).max(1);
     let (width, height) = (PANEL.0 * columns as u32, PANEL.1 * rows as u32);
-    let mut pixels = vec![0; width as usize * height as usize * 3];
-    let bitmap = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-    panels(&bitmap, charts, (rows, columns))?;
+    let mut large = RgbImage::new(width * OVERSAMPLING, height * OVERSAMPLING);
+    let size = large.dimensions();
+    let bitmap = BitMapBackend::with_buffer(&mut large, size).into_drawing_area();
+    panels(&bitmap, charts, (rows, columns), OVERSAMPLING)?;
     drop(bitmap);
     let mut text = String::new();
     let vector = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-    panels(&vector, charts, (rows, columns))?;
+    panels(&vector, charts, (rows, columns), 1)?;
     drop(vector);
-    let image = RgbImage::from_raw(width, height, pixels);
-    save_png(&image.ok_or_else(|| ReportError::Draw("no room for the pixels".into()))?, png)?;
+    save_png(&image::imageops::thumbnail(&large, width, height), png)?;
     write_whole(svg, text.as_bytes())
 }
 
@@ -87,23 +90,27 @@ fn colour([red, green, blue]: [u8; 3]) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-fn type_of<'a>(size: f32, ink: [u8; 3]) -> TextStyle<'a> {
+/// Text whose em is `size` pixels; plotters wants the height of a line.
+fn type_of<'a>(size: f32, ink: [u8; 3], unit: u32) -> TextStyle<'a> {
     let color = colour(ink).to_backend_color();
-    TextStyle { color, ..TextStyle::from((FAMILY, f64::from(size)).into_font()) }
+    let height = 1.2 * f64::from(size) * f64::from(unit);
+    TextStyle { color, ..TextStyle::from((FAMILY, height).into_font()) }
 }
 
+/// Draws all charts; `unit` is the number of dots to a pixel.
 fn panels<B: DrawingBackend>(
     root: &DrawingArea<B, Shift>,
     charts: &[Chart],
     shape: (usize, usize),
+    unit: u32,
 ) -> Result<(), ReportError> {
     root.fill(&WHITE).map_err(failed)?;
     for (chart, area) in charts.iter().zip(root.split_evenly(shape)) {
-        let (header, plot) = area.split_vertically(HEADER);
+        let (header, plot) = area.split_vertically(HEADER * unit);
         let points: Vec<Vec<(f64, f64)>> = chart.series.iter().map(finite).collect();
         let y_axis = Axis::values(&points);
-        head(&header, chart, y_axis.logarithmic)?;
-        body(&plot, chart, &points, &y_axis)?;
+        head(&header, chart, y_axis.logarithmic, unit)?;
+        body(&plot, chart, &points, y_axis, unit)?;
     }
     root.present().map_err(failed)
 }
@@ -114,72 +121,76 @@ fn finite(series: &Series) -> Vec<(f64, f64)> {
     series.points.iter().copied().filter(|&(x, y)| usable(x) && x.abs() < 1e9 && usable(y)).collect()
 }
 
+/// Draws the title on the left and the legend on the right.
 fn head<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     chart: &Chart,
     logarithmic: bool,
+    unit: u32,
 ) -> Result<(), ReportError> {
-    let anchor = |horizontal| Pos::new(horizontal, VPos::Center);
+    let at = |x: i32, y: i32| (x * unit as i32, y * unit as i32);
     let mut right = PANEL.0 as i32 - 28;
     for (index, series) in chart.series.iter().enumerate().rev() {
-        if right < 200 {
+        if right < 240 {
             break;
         }
         let name = font::ellipsised(&series.name, LEGEND_SIZE, 150.0);
-        let style = type_of(LEGEND_SIZE, INK).pos(anchor(HPos::Right));
-        area.draw(&Text::new(name.clone(), (right, 30), style)).map_err(failed)?;
-        right -= font::text_width(&name, LEGEND_SIZE) as i32 + 10;
-        let tint = COLOURS[index % COLOURS.len()];
-        area.draw(&PathElement::new([(right - 24, 30), (right, 30)], tint.stroke_width(3)))
-            .map_err(failed)?;
-        right -= 24 + 20;
+        let left = right - font::text_width(&name, LEGEND_SIZE) as i32;
+        let style = type_of(LEGEND_SIZE, INK, unit).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(name, at(left, 32), style)).map_err(failed)?;
+        let stroke = COLOURS[index % COLOURS.len()].stroke_width(3 * unit);
+        area.draw(&PathElement::new([at(left - 32, 30), at(left - 8, 30)], stroke)).map_err(failed)?;
+        right = left - 32 - 20;
     }
     let scale = if logarithmic { " (log scale)" } else { "" };
     let title = font::ellipsised(&format!("{}{scale}", chart.title), TITLE_SIZE, (right - 28).max(0) as f32);
-    let style = type_of(TITLE_SIZE, INK).pos(anchor(HPos::Left));
-    area.draw(&Text::new(title, (28, 30), style)).map_err(failed)
+    let style = type_of(TITLE_SIZE, INK, unit).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw(&Text::new(title, at(28, 32), style)).map_err(failed)
 }
 
+/// Draws axes, grid and curves.
 fn body<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     chart: &Chart,
     points: &[Vec<(f64, f64)>],
-    y_axis: &Axis,
+    y_axis: Axis,
+    unit: u32,
 ) -> Result<(), ReportError> {
     let mut context = ChartBuilder::on(area)
-        .margin_right(28)
-        .margin_bottom(14)
-        .margin_top(4)
-        .margin_left(18)
-        .x_label_area_size(44)
-        .y_label_area_size(66)
+        .margin_right(28 * unit)
+        .margin_bottom(14 * unit)
+        .margin_top(4 * unit)
+        .margin_left(18 * unit)
+        .x_label_area_size(46 * unit)
+        .y_label_area_size(72 * unit)
         .build_cartesian_2d(Axis::epochs(points), y_axis.clone())
         .map_err(failed)?;
-    let label = font::ellipsised(&chart.y_label, LEGEND_SIZE, 300.0);
     context
         .configure_mesh()
-        .bold_line_style(GRID)
+        .bold_line_style(GRID.stroke_width(unit))
         .light_line_style(WHITE)
-        .axis_style(colour([0x9a, 0xa0, 0xa6]))
-        .label_style(type_of(13.0, MUTED))
-        .axis_desc_style(type_of(LEGEND_SIZE, INK))
+        .axis_style(colour([0x9a, 0xa0, 0xa6]).stroke_width(unit))
+        .set_all_tick_mark_size(5 * unit)
+        .label_style(type_of(13.0, MUTED, unit))
+        .axis_desc_style(type_of(LEGEND_SIZE, INK, unit))
         .x_desc("epoch")
-        .y_desc(label)
+        .y_desc(font::ellipsised(&chart.y_label, LEGEND_SIZE, 300.0))
         .draw()
         .map_err(failed)?;
     for (index, curve) in points.iter().enumerate() {
         let tint = COLOURS[index % COLOURS.len()];
         let curve: Vec<(f64, f64)> = curve.iter().map(|&(x, y)| (x, y_axis.place(y))).collect();
-        context.draw_series(LineSeries::new(curve.iter().copied(), tint.stroke_width(2))).map_err(failed)?;
+        let line = LineSeries::new(curve.iter().copied(), tint.stroke_width(2 * unit));
+        context.draw_series(line).map_err(failed)?;
         if curve.len() <= MARKED_POINTS {
-            let dots = curve.iter().map(|&point| Circle::new(point, 4, tint.filled()));
+            let dots = curve.iter().map(|&point| Circle::new(point, 4 * unit, tint.filled()));
             context.draw_series(dots).map_err(failed)?;
         }
     }
     if points.iter().all(Vec::is_empty) {
         let (width, height) = area.dim_in_pixel();
-        let style = type_of(LEGEND_SIZE, MUTED).pos(Pos::new(HPos::Center, VPos::Center));
-        let middle = (width as i32 / 2 + 28, height as i32 / 2 - 24);
+        let style = type_of(LEGEND_SIZE, MUTED, unit).pos(Pos::new(HPos::Center, VPos::Center));
+        let middle = ((width / 2 + 28 * unit) as i32, (height / 2 - 40 * unit) as i32);
         area.draw(&Text::new("no data yet", middle, style)).map_err(failed)?;
     }
     Ok(())
@@ -214,7 +225,9 @@ mod tests {
     }
 
     fn count(image: &RgbImage, colour: RGBColor) -> usize {
-        image.pixels().filter(|pixel| pixel.0 == [colour.0, colour.1, colour.2]).count()
+        let near = |(a, b): (u8, u8)| a.abs_diff(b) < 24;
+        let tint = [colour.0, colour.1, colour.2];
+        image.pixels().filter(|pixel| pixel.0.into_iter().zip(tint).all(near)).count()
     }
 
     #[test]

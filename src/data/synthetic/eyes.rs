@@ -92,8 +92,8 @@ fn brow(canvas: &mut Canvas, person: &Person, shape: &Shape, side: f32) {
         at(-1.05, 0.03 + thick),
     ];
     canvas.fill(blob(&outline), person.brow, 0.88);
-    for hair in 0..5 {
-        let along = -0.85 + 0.42 * hair as f32;
+    for hair in 0..4 {
+        let along = -0.85 + 0.36 * hair as f32;
         let root = at(along, 0.6 * thick - arch * 0.4);
         let tip = at(along + 0.22, -thick * (1.05 + 0.5 * person.wear) - arch * 0.4);
         canvas.stroke(line(&[root, tip]), 0.018, shade(person.brow, 0.8), 0.5);

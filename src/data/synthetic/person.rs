@@ -193,7 +193,7 @@ impl Person {
             grey,
             iris: IRISES[random.below(5) as usize],
             lips,
-            style: hair_style(female, adult, random),
+            style: hair_style(female, age, random),
             fringe: chance(random, if female { 0.4 } else { 0.25 }) && age < 75.0,
             parting: if chance(random, 0.5) { 1.0 } else { -1.0 },
             bald: if balding { ramp(22.0, 85.0, age) * balding_speed } else { 0.25 * wear },
@@ -213,9 +213,12 @@ impl Person {
     }
 }
 
-fn hair_style(female: bool, adult: bool, random: &mut Generator) -> HairStyle {
+fn hair_style(female: bool, age: f32, random: &mut Generator) -> HairStyle {
     use HairStyle::{Bob, Bun, Cropped, Curly, Long, Pigtails, Short, Spiky};
-    let styles: [HairStyle; 10] = match (female, adult) {
+    let styles: [HairStyle; 10] = match (female, age >= 17.0) {
+        (true, false) if age < 3.0 => {
+            [Short, Short, Short, Cropped, Bob, Bob, Pigtails, Pigtails, Pigtails, Curly]
+        }
         (true, true) => [Long, Long, Long, Long, Bob, Bob, Bob, Bun, Curly, Short],
         (true, false) => [Long, Long, Long, Pigtails, Pigtails, Pigtails, Bob, Bob, Bun, Curly],
         (false, true) => [Short, Short, Short, Short, Cropped, Cropped, Cropped, Spiky, Curly, Long],
