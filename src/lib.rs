@@ -6,6 +6,7 @@ pub mod graph;
 pub mod number;
 pub mod ops;
 pub mod plan;
+pub mod report;
 pub mod rng;
 pub mod shaders;
 pub mod shape;

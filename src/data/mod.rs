@@ -9,3 +9,4 @@ pub mod source;
 pub mod split;
 
 pub use error::DataError;
+pub mod synthetic;

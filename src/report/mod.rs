@@ -1,0 +1,94 @@
+//! Pictures and pages about data and runs: grids of photos, curves, confusion matrices, HTML.
+
+mod axis;
+pub mod confusion;
+pub mod curves;
+pub mod font;
+pub mod html;
+pub mod picture;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a picture could not be made.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The built-in font could not be read.
+    #[error("the built-in font is broken")]
+    Font,
+    /// A chart could not be drawn.
+    #[error("cannot draw the chart: {0}")]
+    Draw(String),
+    /// A picture could not be encoded.
+    #[error("cannot encode the picture: {0}")]
+    Encode(#[from] image::ImageError),
+}
+
+/// Writes a picture as PNG, whole or not at all.
+///
+/// # Errors
+/// [`ReportError::Encode`] for a picture without pixels, [`ReportError::Write`] for a bad path.
+pub fn save_png(image: &image::RgbImage, path: &Path) -> Result<(), ReportError> {
+    let mut bytes = io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png)?;
+    write_whole(path, &bytes.into_inner())
+}
+
+/// Writes beside the target first and renames then, so that no reader sees half a file.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write { path: path.to_owned(), source };
+    let name = path.file_name().ok_or_else(|| failed(io::Error::from(io::ErrorKind::InvalidInput)))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    let draft = path.with_file_name(hidden);
+    let written = File::create(&draft).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let done = written.and_then(|()| fs::rename(&draft, path));
+    if done.is_err() {
+        // The first error says more than a failure to tidy up.
+        let _ = fs::remove_file(&draft);
+    }
+    done.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_replaces_the_old_one_and_leaves_no_draft() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.png");
+        fs::write(&path, b"old").expect("written");
+        save_png(&image::RgbImage::new(3, 2), &path).expect("saved");
+        let read = image::open(&path).expect("a picture").to_rgb8();
+        assert_eq!(read.dimensions(), (3, 2));
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn a_bad_path_is_named_in_the_error_and_leaves_no_draft() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("taken");
+        fs::create_dir(&path).expect("created");
+        fs::write(path.join("file"), b"in the way").expect("written");
+        let error = save_png(&image::RgbImage::new(3, 2), &path).expect_err("a folder is in the way");
+        assert!(error.to_string().contains("taken"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+        assert!(save_png(&image::RgbImage::new(3, 2), Path::new("/")).is_err());
+    }
+}
