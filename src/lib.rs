@@ -1,6 +1,8 @@
 //! Trains convolutional networks with WGSL compute shaders.
+pub mod cli;
 pub mod cpu;
 pub mod data;
+pub mod file;
 pub mod gpu;
 pub mod graph;
 pub mod number;

@@ -1,7 +1,7 @@
 //! The run folder: everything that a training leaves behind.
 
-use super::checkpoint::{FileError, write_whole};
 use super::history::{Epoch, curves_csv, read_curves, results_csv};
+use crate::file::{FileError, write_whole};
 use crate::spec::{Spec, SpecError};
 use std::fs;
 use std::io;

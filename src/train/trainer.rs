@@ -1,10 +1,11 @@
 //! The training loop over any backend.
 
-use super::checkpoint::{FileError, Tensor, load, save};
+use super::checkpoint::{Tensor, load, save};
 use super::history::{BranchResult, Epoch};
 use crate::data::batches::{Batch, Variation, batch, order};
 use crate::data::faces::Photos;
 use crate::data::split::Split;
+use crate::file::FileError;
 use crate::graph::Graph;
 use crate::ops::Init;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};

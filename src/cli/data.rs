@@ -1,0 +1,131 @@
+//! `faceshader data`
+
+use super::{Outcome, at_least_one, photos, print, progress};
+use crate::data::check::{Summary, Table, rows};
+use crate::data::faces::{Labels, Photos};
+use crate::data::synthetic::draw;
+use crate::report::picture::{Cell, grid, label_caption};
+use crate::report::save_png;
+use crate::rng::{Generator, Stream};
+use anyhow::{Context, Result};
+use image::ImageEncoder;
+use image::codecs::jpeg::JpegEncoder;
+use rayon::prelude::*;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Draw a grid of 20 labelled faces
+    Show(ShowArguments),
+    /// Print the table of photos, and what was skipped and why
+    Check(CheckArguments),
+    /// Write the built-in set as JPEG files with UTKFace names
+    Synth(SynthArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowArguments {
+    /// A folder, zip or tar.gz; the built-in set if not given
+    path: Option<PathBuf>,
+    /// Where to write the picture
+    #[arg(long, default_value = "faces.png")]
+    out: PathBuf,
+    /// Of the choice of faces
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    /// A folder, zip or tar.gz
+    path: PathBuf,
+    /// One line of JSON a photo, then one with the totals
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SynthArguments {
+    /// The folder to write to; it is made if it is not there
+    dir: PathBuf,
+    /// Number of faces
+    #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_least_one)]
+    count: usize,
+    /// Of the faces
+    #[arg(long, default_value_t = photos::BUILT_IN_SEED)]
+    seed: u64,
+    /// Width and height in pixels
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
+    size: usize,
+}
+
+/// Faces in the grid, and how many of them in a row.
+pub const GRID: [usize; 2] = [20, 5];
+/// Side of the photos in the grid, in pixels.
+const SHOWN_SIDE: usize = 128;
+/// Of the JPEG files that are written, in percent.
+const JPEG_QUALITY: u8 = 95;
+
+pub fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Show(arguments) => show(&arguments),
+        Command::Check(arguments) => check(&arguments),
+        Command::Synth(arguments) => synth(&arguments),
+    }
+}
+
+fn show(arguments: &ShowArguments) -> Result<Outcome> {
+    let faces = match &arguments.path {
+        Some(path) => photos::read(path, SHOWN_SIDE, SHOWN_SIDE, Labels::Required)?.photos,
+        None => photos::built_in(SHOWN_SIDE, SHOWN_SIDE, GRID[0], photos::BUILT_IN_SEED),
+    };
+    let mut chosen: Vec<usize> = (0..faces.len()).collect();
+    Generator::new(arguments.seed, 0, 1, Stream::Order).shuffle(&mut chosen);
+    chosen.truncate(GRID[0]);
+    let cells: Vec<Cell> = chosen.iter().map(|&index| cell(&faces, index)).collect();
+    let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| path.display().to_string());
+    save_png(&grid(&title, GRID[1], &cells), &arguments.out)?;
+    print(arguments.out.display())?;
+    Ok(Outcome::Done)
+}
+
+fn cell(photos: &Photos, index: usize) -> Cell<'_> {
+    let caption =
+        photos.labels[index].map_or(Vec::new(), |label| label_caption(label.age, &label.gender.to_string()));
+    Cell { rgb: photos.photo(index), width: photos.width, height: photos.height, caption }
+}
+
+fn check(arguments: &CheckArguments) -> Result<Outcome> {
+    let loaded = photos::read(&arguments.path, SHOWN_SIDE, SHOWN_SIDE, Labels::Required)?;
+    if arguments.json {
+        for row in rows(&loaded.photos) {
+            print(serde_json::to_string(&row)?)?;
+        }
+        print(serde_json::to_string(&Summary::of(&loaded))?)?;
+    } else {
+        print(Table(&loaded.photos))?;
+        print(Summary::of(&loaded))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn synth(arguments: &SynthArguments) -> Result<Outcome> {
+    let dir = &arguments.dir;
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    let side = u32::try_from(arguments.size)?;
+    let bar = progress::bar("drawing faces", Some(arguments.count));
+    (0..arguments.count).into_par_iter().try_for_each(|index| {
+        let face = draw(arguments.seed, index as u32, side);
+        let path = dir.join(face.label.file_name(index));
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
+            .write_image(&face.rgb, side, side, image::ExtendedColorType::Rgb8)
+            .with_context(|| format!("{} cannot be encoded", path.display()))?;
+        std::fs::write(&path, jpeg).with_context(|| format!("{} cannot be written", path.display()))?;
+        bar.inc(1);
+        anyhow::Ok(())
+    })?;
+    bar.finish_and_clear();
+    print(format_args!("{} faces in {}", arguments.count, dir.display()))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,113 @@
+//! `faceshader eval`
+
+use super::backend::AdapterArguments;
+use super::progress::bar;
+use super::{Outcome, photos, print};
+use crate::data::faces::Photos;
+use crate::data::split::Split;
+use crate::spec::Target;
+use crate::train::Trainer;
+use crate::train::history::{BranchResult, total_loss};
+use crate::train::run::RunFolder;
+use anyhow::Result;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The run folder
+    run: PathBuf,
+    /// A folder, zip or tar.gz with UTKFace names; the run's own photos if not given
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// A CSV with the columns file and split: its test or validation photos count. Without it, all
+    /// photos of --data do, and the run's own validation photos if there is no --data
+    #[arg(long)]
+    split: Option<PathBuf>,
+    /// Which weights of the run to use
+    #[arg(long, default_value = "best")]
+    weights: Weights,
+    #[command(flatten)]
+    adapter: AdapterArguments,
+    /// One object of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which weights of a run are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Weights {
+    /// Those of the epoch with the lowest validation loss
+    Best,
+    /// Those after the last epoch
+    Last,
+}
+
+impl Weights {
+    /// The file in the run folder.
+    pub fn file(self, run: &RunFolder) -> PathBuf {
+        match self {
+            Weights::Best => run.best(),
+            Weights::Last => run.last(),
+        }
+    }
+}
+
+pub fn run(arguments: Arguments) -> Result<Outcome> {
+    let (run, mut spec) = RunFolder::open(&arguments.run)?;
+    let trains_on_own = arguments.data.is_none();
+    if let Some(path) = arguments.data {
+        spec.data.path = Some(path);
+        spec.data.limit = None;
+    } else {
+        spec.data.split = Some(run.split());
+        spec.data.limit = None;
+    }
+    let own_or_all = arguments.split.is_none() && !trains_on_own;
+    if let Some(split) = arguments.split {
+        spec.data.split = Some(split);
+    }
+    let (photos, samples) = if own_or_all {
+        spec.data.split = None;
+        let path = spec.data.path.clone().unwrap_or_default();
+        let (width, height) = (spec.input.width, spec.input.height);
+        let photos = photos::read(&path, width, height, crate::data::faces::Labels::Required)?.photos;
+        let all: Vec<usize> = (0..photos.len()).collect();
+        (photos, all)
+    } else {
+        let (photos, Split { validation, .. }): (Photos, Split) = photos::for_training(&spec)?;
+        (photos, validation)
+    };
+    let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
+    trainer.load_weights(&arguments.weights.file(&run))?;
+    let bar = bar("evaluating", None);
+    let results = trainer.evaluate(&photos, &samples, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    if arguments.json {
+        let mut object = serde_json::Map::new();
+        object.insert("photos".into(), samples.len().into());
+        object.insert("loss".into(), total_loss(&results).into());
+        for result in &results {
+            object.insert(format!("{}_loss", result.target.name()), result.loss.into());
+            object.insert(result.target.metric_name().into(), result.metric.into());
+        }
+        print(serde_json::Value::Object(object))?;
+    } else {
+        print(format_args!("photos           {}", samples.len()))?;
+        print(format_args!("loss             {:.4}", total_loss(&results)))?;
+        for result in &results {
+            print(line(result))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// One branch's metric for people.
+pub fn line(result: &BranchResult) -> String {
+    match result.target {
+        Target::Age => format!("age MAE          {:.3} years", result.metric),
+        Target::Gender => format!("gender accuracy  {:.2} %", 100.0 * result.metric),
+    }
+}

@@ -1,0 +1,327 @@
+//! `faceshader train`
+
+use super::backend::AdapterArguments;
+use super::progress::bar;
+use super::report::{Answer, draw_curves, draw_predictions, write_page};
+use super::{Outcome, Usage, above_zero, at_least_one, model, photos, print};
+use crate::data::faces::Photos;
+use crate::data::split::Split;
+use crate::ops::Op;
+use crate::plan::BackendInfo;
+use crate::spec::{Spec, Target};
+use crate::train::checkpoint::save;
+use crate::train::history::{Epoch, total_loss};
+use crate::train::run::RunFolder;
+use crate::train::{Progress, Stopped, Trainer};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// face, or a TOML file
+    #[arg(long, default_value = "face")]
+    model: String,
+    /// A folder, zip or tar.gz of photos with UTKFace names; the built-in set if not given
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// A CSV with the columns file and split (train, test); a seeded 80/20 split if not given
+    #[arg(long)]
+    split: Option<PathBuf>,
+    #[command(flatten)]
+    adapter: AdapterArguments,
+    /// Passes over the training photos
+    #[arg(long, value_parser = at_least_one)]
+    epochs: Option<usize>,
+    /// Photos a step
+    #[arg(long, value_parser = at_least_one)]
+    batch: Option<usize>,
+    /// The learning rate
+    #[arg(long, value_parser = above_zero)]
+    lr: Option<f64>,
+    /// Of all randomness
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Use this many photos only, training and validation together
+    #[arg(long, value_parser = at_least_one)]
+    limit: Option<usize>,
+    /// The run folder; runs/NAME-001 and so on if not given
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on with a run, where it stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out"])]
+    resume: Option<PathBuf>,
+    /// One line of JSON an epoch
+    #[arg(long)]
+    json: bool,
+}
+
+/// Epochs of the built-in set if the user names no number: the first try should end in minutes.
+const BUILT_IN_EPOCHS: usize = 6;
+
+pub fn run(arguments: Arguments) -> Result<Outcome> {
+    match arguments.resume.clone() {
+        Some(path) => resume(arguments, path),
+        None => start(arguments),
+    }
+}
+
+fn start(arguments: Arguments) -> Result<Outcome> {
+    let mut spec = model::load(&arguments.model)?;
+    spec.data.path = arguments.data.or(spec.data.path);
+    spec.data.split = arguments.split.or(spec.data.split);
+    spec.data.limit = arguments.limit.or(spec.data.limit);
+    if spec.data.path.is_none() && spec.data.split.is_some() {
+        return Err(Usage("--split needs --data: the built-in set has a split of its own".into()).into());
+    }
+    spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
+    spec.training.seed = arguments.seed.unwrap_or(spec.training.seed);
+    let default = if spec.data.path.is_some() { spec.training.epochs } else { BUILT_IN_EPOCHS };
+    spec.training.epochs = arguments.epochs.unwrap_or(default);
+    if let (Some(rate), Op::Adam(adam)) = (arguments.lr, &mut spec.optimizer) {
+        adam.learning_rate = rate;
+    }
+    absolute_paths(&mut spec)?;
+    crate::graph::Graph::new(&spec, spec.training.batch)?;
+
+    let backend = arguments.adapter.open()?;
+    let (photos, split) = photos::for_training(&spec)?;
+    let trainer = Trainer::new(backend, &spec)?;
+    let run = RunFolder::create(&spec.name, arguments.out.as_deref())?;
+    run.write(&run.config(), &spec.to_toml()?)?;
+    run.write(&run.split(), &split.to_csv(&photos))?;
+    run.write(&run.environment(), &environment(&trainer.info())?)?;
+    Session { run, spec, photos, split, trainer, epochs: Vec::new(), json: arguments.json }.train(0)
+}
+
+fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
+    let (run, mut spec) = RunFolder::open(&path)?;
+    let mut epochs = run.read_history(&spec)?;
+    if let Some(path) = arguments.data {
+        spec.data.path = Some(path);
+    }
+    spec.training.epochs = arguments.epochs.unwrap_or(spec.training.epochs);
+    absolute_paths(&mut spec)?;
+    let backend = arguments.adapter.open()?;
+    // The split of the run is kept, whatever the photos' limit was.
+    let mut data = spec.clone();
+    data.data.split = Some(run.split());
+    data.data.limit = None;
+    let (photos, split) = photos::for_training(&data)?;
+    let mut trainer = Trainer::new(backend, &spec)?;
+    let first = trainer.load_state(&run.checkpoint())?;
+    epochs.truncate(first);
+    if first >= spec.training.epochs {
+        log::info!("all {} epochs are done; ask for more with --epochs", spec.training.epochs);
+        return Ok(Outcome::Done);
+    }
+    run.write(&run.config(), &spec.to_toml()?)?;
+    log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
+    Session { run, spec, photos, split, trainer, epochs, json: arguments.json }.train(first)
+}
+
+/// The run folder has to mean the same photos from everywhere.
+fn absolute_paths(spec: &mut Spec) -> Result<()> {
+    for path in [&mut spec.data.path, &mut spec.data.split].into_iter().flatten() {
+        *path = std::path::absolute(&*path).with_context(|| format!("{} is no path", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Machine, adapter and command line, for the run folder.
+fn environment(info: &BackendInfo) -> Result<String> {
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let environment = serde_json::json!({
+        "faceshader": env!("CARGO_PKG_VERSION"),
+        "command": std::env::args().collect::<Vec<String>>(),
+        "started_unix_secs": started,
+        "os": std::env::consts::OS,
+        "architecture": std::env::consts::ARCH,
+        "threads": rayon::current_num_threads(),
+        "backend": info.backend,
+        "adapter": info.adapter,
+        "driver": info.driver,
+    });
+    Ok(serde_json::to_string_pretty(&environment)? + "\n")
+}
+
+/// A training under way.
+struct Session<'a> {
+    run: RunFolder,
+    spec: Spec,
+    photos: Photos,
+    split: Split,
+    trainer: Trainer<'a>,
+    epochs: Vec<Epoch>,
+    json: bool,
+}
+
+impl Session<'_> {
+    fn train(mut self, first: usize) -> Result<Outcome> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = stop.clone();
+        ctrlc::set_handler(move || {
+            if asked.swap(true, Ordering::Relaxed) {
+                // Asked twice: do not finish the step.
+                std::process::exit(130);
+            }
+        })?;
+        log::info!("run folder: {}", self.run.path().display());
+        if first == 0 && !self.json {
+            print(heading(&self.spec))?;
+        }
+        for epoch in first..self.spec.training.epochs {
+            let progress = bar(&format!("epoch {}", epoch + 1), None);
+            let mut show = |step: Progress| {
+                let (what, done, all) = match step {
+                    Progress::Training(done, all) => ("training", done, all),
+                    Progress::Validation(done, all) => ("validation", done, all),
+                };
+                if progress.length() != Some(all as u64) {
+                    progress.reset();
+                    progress.set_length(all as u64);
+                }
+                progress.set_message(format!("epoch {} {what}", epoch + 1));
+                progress.set_position(done as u64);
+            };
+            let stopped = self.trainer.epoch(epoch, &self.photos, &self.split, &stop, &mut show)?;
+            progress.finish_and_clear();
+            match stopped {
+                Stopped::Done(results) => self.finish_epoch(results)?,
+                Stopped::Interrupted(step) => {
+                    self.save(epoch, step)?;
+                    return Ok(self.interrupted());
+                }
+            }
+            if stop.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
+                return Ok(self.interrupted());
+            }
+        }
+        self.finish()?;
+        Ok(Outcome::Done)
+    }
+
+    fn interrupted(&self) -> Outcome {
+        log::info!("stopped; go on with: faceshader train --resume {}", self.run.path().display());
+        Outcome::Interrupted
+    }
+
+    /// Saves what training needs to go on, and the weights.
+    fn save(&mut self, epoch: usize, step: usize) -> Result<()> {
+        self.trainer.save_state(&self.run.checkpoint(), epoch, step)?;
+        let weights = self.trainer.weights()?;
+        save(&self.run.last(), &weights, &[])?;
+        Ok(())
+    }
+
+    fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
+        let loss = total_loss(&results.validation);
+        let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
+        if self.json {
+            print(results.json())?;
+        } else {
+            print(row(&results))?;
+        }
+        let number = results.epoch;
+        self.epochs.push(results);
+        self.save(number, 0)?;
+        if is_best {
+            save(&self.run.best(), &self.trainer.weights()?, &[])?;
+        }
+        self.run.write_history(&self.epochs)?;
+        draw_curves(&self.run, &self.spec, &self.epochs)?;
+        Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
+    }
+
+    /// The picture of 20 validation photos, and the last word.
+    fn finish(&mut self) -> Result<()> {
+        self.trainer.load_weights(&self.run.best())?;
+        let samples: Vec<usize> = self.split.validation.iter().copied().take(super::data::GRID[0]).collect();
+        let outputs = self.trainer.predict(&self.photos, &samples)?;
+        let answers: Vec<(usize, Answer)> = samples
+            .iter()
+            .enumerate()
+            .map(|(photo, &index)| (index, Answer::new(&self.spec, &outputs, photo)))
+            .collect();
+        let title = "Validation photos: predicted, and in brackets true";
+        draw_predictions(&self.run.plot("predictions.png"), title, &self.photos, &answers)?;
+        write_page(&self.run, &self.spec, &self.epochs, &self.facts())?;
+        self.compare_with_guessing();
+        log::info!("report: {}", self.run.report().display());
+        Ok(())
+    }
+
+    /// What the best guess without looking scores, beside what the last epoch scored.
+    fn compare_with_guessing(&self) {
+        let Some(last) = self.epochs.last() else { return };
+        for result in &last.validation {
+            let labels = |samples: &[usize]| -> Vec<f64> {
+                let labels = samples.iter().filter_map(|&index| self.photos.labels[index]);
+                let value = |label: crate::data::label::FaceLabel| match result.target {
+                    Target::Age => f64::from(label.age),
+                    Target::Gender => f64::from(label.gender as u8),
+                };
+                labels.map(value).collect()
+            };
+            let mut known = labels(&self.split.train);
+            let asked = labels(&self.split.validation);
+            known.sort_by(f64::total_cmp);
+            let Some(&median) = known.get(known.len() / 2) else { continue };
+            let off =
+                asked.iter().map(|value| (value - median).abs()).sum::<f64>() / asked.len().max(1) as f64;
+            match result.target {
+                Target::Age => log::info!(
+                    "age: off by {:.2} years on average; always saying {median} would be off by {off:.2}",
+                    result.metric
+                ),
+                Target::Gender => log::info!(
+                    "gender: {:.2} % right; always saying the commoner one would be {:.2} %",
+                    100.0 * result.metric,
+                    100.0 * (1.0 - off)
+                ),
+            }
+        }
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        let info = self.trainer.info();
+        let data =
+            self.spec.data.path.as_ref().map_or("built-in set".into(), |path| path.display().to_string());
+        [
+            ("model", self.spec.name.clone()),
+            ("photos", data),
+            ("training", self.split.train.len().to_string()),
+            ("validation", self.split.validation.len().to_string()),
+            ("adapter", format!("{}: {}", info.backend, info.adapter)),
+            ("driver", info.driver),
+            ("batch", self.spec.training.batch.to_string()),
+            ("seed", self.spec.training.seed.to_string()),
+        ]
+        .map(|(name, value)| (name.to_string(), value))
+        .into()
+    }
+}
+
+/// The columns of [`row`].
+fn heading(spec: &Spec) -> String {
+    let mut text = format!("{:>5} {:>11} {:>11}", "epoch", "train loss", "val loss");
+    for branch in &spec.branches {
+        let name = branch.target.metric_name().replace('_', " ");
+        text += &format!(" {:>21} {:>19}", format!("train {name}"), format!("val {name}"));
+    }
+    text + &format!(" {:>8}", "seconds")
+}
+
+fn row(epoch: &Epoch) -> String {
+    let mut text = format!(
+        "{:>5} {:>11.3} {:>11.3}",
+        epoch.epoch,
+        total_loss(&epoch.train),
+        total_loss(&epoch.validation)
+    );
+    for (train, validation) in epoch.train.iter().zip(&epoch.validation) {
+        text += &format!(" {:>21.4} {:>19.4}", train.metric, validation.metric);
+    }
+    text + &format!(" {:>8.1}", epoch.seconds)
+}
