@@ -10,6 +10,7 @@ mod eval;
 mod model;
 mod photos;
 mod predict;
+mod profile;
 mod progress;
 mod report;
 mod summary;
@@ -45,6 +46,8 @@ enum Command {
     Data(data::Command),
     /// The adapters of this machine, and whether each can train
     Adapters(adapters::Arguments),
+    /// The time of every kernel of a training step
+    Profile(profile::Arguments),
     /// Prove every kernel against its CPU twin on an adapter
     Verify(verify::Arguments),
 }
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Summary(arguments) => summary::run(&arguments),
         Command::Data(command) => data::run(command),
         Command::Adapters(arguments) => adapters::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
     };
     match outcome {

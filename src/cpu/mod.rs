@@ -129,6 +129,10 @@ impl Backend for CpuBackend {
         Ok(())
     }
 
+    fn wait(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError> {
         let (memory, bytes) = self.memory_of(plan, buffer);
         Ok(self.memory[memory].bytes()[..bytes].to_vec())

@@ -248,6 +248,11 @@ impl Backend for GpuBackend {
         self.submit(plan, |dispatch| dispatch.step == step)
     }
 
+    fn wait(&mut self) -> Result<(), BackendError> {
+        self.in_flight.clear();
+        self.device.wait(None)
+    }
+
     fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError> {
         let Prepared { plan, slots, .. } = &self.plans[plan.0];
         let buffer = &plan.buffers[buffer];

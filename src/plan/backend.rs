@@ -61,6 +61,9 @@ pub trait Backend {
     /// Runs one step only.
     fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError>;
 
+    /// Waits for all runs so far.
+    fn wait(&mut self) -> Result<(), BackendError>;
+
     /// Waits for all runs so far and reads a buffer.
     fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError>;
 }
