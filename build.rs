@@ -47,10 +47,10 @@ fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
         table.push_str("                bindings: &[\n");
         for (handle, variable) in module.global_variables.iter() {
             if uses[handle] != GlobalUse::empty() {
-                let (index, name, writable) = binding(variable, &shown)?;
+                let (index, name, access) = binding(variable, &shown)?;
                 writeln!(
                     table,
-                    "                    Binding {{ index: {index}, name: {name:?}, writable: {writable} }},"
+                    "                    Binding {{ index: {index}, name: {name:?}, access: Access::{access} }},"
                 )?;
             }
         }
@@ -60,18 +60,21 @@ fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A buffer's binding number, its name, and whether the shader may write to it.
+/// A buffer's binding number, its name, and how the shader sees it.
 fn binding<'a>(
     variable: &'a naga::GlobalVariable,
     shown: &str,
-) -> Result<(u32, &'a str, bool), Box<dyn Error>> {
+) -> Result<(u32, &'a str, &'static str), Box<dyn Error>> {
     let name = variable.name.as_deref().ok_or_else(|| format!("{shown}: a buffer has no name"))?;
     let resource = variable.binding.ok_or_else(|| format!("{shown}: {name} has no binding"))?;
     if resource.group != 0 {
         return Err(format!("{shown}: {name} is in group {}; only group 0 is used", resource.group).into());
     }
-    let AddressSpace::Storage { access } = variable.space else {
-        return Err(format!("{shown}: {name} is not a storage buffer").into());
+    let access = match variable.space {
+        AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => "ReadWrite",
+        AddressSpace::Storage { .. } => "Read",
+        AddressSpace::Uniform => "Uniform",
+        _ => return Err(format!("{shown}: {name} is neither a storage nor a uniform buffer").into()),
     };
-    Ok((resource.binding, name, access.contains(StorageAccess::STORE)))
+    Ok((resource.binding, name, access))
 }

@@ -14,13 +14,21 @@
 // bias, d_bias        (OUT_CHANNELS)
 // output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH)
 // partial             (BATCH * SPLITS, OUT_CHANNELS, TAPS + 1), the last column for the bias
+// forward_packed      (blocks of 32 output channels, tap, output channel in the block)
+// backward_packed     (blocks of 32 input channels, output channel's tap, input channel in the block)
+//
+// where a tap is one of (channel, i, j), and packed rows are padded to an even number a block. A
+// dispatch of forward or backward_input sees ROWS taps from FIRST_ROW on of the block of channels from
+// FIRST_COLUMN on, as a uniform buffer: all lanes need the same weight at the same time. Of the block's
+// 32 channels only VECTORS * 4 are computed. Beyond the first rows it adds to what is there.
 //
 // Invocations are numbered along one line (see line_index). One computes
-//   forward                  8 output channels of one output pixel; neighbours differ in x
-//   backward_input           8 input channels of one input pixel; neighbours differ in x
-//   backward_weight_partial  one tap of 8 filters over SPLIT_ROWS output rows of one sample;
-//                            neighbours differ in the tap, and the one after the last is the bias
-//   backward_weight          the sum of one tap of one filter over all partial sums, in their order
+//   pack_forward, pack_backward  one element of the packed weights
+//   forward                      32 output channels of one output pixel; neighbours differ in x
+//   backward_input               32 input channels of one input pixel; neighbours differ in x
+//   backward_weight_partial      8 taps of 8 filters over SPLIT_ROWS output rows of one sample;
+//                                neighbours differ in the taps, and the one after the last is the bias
+//   backward_weight              the sum of one tap of one filter over all partial sums, in order
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -31,6 +39,10 @@
 @group(0) @binding(6) var<storage, read_write> d_weight: array<f32>;
 @group(0) @binding(7) var<storage, read_write> d_bias: array<f32>;
 @group(0) @binding(8) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(9) var<storage, read_write> forward_packed: array<f32>;
+@group(0) @binding(10) var<storage, read_write> backward_packed: array<f32>;
+@group(0) @binding(11) var<uniform> forward_packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(12) var<uniform> backward_packed_uniform: array<vec4f, 4096>;
 
 override BATCH: i32;
 override IN_CHANNELS: i32;
@@ -47,31 +59,78 @@ override PAD_TOP: i32;
 override PAD_LEFT: i32;
 override SPLIT_ROWS: i32;
 override SPLITS: i32;
+override FIRST_COLUMN: i32;
+override VECTORS: i32;
+override FIRST_ROW: i32;
+override ROWS: i32;
 
 const WORKGROUP: u32 = 64u;
 const BLOCK: i32 = 8;
+const OUTS: i32 = 32;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
     return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
 }
 
-// Eight floats of `weight`, `stride` apart; beyond `last` the last one again.
-fn weights(first: i32, stride: i32, block: i32, channels: i32) -> array<vec4f, 2> {
-    let last = channels - 1 - block;
-    return array<vec4f, 2>(
-        vec4f(
-            weight[first],
-            weight[first + min(1, last) * stride],
-            weight[first + min(2, last) * stride],
-            weight[first + min(3, last) * stride],
-        ),
-        vec4f(
-            weight[first + min(4, last) * stride],
-            weight[first + min(5, last) * stride],
-            weight[first + min(6, last) * stride],
-            weight[first + min(7, last) * stride],
-        ),
-    );
+// An element of the packed weights: (block, row, column) of a matrix of rows x columns.
+fn packed_place(index: i32, rows: i32) -> vec2i {
+    let stride = rows + rows % 2;
+    return vec2i(index / OUTS % stride, index / (OUTS * stride) * OUTS + index % OUTS);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pack_forward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
+    let blocks = (OUT_CHANNELS + OUTS - 1) / OUTS;
+    if index >= blocks * (taps + taps % 2) * OUTS {
+        return;
+    }
+    let place = packed_place(index, taps);
+    var value = 0.0;
+    if place.x < taps && place.y < OUT_CHANNELS {
+        value = weight[place.y * taps + place.x];
+    }
+    forward_packed[index] = value;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pack_backward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    let window = KERNEL_HEIGHT * KERNEL_WIDTH;
+    let taps = OUT_CHANNELS * window;
+    let blocks = (IN_CHANNELS + OUTS - 1) / OUTS;
+    if index >= blocks * (taps + taps % 2) * OUTS {
+        return;
+    }
+    let place = packed_place(index, taps);
+    var value = 0.0;
+    if place.x < taps && place.y < IN_CHANNELS {
+        value = weight[(place.x / window * IN_CHANNELS + place.y) * window + place.x % window];
+    }
+    backward_packed[index] = value;
+}
+
+// Adds four output channels of the pixel whose first channel lies at `pixel` to what earlier rows
+// left, or to the bias.
+fn store_output(sum: vec4f, channel: i32, pixel: i32) {
+    let plane = OUT_HEIGHT * OUT_WIDTH;
+    for (var i = 0; i < 4 && channel + i < OUT_CHANNELS; i++) {
+        let at = pixel + (channel + i) * plane;
+        if FIRST_ROW == 0 {
+            output[at] = sum[i] + bias[channel + i];
+        } else {
+            output[at] += sum[i];
+        }
+    }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -81,44 +140,87 @@ fn forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let out_pixels = OUT_HEIGHT * OUT_WIDTH;
-    let blocks = (OUT_CHANNELS + BLOCK - 1) / BLOCK;
     let index = line_index(group, groups, lane);
-    if index >= BATCH * blocks * out_pixels {
+    if index >= BATCH * out_pixels {
         return;
     }
     let out_x = index % OUT_WIDTH;
     let out_y = index / OUT_WIDTH % OUT_HEIGHT;
-    let out_channel = index / out_pixels % blocks * BLOCK;
-    let sample = index / (out_pixels * blocks);
-    let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
+    let sample = index / out_pixels;
+    // The first tap: all lanes walk through the taps together.
+    var kernel_x = FIRST_ROW % KERNEL_WIDTH;
+    var kernel_y = FIRST_ROW / KERNEL_WIDTH % KERNEL_HEIGHT;
+    var plane = sample * IN_CHANNELS + FIRST_ROW / (KERNEL_WIDTH * KERNEL_HEIGHT);
 
-    var low = vec4f();
-    var high = vec4f();
-    for (var in_channel = 0; in_channel < IN_CHANNELS; in_channel++) {
-        for (var kernel_y = 0; kernel_y < KERNEL_HEIGHT; kernel_y++) {
-            let in_y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
-            if in_y < 0 || in_y >= IN_HEIGHT {
-                continue;
-            }
-            let row = ((sample * IN_CHANNELS + in_channel) * IN_HEIGHT + in_y) * IN_WIDTH;
-            let tap_row = out_channel * taps + (in_channel * KERNEL_HEIGHT + kernel_y) * KERNEL_WIDTH;
-            for (var kernel_x = 0; kernel_x < KERNEL_WIDTH; kernel_x++) {
-                let in_x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
-                if in_x < 0 || in_x >= IN_WIDTH {
-                    continue;
-                }
-                let value = input[row + in_x];
-                let w = weights(tap_row + kernel_x, taps, out_channel, OUT_CHANNELS);
-                low += value * w[0];
-                high += value * w[1];
+    var sum_0 = vec4f();
+    var sum_1 = vec4f();
+    var sum_2 = vec4f();
+    var sum_3 = vec4f();
+    var sum_4 = vec4f();
+    var sum_5 = vec4f();
+    var sum_6 = vec4f();
+    var sum_7 = vec4f();
+    for (var row = 0; row < ROWS; row++) {
+        let in_y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
+        let in_x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
+        let inside = in_y >= 0 && in_y < IN_HEIGHT && in_x >= 0 && in_x < IN_WIDTH;
+        let source = select(0, (plane * IN_HEIGHT + in_y) * IN_WIDTH + in_x, inside);
+        let value = select(0.0, input[source], inside);
+        let at = row * 8;
+        sum_0 += value * forward_packed_uniform[at];
+        if VECTORS > 1 {
+            sum_1 += value * forward_packed_uniform[at + 1];
+        }
+        if VECTORS > 2 {
+            sum_2 += value * forward_packed_uniform[at + 2];
+        }
+        if VECTORS > 3 {
+            sum_3 += value * forward_packed_uniform[at + 3];
+        }
+        if VECTORS > 4 {
+            sum_4 += value * forward_packed_uniform[at + 4];
+        }
+        if VECTORS > 5 {
+            sum_5 += value * forward_packed_uniform[at + 5];
+        }
+        if VECTORS > 6 {
+            sum_6 += value * forward_packed_uniform[at + 6];
+        }
+        if VECTORS > 7 {
+            sum_7 += value * forward_packed_uniform[at + 7];
+        }
+        kernel_x++;
+        if kernel_x == KERNEL_WIDTH {
+            kernel_x = 0;
+            kernel_y++;
+            if kernel_y == KERNEL_HEIGHT {
+                kernel_y = 0;
+                plane++;
             }
         }
     }
 
-    let first = (sample * OUT_CHANNELS + out_channel) * out_pixels + out_y * OUT_WIDTH + out_x;
-    for (var i = 0; i < min(BLOCK, OUT_CHANNELS - out_channel); i++) {
-        let sum = select(high[i & 3], low[i & 3], i < 4);
-        output[first + i * out_pixels] = sum + bias[out_channel + i];
+    let first = sample * OUT_CHANNELS * out_pixels + out_y * OUT_WIDTH + out_x;
+    store_output(sum_0, FIRST_COLUMN + 0, first);
+    store_output(sum_1, FIRST_COLUMN + 4, first);
+    store_output(sum_2, FIRST_COLUMN + 8, first);
+    store_output(sum_3, FIRST_COLUMN + 12, first);
+    store_output(sum_4, FIRST_COLUMN + 16, first);
+    store_output(sum_5, FIRST_COLUMN + 20, first);
+    store_output(sum_6, FIRST_COLUMN + 24, first);
+    store_output(sum_7, FIRST_COLUMN + 28, first);
+}
+
+// Adds four input channels of the pixel whose first channel lies at `pixel` to what earlier rows left.
+fn store_d_input(sum: vec4f, channel: i32, pixel: i32) {
+    let plane = IN_HEIGHT * IN_WIDTH;
+    for (var i = 0; i < 4 && channel + i < IN_CHANNELS; i++) {
+        let at = pixel + (channel + i) * plane;
+        if FIRST_ROW == 0 {
+            d_input[at] = sum[i];
+        } else {
+            d_input[at] += sum[i];
+        }
     }
 }
 
@@ -129,46 +231,101 @@ fn backward_input(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let in_pixels = IN_HEIGHT * IN_WIDTH;
-    let blocks = (IN_CHANNELS + BLOCK - 1) / BLOCK;
     let index = line_index(group, groups, lane);
-    if index >= BATCH * blocks * in_pixels {
+    if index >= BATCH * in_pixels {
         return;
     }
     let in_x = index % IN_WIDTH;
     let in_y = index / IN_WIDTH % IN_HEIGHT;
-    let in_channel = index / in_pixels % blocks * BLOCK;
-    let sample = index / (in_pixels * blocks);
-    let window = KERNEL_HEIGHT * KERNEL_WIDTH;
+    let sample = index / in_pixels;
+    var kernel_x = FIRST_ROW % KERNEL_WIDTH;
+    var kernel_y = FIRST_ROW / KERNEL_WIDTH % KERNEL_HEIGHT;
+    var plane = sample * OUT_CHANNELS + FIRST_ROW / (KERNEL_WIDTH * KERNEL_HEIGHT);
 
-    var low = vec4f();
-    var high = vec4f();
-    for (var out_channel = 0; out_channel < OUT_CHANNELS; out_channel++) {
-        let tap_plane = (out_channel * IN_CHANNELS + in_channel) * window;
-        for (var kernel_y = 0; kernel_y < KERNEL_HEIGHT; kernel_y++) {
-            let shifted_y = in_y + PAD_TOP - kernel_y;
-            let out_y = shifted_y / STRIDE_Y;
-            if shifted_y < 0 || shifted_y % STRIDE_Y != 0 || out_y >= OUT_HEIGHT {
-                continue;
-            }
-            let row = ((sample * OUT_CHANNELS + out_channel) * OUT_HEIGHT + out_y) * OUT_WIDTH;
-            for (var kernel_x = 0; kernel_x < KERNEL_WIDTH; kernel_x++) {
-                let shifted_x = in_x + PAD_LEFT - kernel_x;
-                let out_x = shifted_x / STRIDE_X;
-                if shifted_x < 0 || shifted_x % STRIDE_X != 0 || out_x >= OUT_WIDTH {
-                    continue;
-                }
-                let gradient = d_output[row + out_x];
-                let tap = tap_plane + kernel_y * KERNEL_WIDTH + kernel_x;
-                let w = weights(tap, window, in_channel, IN_CHANNELS);
-                low += gradient * w[0];
-                high += gradient * w[1];
+    var sum_0 = vec4f();
+    var sum_1 = vec4f();
+    var sum_2 = vec4f();
+    var sum_3 = vec4f();
+    var sum_4 = vec4f();
+    var sum_5 = vec4f();
+    var sum_6 = vec4f();
+    var sum_7 = vec4f();
+    for (var row = 0; row < ROWS; row++) {
+        let shifted_y = in_y + PAD_TOP - kernel_y;
+        let shifted_x = in_x + PAD_LEFT - kernel_x;
+        let out_y = shifted_y / STRIDE_Y;
+        let out_x = shifted_x / STRIDE_X;
+        let inside = shifted_y >= 0 && shifted_y % STRIDE_Y == 0 && out_y < OUT_HEIGHT
+            && shifted_x >= 0 && shifted_x % STRIDE_X == 0 && out_x < OUT_WIDTH;
+        let source = select(0, (plane * OUT_HEIGHT + out_y) * OUT_WIDTH + out_x, inside);
+        let value = select(0.0, d_output[source], inside);
+        let at = row * 8;
+        sum_0 += value * backward_packed_uniform[at];
+        if VECTORS > 1 {
+            sum_1 += value * backward_packed_uniform[at + 1];
+        }
+        if VECTORS > 2 {
+            sum_2 += value * backward_packed_uniform[at + 2];
+        }
+        if VECTORS > 3 {
+            sum_3 += value * backward_packed_uniform[at + 3];
+        }
+        if VECTORS > 4 {
+            sum_4 += value * backward_packed_uniform[at + 4];
+        }
+        if VECTORS > 5 {
+            sum_5 += value * backward_packed_uniform[at + 5];
+        }
+        if VECTORS > 6 {
+            sum_6 += value * backward_packed_uniform[at + 6];
+        }
+        if VECTORS > 7 {
+            sum_7 += value * backward_packed_uniform[at + 7];
+        }
+        kernel_x++;
+        if kernel_x == KERNEL_WIDTH {
+            kernel_x = 0;
+            kernel_y++;
+            if kernel_y == KERNEL_HEIGHT {
+                kernel_y = 0;
+                plane++;
             }
         }
     }
 
-    let first = (sample * IN_CHANNELS + in_channel) * in_pixels + in_y * IN_WIDTH + in_x;
-    for (var i = 0; i < min(BLOCK, IN_CHANNELS - in_channel); i++) {
-        d_input[first + i * in_pixels] = select(high[i & 3], low[i & 3], i < 4);
+    let first = sample * IN_CHANNELS * in_pixels + in_y * IN_WIDTH + in_x;
+    store_d_input(sum_0, FIRST_COLUMN + 0, first);
+    store_d_input(sum_1, FIRST_COLUMN + 4, first);
+    store_d_input(sum_2, FIRST_COLUMN + 8, first);
+    store_d_input(sum_3, FIRST_COLUMN + 12, first);
+    store_d_input(sum_4, FIRST_COLUMN + 16, first);
+    store_d_input(sum_5, FIRST_COLUMN + 20, first);
+    store_d_input(sum_6, FIRST_COLUMN + 24, first);
+    store_d_input(sum_7, FIRST_COLUMN + 28, first);
+}
+
+// What four taps see of one sample at one output pixel: zero outside of the input, and one for the
+// bias, the tap after the last.
+fn tapped(sample: i32, pixel: vec2i, tap: vec4i) -> vec4f {
+    let taps = vec4i(IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH);
+    let in_y = pixel.y * STRIDE_Y + tap / KERNEL_WIDTH % KERNEL_HEIGHT - PAD_TOP;
+    let in_x = pixel.x * STRIDE_X + tap % KERNEL_WIDTH - PAD_LEFT;
+    let inside = (in_y >= vec4i(0)) & (in_y < vec4i(IN_HEIGHT)) & (in_x >= vec4i(0))
+        & (in_x < vec4i(IN_WIDTH)) & (tap < taps);
+    let plane = sample * IN_CHANNELS + tap / (KERNEL_WIDTH * KERNEL_HEIGHT);
+    let source = select(vec4i(0), (plane * IN_HEIGHT + in_y) * IN_WIDTH + in_x, inside);
+    let seen = vec4f(input[source.x], input[source.y], input[source.z], input[source.w]);
+    return select(select(vec4f(0.0), seen, inside), vec4f(1.0), tap == taps);
+}
+
+fn store_partial(low: vec4f, high: vec4f, piece: i32, out_channel: i32, tap: i32) {
+    let columns = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + 1;
+    if tap >= columns {
+        return;
+    }
+    for (var i = 0; i < min(BLOCK, OUT_CHANNELS - out_channel); i++) {
+        let sum = select(high[i & 3], low[i & 3], i < 4);
+        partial[(piece * OUT_CHANNELS + out_channel + i) * columns + tap] = sum;
     }
 }
 
@@ -178,63 +335,79 @@ fn backward_weight_partial(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
-    let columns = taps + 1;
-    let blocks = (OUT_CHANNELS + BLOCK - 1) / BLOCK;
+    let tap_blocks = (IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + BLOCK) / BLOCK;
+    let out_blocks = (OUT_CHANNELS + BLOCK - 1) / BLOCK;
     let index = line_index(group, groups, lane);
-    if index >= BATCH * SPLITS * blocks * columns {
+    if index >= BATCH * SPLITS * out_blocks * tap_blocks {
         return;
     }
-    let tap = index % columns;
-    let out_channel = index / columns % blocks * BLOCK;
-    let piece = index / (columns * blocks);
+    let tap = index % tap_blocks * BLOCK;
+    let out_channel = index / tap_blocks % out_blocks * BLOCK;
+    let piece = index / (tap_blocks * out_blocks);
     let sample = piece / SPLITS;
     let first_y = piece % SPLITS * SPLIT_ROWS;
-    let is_bias = tap == taps;
-    let kernel_x = tap % KERNEL_WIDTH;
-    let kernel_y = tap / KERNEL_WIDTH % KERNEL_HEIGHT;
-    let in_channel = tap / (KERNEL_WIDTH * KERNEL_HEIGHT);
-    let last = OUT_CHANNELS - 1 - out_channel;
+    let low_taps = tap + vec4i(0, 1, 2, 3);
+    let high_taps = tap + vec4i(4, 5, 6, 7);
+    // Beyond the last channel the last one again; what it gives is not stored.
     let plane = OUT_HEIGHT * OUT_WIDTH;
+    let last = vec4i(OUT_CHANNELS - 1 - out_channel);
+    let low_planes = min(vec4i(0, 1, 2, 3), last) * plane;
+    let high_planes = min(vec4i(4, 5, 6, 7), last) * plane;
 
-    var low = vec4f();
-    var high = vec4f();
+    // Four filters of a tap in each vector: the first four in low, the others in high.
+    var low_0 = vec4f();
+    var high_0 = vec4f();
+    var low_1 = vec4f();
+    var high_1 = vec4f();
+    var low_2 = vec4f();
+    var high_2 = vec4f();
+    var low_3 = vec4f();
+    var high_3 = vec4f();
+    var low_4 = vec4f();
+    var high_4 = vec4f();
+    var low_5 = vec4f();
+    var high_5 = vec4f();
+    var low_6 = vec4f();
+    var high_6 = vec4f();
+    var low_7 = vec4f();
+    var high_7 = vec4f();
     for (var out_y = first_y; out_y < min(first_y + SPLIT_ROWS, OUT_HEIGHT); out_y++) {
-        let in_y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
-        if !is_bias && (in_y < 0 || in_y >= IN_HEIGHT) {
-            continue;
-        }
-        let row = ((sample * IN_CHANNELS + in_channel) * IN_HEIGHT + in_y) * IN_WIDTH;
         let out_row = ((sample * OUT_CHANNELS + out_channel) * OUT_HEIGHT + out_y) * OUT_WIDTH;
         for (var out_x = 0; out_x < OUT_WIDTH; out_x++) {
-            let in_x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
-            var value = 1.0;
-            if !is_bias {
-                if in_x < 0 || in_x >= IN_WIDTH {
-                    continue;
-                }
-                value = input[row + in_x];
-            }
-            let at = out_row + out_x;
-            low += value * vec4f(
-                d_output[at],
-                d_output[at + min(1, last) * plane],
-                d_output[at + min(2, last) * plane],
-                d_output[at + min(3, last) * plane],
-            );
-            high += value * vec4f(
-                d_output[at + min(4, last) * plane],
-                d_output[at + min(5, last) * plane],
-                d_output[at + min(6, last) * plane],
-                d_output[at + min(7, last) * plane],
-            );
+            let low_at = out_row + out_x + low_planes;
+            let high_at = out_row + out_x + high_planes;
+            let low = vec4f(d_output[low_at.x], d_output[low_at.y], d_output[low_at.z], d_output[low_at.w]);
+            let high =
+                vec4f(d_output[high_at.x], d_output[high_at.y], d_output[high_at.z], d_output[high_at.w]);
+            let first = tapped(sample, vec2i(out_x, out_y), low_taps);
+            let second = tapped(sample, vec2i(out_x, out_y), high_taps);
+            low_0 += first.x * low;
+            high_0 += first.x * high;
+            low_1 += first.y * low;
+            high_1 += first.y * high;
+            low_2 += first.z * low;
+            high_2 += first.z * high;
+            low_3 += first.w * low;
+            high_3 += first.w * high;
+            low_4 += second.x * low;
+            high_4 += second.x * high;
+            low_5 += second.y * low;
+            high_5 += second.y * high;
+            low_6 += second.z * low;
+            high_6 += second.z * high;
+            low_7 += second.w * low;
+            high_7 += second.w * high;
         }
     }
 
-    let first = (piece * OUT_CHANNELS + out_channel) * columns + tap;
-    for (var i = 0; i < min(BLOCK, OUT_CHANNELS - out_channel); i++) {
-        partial[first + i * columns] = select(high[i & 3], low[i & 3], i < 4);
-    }
+    store_partial(low_0, high_0, piece, out_channel, tap + 0);
+    store_partial(low_1, high_1, piece, out_channel, tap + 1);
+    store_partial(low_2, high_2, piece, out_channel, tap + 2);
+    store_partial(low_3, high_3, piece, out_channel, tap + 3);
+    store_partial(low_4, high_4, piece, out_channel, tap + 4);
+    store_partial(low_5, high_5, piece, out_channel, tap + 5);
+    store_partial(low_6, high_6, piece, out_channel, tap + 6);
+    store_partial(low_7, high_7, piece, out_channel, tap + 7);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,5 +1,7 @@
 //! The WGSL shaders, and what `build.rs` read from them.
 
+use serde::{Deserialize, Serialize};
+
 /// A shader file.
 #[derive(Debug)]
 pub struct Shader {
@@ -22,15 +24,28 @@ pub struct EntryPoint {
     pub bindings: &'static [Binding],
 }
 
-/// A storage buffer of a shader, in group 0.
+/// A buffer of a shader, in group 0.
 #[derive(Debug)]
 pub struct Binding {
     /// The number of the binding.
     pub index: u32,
-    /// The name, which is that of the kernel's argument.
+    /// The name, which is that of the kernel's argument, with [`crate::ops::UNIFORM_SUFFIX`] behind it
+    /// where it is seen as a uniform buffer.
     pub name: &'static str,
-    /// Whether the shader may write to it.
-    pub writable: bool,
+    /// How the shader sees it.
+    pub access: Access,
+}
+
+/// How a shader sees a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that may be written.
+    ReadWrite,
+    /// A uniform buffer.
+    Uniform,
 }
 
 include!(concat!(env!("OUT_DIR"), "/shaders.rs"));

@@ -3,7 +3,7 @@
 use super::adapter::Adapter;
 use super::device::Device;
 use crate::plan::{Backend, BackendError, BackendInfo, Bound, BufferId, Pipeline, Plan, PlanId, Program};
-use crate::shaders::shader;
+use crate::shaders::{Access, shader};
 use std::collections::{HashMap, VecDeque};
 use wgpu::{BufferUsages, ShaderStages};
 
@@ -60,7 +60,7 @@ impl GpuBackend {
     fn slots(&mut self, program: &Program) -> Result<Vec<wgpu::Buffer>, BackendError> {
         let limit = self.device.handle.limits().max_storage_buffer_binding_size as usize;
         let mut slots = Vec::new();
-        for slot in &program.slots {
+        for (index, slot) in program.slots.iter().enumerate() {
             if slot.bytes > limit {
                 return Err(BackendError::Unsupported(format!(
                     "{} needs a buffer of {} MiB, but {} binds at most {} MiB; use a smaller batch or model",
@@ -70,6 +70,11 @@ impl GpuBackend {
                     limit >> 20
                 )));
             }
+            let mut usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+            let bindings = program.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
+            if bindings.filter(|bound| bound.slot == index).any(|bound| bound.access == Access::Uniform) {
+                usage |= BufferUsages::UNIFORM;
+            }
             let known = slot.shared_as.as_ref().and_then(|name| self.shared.get(name)).cloned();
             let buffer = match known {
                 Some(buffer) => buffer,
@@ -77,7 +82,7 @@ impl GpuBackend {
                     self.device.handle.create_buffer(&wgpu::BufferDescriptor {
                         label: slot.shared_as.as_deref(),
                         size: slot.bytes as u64,
-                        usage: BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
+                        usage,
                         mapped_at_creation: false,
                     })
                 })?,
@@ -113,7 +118,11 @@ impl GpuBackend {
                 binding: bound.binding,
                 visibility: ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Storage { read_only: !bound.writable },
+                    ty: match bound.access {
+                        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                        Access::Uniform => wgpu::BufferBindingType::Uniform,
+                    },
                     has_dynamic_offset: false,
                     min_binding_size: None,
                 },
@@ -208,7 +217,7 @@ impl Backend for GpuBackend {
                     binding: bound.binding,
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &slots[bound.slot],
-                        offset: 0,
+                        offset: bound.offset_bytes as u64,
                         size: wgpu::BufferSize::new(bound.bytes as u64),
                     }),
                 })

@@ -2,7 +2,8 @@
 //!
 //! Input (N, C, H, W), weight (O, C, kh, kw), bias (O), output (N, O, OH, OW).
 
-use super::attr::{Padding, Pair, Window, image_axes, unit_stride, wrong_arguments};
+use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
+use super::packed::{Packed, Window};
 use super::gemm::{matrix, matrix_mut, multiply, multiply_add};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::{Accumulator, Number};
@@ -26,11 +27,10 @@ pub struct Conv2d {
     pub padding: Padding,
 }
 
-/// Output channels that one invocation of `forward` and `backward_weight` computes, and input
-/// channels that one of `backward_input` does.
-const CHANNEL_BLOCK: usize = 8;
+/// Output channels, and taps, that one invocation of `backward_weight_partial` computes.
+const WEIGHT_BLOCK: usize = 8;
 /// `backward_weight` splits its sum until it has about this many invocations, so that a GPU is busy.
-const WEIGHT_INVOCATIONS: usize = 1 << 15;
+const WEIGHT_INVOCATIONS: usize = 1 << 14;
 /// The fast path unfolds about this many floats of the input at once, so that they stay in cache.
 const UNFOLDED_FLOATS: usize = 1 << 16;
 
@@ -40,14 +40,25 @@ struct Geometry {
     batch: usize,
     in_channels: usize,
     out_channels: usize,
-    y: Window,
-    x: Window,
+    y: Taps,
+    x: Taps,
 }
 
 impl Geometry {
     /// Weights of one filter.
     fn taps(&self) -> usize {
         self.in_channels * self.y.kernel * self.x.kernel
+    }
+
+    /// The weights as `forward` reads them: a row a tap, a column an output channel.
+    fn forward_weights(&self) -> Packed {
+        Packed { rows: self.taps(), columns: self.out_channels }
+    }
+
+    /// The weights as `backward_input` reads them: a row an output channel's tap, a column an input
+    /// channel.
+    fn backward_weights(&self) -> Packed {
+        Packed { rows: self.out_channels * self.y.kernel * self.x.kernel, columns: self.in_channels }
     }
 
     fn input_at(&self, sample: usize, channel: usize, y: usize, x: usize) -> usize {
@@ -65,7 +76,7 @@ impl Geometry {
     /// How many output rows one partial sum of `backward_weight` covers, and how many such pieces a sample
     /// has.
     fn weight_split(&self) -> [usize; 2] {
-        let unsplit = (self.taps() + 1) * self.out_channels.div_ceil(CHANNEL_BLOCK) * self.batch;
+        let unsplit = (self.taps() + 1).div_ceil(WEIGHT_BLOCK) * self.out_channels.div_ceil(WEIGHT_BLOCK) * self.batch;
         let pieces = WEIGHT_INVOCATIONS.div_ceil(unsplit).min(self.y.output);
         let rows = self.y.output.div_ceil(pieces);
         [rows, self.y.output.div_ceil(rows)]
@@ -78,7 +89,7 @@ impl Conv2d {
         if self.out_channels == 0 {
             return Err("out_channels is 0; it must be at least 1".into());
         }
-        let [y, x] = Window::both([height, width], self.kernel, self.stride, self.padding)?;
+        let [y, x] = Taps::both([height, width], self.kernel, self.stride, self.padding)?;
         Ok(Geometry { batch, in_channels, out_channels: self.out_channels, y, x })
     }
 
@@ -94,10 +105,14 @@ impl Conv2d {
 impl Operator for Conv2d {
     const EXACT_ON_INTEGERS: bool = true;
     const FORWARD: &'static [Kernel] =
-        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).per_sample()];
+        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
+            .per_sample()
+            .scratch(&["forward_packed"])];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["partial"]),
-        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]).per_sample(),
+        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"])
+            .per_sample()
+            .scratch(&["backward_packed"]),
     ];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
@@ -107,20 +122,24 @@ impl Operator for Conv2d {
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
         let Ok(g) = self.geometry(inputs) else { return Vec::new() };
-        let window = g.y.kernel * g.x.kernel;
-        let fan = |channels: usize| channels.saturating_mul(window);
-        let init = Init::GlorotUniform { fan_in: fan(g.in_channels), fan_out: fan(g.out_channels) };
+        let init = Init::FanIn(g.in_channels.saturating_mul(g.y.kernel * g.x.kernel));
         let weight: Shape = [g.out_channels, g.in_channels, g.y.kernel, g.x.kernel].into();
         vec![
             Parameter { name: "weight", shape: weight, init },
-            Parameter { name: "bias", shape: [g.out_channels].into(), init: Init::Zeros },
+            Parameter { name: "bias", shape: [g.out_channels].into(), init },
         ]
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let g = self.geometry(inputs).ok()?;
         let pieces = g.batch * g.weight_split()[1];
-        (name == "partial").then(|| ArgumentSpec::shared([pieces, g.out_channels, g.taps() + 1].into()))
+        let shape: Shape = match name {
+            "partial" => [pieces, g.out_channels, g.taps() + 1].into(),
+            "forward_packed" => [g.forward_weights().room()].into(),
+            "backward_packed" => [g.backward_weights().room()].into(),
+            _ => return None,
+        };
+        Some(ArgumentSpec::shared(shape))
     }
 
     fn flops(&self, inputs: &[Shape]) -> u64 {
@@ -171,7 +190,7 @@ impl Operator for Conv2d {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
-        let constants = [
+        let extents = [
             ("BATCH", g.batch as f64),
             ("IN_CHANNELS", g.in_channels as f64),
             ("IN_HEIGHT", g.y.input as f64),
@@ -188,17 +207,36 @@ impl Operator for Conv2d {
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
         ];
-        let out_blocks = g.out_channels.div_ceil(CHANNEL_BLOCK);
-        let in_blocks = g.in_channels.div_ceil(CHANNEL_BLOCK);
-        let line = |entry_point, invocations| Dispatch::line(entry_point, invocations, &constants);
+        let line = |entry_point: &str, invocations: usize, window: &Window| {
+            let constants = [extents.as_slice(), window.constants().as_slice()].concat();
+            Dispatch::line(entry_point, invocations, &constants)
+        };
+        let through_windows = |packed: Packed, pack: &str, entry_point: &str, argument: &str, pixels: usize| {
+            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
+            for window in packed.windows() {
+                let dispatch = line(entry_point, g.batch * pixels, &window);
+                dispatches.push(dispatch.seen_from(argument, window.offset_bytes));
+            }
+            dispatches
+        };
         match kernel {
-            "forward" => vec![line("forward", g.batch * out_blocks * g.y.output * g.x.output)],
-            "backward_input" => vec![line("backward_input", g.batch * in_blocks * g.y.input * g.x.input)],
-            "backward_weight" => vec![
-                line("backward_weight_partial", g.batch * splits * out_blocks * (g.taps() + 1)),
-                line("backward_weight", g.out_channels * (g.taps() + 1)),
-            ],
-            _ => Vec::new(),
+            "forward" => {
+                let pixels = g.y.output * g.x.output;
+                through_windows(g.forward_weights(), "pack_forward", "forward", "forward_packed", pixels)
+            }
+            "backward_input" => {
+                let pixels = g.y.input * g.x.input;
+                let packed = g.backward_weights();
+                through_windows(packed, "pack_backward", "backward_input", "backward_packed", pixels)
+            }
+            _ => {
+                let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
+                let none = Window::default();
+                vec![
+                    line("backward_weight_partial", g.batch * splits * blocks, &none),
+                    line("backward_weight", g.out_channels * (g.taps() + 1), &none),
+                ]
+            }
         }
     }
 
@@ -220,6 +258,8 @@ impl Operator for Conv2d {
             case([1, 1, 7, 7], 2, [7, 7], [1, 1], Padding::Valid),
             case([1, 2, 8, 8], 3, [2, 2], [5, 4], Padding::Valid),
             case([WORKGROUP + 1, 1, 4, 3], 1, [2, 2], [1, 1], Padding::Valid),
+            // More taps than one uniform window holds, forwards and backwards.
+            case([1, 58, 4, 5], 60, [3, 3], [1, 1], Padding::Same),
         ]
     }
 }
@@ -391,7 +431,7 @@ fn fast_forward(g: Geometry, input: &[f32], weight: &[f32], bias: &[f32], output
 /// The part of `room` that a band of this many pixels takes, with zeros wherever padding may be.
 fn fresh<'a>(room: &'a mut [f32], g: &Geometry, pixels: usize) -> &'a mut [f32] {
     let room = &mut room[..g.taps() * pixels];
-    let padded = |w: &Window| w.before > 0 || (w.output - 1) * w.stride + w.kernel > w.input + w.before;
+    let padded = |w: &Taps| w.before > 0 || (w.output - 1) * w.stride + w.kernel > w.input + w.before;
     if padded(&g.y) || padded(&g.x) {
         room.fill(0.0);
     }

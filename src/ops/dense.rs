@@ -4,6 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
+use super::packed::{Packed, Window};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -18,7 +19,7 @@ pub struct Dense {
     pub out_features: usize,
 }
 
-/// Samples (`forward`, `backward_input`) or outputs (`backward_weight`) that one invocation computes.
+/// Samples, and outputs, that one invocation of `forward_partial` computes.
 const BLOCK: usize = 8;
 /// Columns or rows that one task of the fast path computes. It is fixed, so that results do not
 /// depend on the number of threads.
@@ -46,13 +47,24 @@ fn lanes(in_features: usize) -> usize {
     in_features.min(WORKGROUP)
 }
 
+/// `d_output` as `backward_weight` reads it: a row a sample, a column an output.
+fn for_weight(batch: usize, out_features: usize) -> Packed {
+    Packed { rows: batch, columns: out_features }
+}
+
+/// `d_output` as `backward_input` reads it: a row an output, a column a sample.
+fn for_input(batch: usize, out_features: usize) -> Packed {
+    Packed { rows: out_features, columns: batch }
+}
+
 impl Operator for Dense {
     const EXACT_ON_INTEGERS: bool = true;
     const FORWARD: &'static [Kernel] =
         &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).scratch(&["partial"])];
     const BACKWARD: &'static [Kernel] = &[
-        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]),
-        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]),
+        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"])
+            .scratch(&["weight_packed"]),
+        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]).scratch(&["input_packed"]),
     ];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
@@ -62,17 +74,21 @@ impl Operator for Dense {
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
         let Ok([_, fan_in, fan_out]) = self.extents(inputs) else { return Vec::new() };
-        let init = Init::GlorotUniform { fan_in, fan_out };
+        let init = Init::FanIn(fan_in);
         vec![
             Parameter { name: "weight", shape: [fan_out, fan_in].into(), init },
-            Parameter { name: "bias", shape: [fan_out].into(), init: Init::Zeros },
+            Parameter { name: "bias", shape: [fan_out].into(), init },
         ]
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let [batch, in_features, out_features] = self.extents(inputs).ok()?;
-        let partial: Shape = [batch, out_features, lanes(in_features)].into();
-        (name == "partial").then(|| ArgumentSpec::batched(partial))
+        match name {
+            "partial" => Some(ArgumentSpec::batched([batch, out_features, lanes(in_features)].into())),
+            "weight_packed" => Some(ArgumentSpec::shared([for_weight(batch, out_features).room()].into())),
+            "input_packed" => Some(ArgumentSpec::shared([for_input(batch, out_features).room()].into())),
+            _ => None,
+        }
     }
 
     fn flops(&self, inputs: &[Shape]) -> u64 {
@@ -175,23 +191,41 @@ impl Operator for Dense {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
         let lanes = lanes(in_features);
-        let constants = [
+        let extents = [
             ("BATCH", batch as f64),
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
             ("LANES", lanes as f64),
         ];
-        let blocks = batch.div_ceil(BLOCK);
-        let line = |entry_point, invocations| Dispatch::line(entry_point, invocations, &constants);
-        match kernel {
-            "forward" => vec![
-                line("forward_partial", blocks * out_features * lanes),
-                line("forward", batch * out_features),
-            ],
-            "backward_weight" => {
-                vec![line("backward_weight", (in_features + 1) * out_features.div_ceil(BLOCK))]
+        let line = |entry_point: &str, invocations: usize, window: &Window| {
+            let constants = [extents.as_slice(), window.constants().as_slice()].concat();
+            Dispatch::line(entry_point, invocations, &constants)
+        };
+        let through_windows = |packed: Packed, pack: &str, argument: &str, invocations: usize| {
+            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
+            for window in packed.windows() {
+                let dispatch = line(kernel, invocations, &window);
+                dispatches.push(dispatch.seen_from(argument, window.offset_bytes));
             }
-            _ => vec![line("backward_input", in_features * blocks)],
+            dispatches
+        };
+        match kernel {
+            "forward" => {
+                let blocks = batch.div_ceil(BLOCK) * out_features.div_ceil(BLOCK);
+                let none = Window::default();
+                vec![
+                    line("forward_partial", blocks * lanes, &none),
+                    line("forward", batch * out_features, &none),
+                ]
+            }
+            "backward_weight" => {
+                let packed = for_weight(batch, out_features);
+                through_windows(packed, "pack_for_weight", "weight_packed", in_features + 1)
+            }
+            _ => {
+                let packed = for_input(batch, out_features);
+                through_windows(packed, "pack_for_input", "input_packed", in_features)
+            }
         }
     }
 
@@ -205,6 +239,9 @@ impl Operator for Dense {
             case(20, 300, 1),
             case(2, 129, 131),
             case(33, 28, 14),
+            // More rows than one uniform window holds, for the weight and for the input.
+            case(515, 3, 2),
+            case(35, 5, 521),
         ]
     }
 }

@@ -9,8 +9,10 @@
 mod arg;
 pub mod attr;
 mod gemm;
+mod packed;
 pub use arg::{Arg, ArgumentSpec, Data};
 pub use metrics::Metric;
+pub use packed::WINDOW_BYTES;
 
 use crate::number::Number;
 use crate::rng::Generator;
@@ -64,15 +66,18 @@ impl Kernel {
 /// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Init {
-    /// All zeros.
-    Zeros,
-    /// Uniform within `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
-    GlorotUniform {
-        /// Inputs that one output sees.
-        fan_in: usize,
-        /// Outputs that one input reaches.
-        fan_out: usize,
-    },
+    /// Uniform within `1 / sqrt(fan_in)`, weights and biases alike, as PyTorch's layers start (LeCun et
+    /// al., "Efficient BackProp", 1998, with a variance of a third).
+    FanIn(usize),
+}
+
+impl Init {
+    /// The largest magnitude that is drawn.
+    pub fn limit(self) -> f32 {
+        match self {
+            Init::FanIn(fan_in) => (1.0 / (fan_in.max(1) as f64).sqrt()) as f32,
+        }
+    }
 }
 
 /// A parameter of a layer.
@@ -93,6 +98,8 @@ pub struct Dispatch {
     pub entry_point: String,
     /// Values of the shader's `override` constants.
     pub constants: Vec<(String, f64)>,
+    /// Arguments that a uniform binding sees from this byte on.
+    pub offsets: Vec<(String, usize)>,
     /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
 }
@@ -113,10 +120,20 @@ impl Dispatch {
         Self {
             entry_point: entry_point.into(),
             constants: constants.iter().map(|&(name, value)| (name.into(), value)).collect(),
+            offsets: Vec::new(),
             workgroups: [columns as u32, rows as u32, 1],
         }
     }
+
+    /// The same dispatch, with one argument seen as a uniform buffer from a byte on.
+    fn seen_from(mut self, argument: &str, offset_bytes: usize) -> Self {
+        self.offsets.push((argument.into(), offset_bytes));
+        self
+    }
 }
+
+/// What is appended to an argument's name for the binding that sees it as a uniform buffer.
+pub const UNIFORM_SUFFIX: &str = "_uniform";
 
 /// Inputs for which an operator's kernels are proven.
 #[derive(Debug, Clone)]

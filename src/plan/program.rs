@@ -3,7 +3,8 @@
 //! Whatever has WebGPU can replay a program; it is plain data and knows nothing of devices.
 
 use super::{Plan, Slot};
-use crate::shaders::shader;
+use crate::ops::{UNIFORM_SUFFIX, WINDOW_BYTES};
+use crate::shaders::{Access, shader};
 use serde::{Deserialize, Serialize};
 
 /// A shader with its constants: what a device compiles once.
@@ -24,10 +25,12 @@ pub struct Bound {
     pub binding: u32,
     /// The memory: an index into [`Program::slots`].
     pub slot: usize,
-    /// How many bytes of it, from its beginning.
+    /// Where the shader begins to see it.
+    pub offset_bytes: usize,
+    /// How much of it the shader sees.
     pub bytes: usize,
-    /// Whether the shader may write to it.
-    pub writable: bool,
+    /// How the shader sees it.
+    pub access: Access,
 }
 
 /// One dispatch.
@@ -86,17 +89,24 @@ impl Program {
                     .ok_or_else(|| error("there is no such entry point".into()))?;
                 let mut bindings = Vec::new();
                 for binding in entry_point.bindings {
-                    let argument = step.arguments.iter().find(|argument| argument.name == binding.name);
-                    let argument = argument.ok_or_else(|| {
-                        error(format!("kernel {} has no argument {:?}", step.label(), binding.name))
-                    })?;
+                    let name = match binding.access {
+                        Access::Uniform => binding.name.strip_suffix(UNIFORM_SUFFIX).unwrap_or(binding.name),
+                        Access::Read | Access::ReadWrite => binding.name,
+                    };
+                    let argument = step.arguments.iter().find(|argument| argument.name == name);
+                    let argument = argument
+                        .ok_or_else(|| error(format!("kernel {} has no argument {name:?}", step.label())))?;
                     let buffer = &plan.buffers[argument.buffer];
-                    bindings.push(Bound {
-                        binding: binding.index,
-                        slot: buffer.slot,
-                        bytes: buffer.bytes(),
-                        writable: binding.writable,
-                    });
+                    let offset = dispatch.offsets.iter().find(|(other, _)| other == name);
+                    let (offset_bytes, bytes) = match binding.access {
+                        Access::Uniform => (offset.map_or(0, |&(_, bytes)| bytes), WINDOW_BYTES),
+                        Access::Read | Access::ReadWrite => (0, buffer.bytes()),
+                    };
+                    if offset_bytes + bytes > buffer.bytes() {
+                        return Err(error(format!("{name:?} is seen beyond its end")));
+                    }
+                    let (binding, slot, access) = (binding.index, buffer.slot, binding.access);
+                    bindings.push(Bound { binding, slot, offset_bytes, bytes, access });
                 }
                 let mut constants = Vec::new();
                 for name in shader.constants {

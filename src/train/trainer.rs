@@ -7,7 +7,6 @@ use crate::data::faces::Photos;
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::ops::Init;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
 use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError};
@@ -116,15 +115,10 @@ impl<'a> Trainer<'a> {
     fn initialise(&mut self, graph: &Graph) -> Result<(), TrainError> {
         for (index, (name, parameter)) in graph.parameters().into_iter().enumerate() {
             let Some(buffer) = self.training.plan.buffer(&name) else { continue };
-            let values = match parameter.init {
-                Init::Zeros => vec![0.0; parameter.shape.len()],
-                Init::GlorotUniform { fan_in, fan_out } => {
-                    let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;
-                    let mut generator =
-                        Generator::new(self.spec.training.seed, 0, index as u32, Stream::Init);
-                    (0..parameter.shape.len()).map(|_| generator.uniform(-limit, limit)).collect()
-                }
-            };
+            let limit = parameter.init.limit();
+            let mut generator = Generator::new(self.spec.training.seed, 0, index as u32, Stream::Init);
+            let values: Vec<f32> =
+                (0..parameter.shape.len()).map(|_| generator.uniform(-limit, limit)).collect();
             self.backend.write(self.training.id, buffer, bytemuck::cast_slice(&values))?;
         }
         Ok(())

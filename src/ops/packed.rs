@@ -1,0 +1,101 @@
+//! Matrix operands that a shader reads through a uniform buffer.
+//!
+//! Where all invocations of a workgroup need the same factors at the same time, reading them from a
+//! uniform buffer costs next to nothing: GPUs have scalar or constant caches for it, and software
+//! drivers load once instead of once a lane. The factors are first packed into blocks of
+//! [`OUTS`] columns and then seen through windows of at most 64 KiB, WebGPU's default limit, one
+//! dispatch a window. A later window of the same block adds to what an earlier one has left.
+
+/// Columns of a block: the results that one invocation computes.
+pub const OUTS: usize = 32;
+/// Rows of a window.
+const WINDOW_ROWS: usize = WINDOW_BYTES / (OUTS * 4);
+/// The size of the shader's uniform array.
+pub const WINDOW_BYTES: usize = 1 << 16;
+
+/// A matrix of `rows x columns`, packed as (block, row, column within the block), with zeros for the
+/// columns that are missing in the last block.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed {
+    /// Terms of each sum.
+    pub rows: usize,
+    /// Results.
+    pub columns: usize,
+}
+
+/// The part of a packed matrix that one dispatch sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The first column.
+    pub first_column: usize,
+    /// Vectors of four columns that hold anything.
+    pub vectors: usize,
+    /// The first row.
+    pub first_row: usize,
+    /// How many rows.
+    pub rows: usize,
+    /// Where it begins in the packed matrix.
+    pub offset_bytes: usize,
+}
+
+impl Packed {
+    /// Rows of a block in memory: an even number, so that blocks begin at multiples of 256 bytes, as
+    /// uniform buffers must.
+    pub fn stride(&self) -> usize {
+        self.rows.next_multiple_of(2)
+    }
+
+    /// Elements to be packed.
+    pub fn len(&self) -> usize {
+        self.columns.div_ceil(OUTS) * self.stride() * OUTS
+    }
+
+    /// Room for them, and behind them for the rest of the last window.
+    pub fn room(&self) -> usize {
+        self.len() + WINDOW_BYTES / 4
+    }
+
+    /// The windows, those of a block in the order of their rows.
+    pub fn windows(self) -> impl Iterator<Item = Window> {
+        (0..self.columns).step_by(OUTS).flat_map(move |first_column| {
+            (0..self.rows).step_by(WINDOW_ROWS).map(move |first_row| Window {
+                first_column,
+                vectors: OUTS.min(self.columns - first_column).div_ceil(4),
+                first_row,
+                rows: WINDOW_ROWS.min(self.rows - first_row),
+                offset_bytes: (first_column * self.stride() + first_row * OUTS) * 4,
+            })
+        })
+    }
+}
+
+impl Window {
+    /// The window as constants of a shader.
+    pub fn constants(&self) -> [(&'static str, f64); 4] {
+        [
+            ("FIRST_COLUMN", self.first_column as f64),
+            ("VECTORS", self.vectors as f64),
+            ("FIRST_ROW", self.first_row as f64),
+            ("ROWS", self.rows as f64),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_every_row_and_column_once() {
+        let packed = Packed { rows: 1025, columns: 70 };
+        let windows: Vec<Window> = packed.windows().collect();
+        assert_eq!(windows.len(), 3 * 3);
+        assert_eq!(windows.iter().map(|w| w.rows).sum::<usize>(), 3 * 1025);
+        assert_eq!(windows[8].first_column, 64);
+        assert_eq!(windows[8].vectors, 2);
+        for window in windows {
+            assert_eq!(window.offset_bytes % 256, 0);
+            assert!(window.offset_bytes + WINDOW_BYTES <= packed.room() * 4);
+        }
+    }
+}
