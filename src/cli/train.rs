@@ -4,6 +4,7 @@ use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::report::{Answer, draw_curves, draw_predictions, write_page};
 use super::{Outcome, Usage, above_zero, at_least_one, model, photos, print};
+use crate::data::batches::answer;
 use crate::data::faces::Photos;
 use crate::data::split::Split;
 use crate::ops::Op;
@@ -87,7 +88,8 @@ fn start(arguments: Arguments) -> Result<Outcome> {
 
     let backend = arguments.adapter.open()?;
     let (photos, split) = photos::for_training(&spec)?;
-    let trainer = Trainer::new(backend, &spec)?;
+    let mut trainer = Trainer::new(backend, &spec)?;
+    trainer.start_from_means(&photos, &split)?;
     let run = RunFolder::create(&spec.name, arguments.out.as_deref())?;
     run.write(&run.config(), &spec.to_toml()?)?;
     run.write(&run.split(), &split.to_csv(&photos))?;
@@ -258,11 +260,7 @@ impl Session<'_> {
         for result in &last.validation {
             let labels = |samples: &[usize]| -> Vec<f64> {
                 let labels = samples.iter().filter_map(|&index| self.photos.labels[index]);
-                let value = |label: crate::data::label::FaceLabel| match result.target {
-                    Target::Age => f64::from(label.age),
-                    Target::Gender => f64::from(label.gender as u8),
-                };
-                labels.map(value).collect()
+                labels.map(|label| f64::from(answer(label, result.target))).collect()
             };
             let mut known = labels(&self.split.train);
             let asked = labels(&self.split.validation);

@@ -1,7 +1,7 @@
 //! From photos to what the host writes before every step.
 
 use crate::data::faces::Photos;
-use crate::data::label::Gender;
+use crate::data::label::{FaceLabel, Gender};
 use crate::ops::augment::{IDENTITY, TRANSFORM};
 use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATE_FACTOR, BATCH_SEED, BATCH_WORDS};
 use crate::rng::{Generator, Stream, key};
@@ -19,18 +19,22 @@ pub struct Batch {
     pub sample: Vec<u32>,
     /// See [`BATCH_WORDS`].
     pub words: [u32; BATCH_WORDS],
-    /// Ages and genders of the real samples; unlabelled photos count as 0.
-    labels: Vec<[f32; 2]>,
+    /// Labels of the real samples, where they have one.
+    labels: Vec<Option<FaceLabel>>,
 }
 
 impl Batch {
-    /// (N), what a branch should answer.
+    /// (N), what a branch should answer; 0 for photos without a label.
     pub fn targets(&self, target: Target) -> Vec<f32> {
-        let column = match target {
-            Target::Age => 0,
-            Target::Gender => 1,
-        };
-        self.labels.iter().map(|label| label[column]).collect()
+        self.labels.iter().map(|label| label.map_or(0.0, |label| answer(label, target))).collect()
+    }
+}
+
+/// What a branch should answer for a photo with this label.
+pub fn answer(label: FaceLabel, target: Target) -> f32 {
+    match target {
+        Target::Age => label.age as f32,
+        Target::Gender => f32::from(u8::from(label.gender == Gender::Female)),
     }
 }
 
@@ -54,7 +58,7 @@ pub fn batch(photos: &Photos, chosen: &[usize], size: usize, variation: Option<V
         transform: IDENTITY.repeat(size),
         sample: vec![0; size],
         words: [0; BATCH_WORDS],
-        labels: vec![[0.0; 2]; size],
+        labels: vec![None; size],
     };
     batch.words[BATCH_COUNT] = chosen.len().min(size) as u32;
     batch.words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
@@ -65,9 +69,7 @@ pub fn batch(photos: &Photos, chosen: &[usize], size: usize, variation: Option<V
     for (n, &index) in chosen.iter().take(size).enumerate() {
         batch.photos[n * photo_bytes..][..photo_bytes].copy_from_slice(photos.photo(index));
         batch.sample[n] = index as u32;
-        if let Some(label) = photos.labels[index] {
-            batch.labels[n] = [label.age as f32, if label.gender == Gender::Female { 1.0 } else { 0.0 }];
-        }
+        batch.labels[n] = photos.labels[index];
         if let Some(variation) = variation {
             let transform = draw_transform(variation, index as u32, photos.width, photos.height);
             batch.transform[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);
@@ -107,7 +109,6 @@ fn draw_transform(variation: Variation, sample: u32, width: u32, height: u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::label::FaceLabel;
 
     fn photos() -> Photos {
         let mut photos = Photos::new(4, 2);

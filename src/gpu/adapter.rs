@@ -66,10 +66,16 @@ const INVOCATIONS: u32 = crate::ops::WORKGROUP as u32;
 
 /// All adapters, real GPUs first.
 pub fn list() -> Vec<Adapter> {
+    list_of(Backends::VULKAN | Backends::METAL | Backends::DX12 | Backends::GL)
+}
+
+/// The adapters of some of wgpu's backends, real GPUs first. Asking for fewer is faster, and spares
+/// what drivers have to say when they look for a display.
+fn list_of(backends: Backends) -> Vec<Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = Backends::VULKAN | Backends::METAL | Backends::DX12 | Backends::GL;
+    descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
-    let handles = pollster::block_on(instance.enumerate_adapters(Backends::all()));
+    let handles = pollster::block_on(instance.enumerate_adapters(backends));
     let mut adapters: Vec<Adapter> = handles.into_iter().map(describe).collect();
     adapters.sort_by_key(|adapter| adapter.report.is_software);
     adapters
@@ -153,17 +159,23 @@ pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
     if wanted_lower == "cpu" {
         return Ok((Choice::Cpu, "as asked for".into()));
     }
-    let adapters = list();
     let can_train = |adapter: &&Adapter| adapter.report.cannot_train.is_none();
     if wanted_lower == "auto" {
-        return Ok(match adapters.iter().filter(can_train).find(|adapter| !adapter.report.is_software) {
+        let modern = list_of(Backends::VULKAN | Backends::METAL | Backends::DX12);
+        return Ok(match modern.iter().filter(can_train).find(|adapter| !adapter.report.is_software) {
             Some(adapter) => {
                 (Choice::Gpu(Box::new(adapter.clone())), "the first real GPU that can train".into())
             }
-            None if adapters.is_empty() => (Choice::Cpu, "no GPU driver was found".into()),
+            None if modern.is_empty() => (Choice::Cpu, "no GPU driver was found".into()),
             None => (Choice::Cpu, "no real GPU was found; software GPUs are used only if asked for".into()),
         });
     }
+    let adapters = match wanted_lower.as_str() {
+        "vulkan" => list_of(Backends::VULKAN),
+        "metal" => list_of(Backends::METAL),
+        "dx12" => list_of(Backends::DX12),
+        _ => list(),
+    };
     let matches = |adapter: &&Adapter| {
         !wanted_lower.is_empty()
             && (adapter.report.backend == wanted_lower
@@ -173,7 +185,7 @@ pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
         Some(adapter) => Ok((Choice::Gpu(Box::new(adapter.clone())), "as asked for".into())),
         None => {
             let mut lines: Vec<String> =
-                adapters.iter().map(|adapter| format!("  {}", adapter.report.line())).collect();
+                list().iter().map(|adapter| format!("  {}", adapter.report.line())).collect();
             lines.push("  cpu     this program's own backend".into());
             Err(NoSuchAdapter { wanted: wanted.into(), available: lines.join("\n") })
         }

@@ -2,14 +2,15 @@
 
 use super::checkpoint::{Tensor, load, save};
 use super::history::{BranchResult, Epoch};
-use crate::data::batches::{Batch, Variation, batch, order};
+use crate::data::batches::{Batch, Variation, answer, batch, order};
 use crate::data::faces::Photos;
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
 use crate::rng::{Generator, Stream};
-use crate::spec::{Spec, SpecError};
+use crate::spec::{Spec, SpecError, Target};
+use crate::verify::{KernelFailure, StepReport, verify_run};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -124,6 +125,30 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Lets each branch begin with the best answer that does not look at the photo: the bias of its
+    /// last layer becomes the mean age of the training photos, or the logit of the share of women.
+    ///
+    /// Without it, the first epochs push all weights of the last layer up to reach the mean age, and
+    /// then every hidden unit that dropout disturbs shifts the answer the same way: predictions, made
+    /// without dropout, come out years too low.
+    pub fn start_from_means(&mut self, photos: &Photos, split: &Split) -> Result<(), TrainError> {
+        let graph = Graph::new(&self.spec, 1)?;
+        for branch in &graph.branches {
+            let name = format!("{}.bias", graph.nodes[branch.node].name);
+            let Some(buffer) = self.training.plan.buffer(&name) else { continue };
+            let labels = split.train.iter().filter_map(|&index| photos.labels[index]);
+            let answers: Vec<f64> = labels.map(|label| f64::from(answer(label, branch.target))).collect();
+            let mean = answers.iter().sum::<f64>() / answers.len().max(1) as f64;
+            let bias = match branch.target {
+                Target::Age => mean,
+                // Kept off certainty, for a set of one gender.
+                Target::Gender => (mean.clamp(0.01, 0.99) / (1.0 - mean.clamp(0.01, 0.99))).ln(),
+            };
+            self.backend.write(self.training.id, buffer, &(bias as f32).to_le_bytes())?;
+        }
+        Ok(())
+    }
+
     /// What computes.
     pub fn info(&self) -> BackendInfo {
         self.backend.info()
@@ -177,6 +202,16 @@ impl<'a> Trainer<'a> {
     pub fn train_step(&mut self, batch: &Batch) -> Result<(), TrainError> {
         write_batch(&mut *self.backend, &self.spec, &self.training, batch)?;
         Ok(self.backend.run(self.training.id)?)
+    }
+
+    /// Trains on one batch and proves every step of it; see [`verify_run`].
+    pub fn verify_step(
+        &mut self,
+        batch: &Batch,
+        done: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), KernelFailure> {
+        write_batch(&mut *self.backend, &self.spec, &self.training, batch)?;
+        verify_run(&mut *self.backend, &self.training.plan, self.training.id, done)
     }
 
     /// Losses and metrics of labelled photos.

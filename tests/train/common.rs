@@ -1,0 +1,56 @@
+//! A small model, faces to train it on, and every backend that can.
+
+use faceshader::cpu::CpuBackend;
+use faceshader::data::faces::Photos;
+use faceshader::data::split::Split;
+use faceshader::data::synthetic::draw;
+use faceshader::gpu::{GpuBackend, Options, adapter};
+use faceshader::plan::Backend;
+use faceshader::spec::Spec;
+use faceshader::train::history::Epoch;
+use faceshader::train::{Stopped, Trainer};
+use std::sync::atomic::AtomicBool;
+
+pub const TINY: &str = include_str!("../assets/tiny.toml");
+
+pub fn tiny() -> Spec {
+    Spec::parse(TINY, "tiny.toml").unwrap()
+}
+
+/// 23 faces to train on, 7 to validate with: neither is a multiple of the batch.
+pub fn faces(side: u32) -> (Photos, Split) {
+    let mut photos = Photos::new(side, side);
+    for index in 0..30 {
+        let face = draw(3, index, side);
+        photos.push(face.label.file_name(index as usize), Some(face.label), &face.rgb);
+    }
+    let split = Split { train: (0..23).collect(), validation: (23..30).collect() };
+    (photos, split)
+}
+
+/// The CPU backend and every adapter that can train, by name. Without any adapter this fails: a test
+/// that skips the GPU proves nothing.
+pub fn backends() -> Vec<(String, Box<dyn Backend>)> {
+    let mut backends: Vec<(String, Box<dyn Backend>)> = vec![("cpu".into(), Box::new(CpuBackend::new()))];
+    for adapter in adapter::list().iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
+        let backend = GpuBackend::open(adapter, Options::default()).unwrap();
+        backends.push((adapter.report.line(), Box::new(backend)));
+    }
+    assert!(
+        backends.len() > 1,
+        "no adapter can train; install a Vulkan driver (Debian: mesa-vulkan-drivers)"
+    );
+    backends
+}
+
+/// Trains epochs `first..last` to their end.
+pub fn train(trainer: &mut Trainer, first: usize, last: usize) -> Vec<Epoch> {
+    let (photos, split) = faces(12);
+    let stop = AtomicBool::new(false);
+    (first..last)
+        .map(|epoch| match trainer.epoch(epoch, &photos, &split, &stop, &mut |_| {}).unwrap() {
+            Stopped::Done(results) => results,
+            Stopped::Interrupted(step) => panic!("interrupted after step {step}"),
+        })
+        .collect()
+}

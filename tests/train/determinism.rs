@@ -1,0 +1,98 @@
+//! The same training gives the same bits, and nearly the same numbers on every backend.
+
+use crate::common::{backends, faces, tiny, train};
+use faceshader::cpu::CpuBackend;
+use faceshader::train::history::total_loss;
+use faceshader::train::{Stopped, Trainer};
+use std::sync::atomic::AtomicBool;
+
+#[test]
+fn the_same_training_twice_gives_identical_weights() {
+    for ((name, first), (_, second)) in backends().into_iter().zip(backends()) {
+        let weights = [first, second].map(|backend| {
+            let mut trainer = Trainer::new(backend, &tiny()).unwrap();
+            train(&mut trainer, 0, 2);
+            trainer.weights().unwrap()
+        });
+        assert!(weights[0] == weights[1], "{name}: the weights differ");
+        assert!(weights[0].iter().any(|tensor| tensor.bytes.iter().any(|&byte| byte != 0)));
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let weights = [11, 12].map(|seed| {
+        let mut spec = tiny();
+        spec.training.seed = seed;
+        let mut trainer = Trainer::new(Box::new(CpuBackend::new()), &spec).unwrap();
+        train(&mut trainer, 0, 1);
+        trainer.weights().unwrap()
+    });
+    assert!(weights[0] != weights[1]);
+}
+
+#[test]
+fn losses_agree_on_all_backends() {
+    let mut losses = Vec::new();
+    for (name, backend) in backends() {
+        let mut trainer = Trainer::new(backend, &tiny()).unwrap();
+        let epochs = train(&mut trainer, 0, 2);
+        losses.push((name, epochs.iter().map(|epoch| total_loss(&epoch.train)).collect::<Vec<f64>>()));
+    }
+    for (name, other) in &losses[1..] {
+        for (want, got) in losses[0].1.iter().zip(other) {
+            assert!((got - want).abs() <= 1e-3 * want, "{name}: {got} instead of {want}");
+        }
+    }
+}
+
+#[test]
+fn training_lowers_the_loss() {
+    for (name, backend) in backends() {
+        let mut trainer = Trainer::new(backend, &tiny()).unwrap();
+        let epochs = train(&mut trainer, 0, 12);
+        let (first, last) = (total_loss(&epochs[0].train), total_loss(&epochs[11].train));
+        assert!(last < 0.8 * first, "{name}: {first} became {last}");
+    }
+}
+
+#[test]
+fn a_resumed_training_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let (photos, split) = faces(12);
+    for ((name, whole), ((_, before), (_, after))) in
+        backends().into_iter().zip(backends().into_iter().zip(backends()))
+    {
+        let mut trainer = Trainer::new(whole, &tiny()).unwrap();
+        let want_epochs = train(&mut trainer, 0, 2);
+        let want = trainer.weights().unwrap();
+
+        // Stopped after one step of the second epoch.
+        let mut trainer = Trainer::new(before, &tiny()).unwrap();
+        train(&mut trainer, 0, 1);
+        let stopped = trainer.epoch(1, &photos, &split, &AtomicBool::new(true), &mut |_| {}).unwrap();
+        assert_eq!(stopped, Stopped::Interrupted(1));
+        trainer.save_state(&path, 1, 1).unwrap();
+
+        let mut trainer = Trainer::new(after, &tiny()).unwrap();
+        let epoch = trainer.load_state(&path).unwrap();
+        assert_eq!(epoch, 1);
+        let got_epochs = train(&mut trainer, epoch, 2);
+        assert!(trainer.weights().unwrap() == want, "{name}: the weights differ");
+        assert_eq!(got_epochs[0].train, want_epochs[1].train, "{name}");
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let results = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut trainer = Trainer::new(Box::new(CpuBackend::new()), &tiny()).unwrap();
+            train(&mut trainer, 0, 2);
+            trainer.weights().unwrap()
+        })
+    });
+    assert!(results[0] == results[1]);
+}

@@ -1,0 +1,6 @@
+//! Whole trainings of a small model, on every backend at hand.
+
+mod common;
+mod determinism;
+mod proof;
+mod weights;

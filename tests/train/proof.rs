@@ -1,0 +1,59 @@
+//! One whole training step, proven step by step on every backend.
+
+use crate::common::{backends, faces, tiny};
+use faceshader::data::batches::{Variation, batch};
+use faceshader::graph::Graph;
+use faceshader::plan::{Plan, Program, Purpose, lower};
+use faceshader::train::Trainer;
+use std::collections::BTreeSet;
+
+#[test]
+fn every_step_of_a_training_step_computes_what_its_twin_says() {
+    let (photos, split) = faces(12);
+    let spec = tiny();
+    for (name, backend) in backends() {
+        let mut trainer = Trainer::new(backend, &spec).unwrap();
+        // A few steps first, so that Adam's means are not zero; then a short batch.
+        let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
+        for chosen in split.train.chunks(6) {
+            trainer.train_step(&batch(&photos, chosen, 6, variation)).unwrap();
+        }
+        let mut proven = BTreeSet::new();
+        let last = batch(&photos, &split.train[..4], 6, variation);
+        let result = trainer.verify_step(&last, &mut |report| {
+            assert!(report.elements > 0, "{}", report.kernel);
+            proven.insert(report.kernel.clone());
+        });
+        result.unwrap_or_else(|failure| panic!("{name}: {failure}"));
+        assert!(proven.len() >= 22, "{name}: only {proven:?}");
+    }
+}
+
+#[test]
+fn a_plan_and_its_program_are_plain_data() {
+    let graph = Graph::new(&tiny(), 6).unwrap();
+    let plan = lower(&graph, "tiny", Purpose::Training);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(serde_json::from_str::<Plan>(&text).unwrap() == plan);
+    let program = Program::new(&plan).unwrap();
+    let text = serde_json::to_string(&program).unwrap();
+    assert!(serde_json::from_str::<Program>(&text).unwrap() == program);
+}
+
+#[test]
+fn a_prediction_leaves_out_dropout_losses_and_gradients() {
+    let graph = Graph::new(&tiny(), 6).unwrap();
+    let plan = lower(&graph, "tiny", Purpose::Prediction);
+    let kernels: BTreeSet<String> = plan.steps.iter().map(|step| step.label()).collect();
+    let forward =
+        ["add", "augment", "conv2d", "dense", "max_pool2d", "relu"].map(|op| format!("{op}.forward"));
+    assert_eq!(kernels, forward.into());
+}
+
+#[test]
+fn the_photos_get_no_gradient() {
+    let graph = Graph::new(&tiny(), 6).unwrap();
+    let plan = lower(&graph, "tiny", Purpose::Training);
+    let wasted = plan.steps.iter().any(|step| step.layer == "conv1" && step.kernel == "backward_input");
+    assert!(!wasted, "nobody reads the gradient of the photos");
+}
