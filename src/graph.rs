@@ -97,7 +97,7 @@ impl Graph {
                 ));
             }
             let [name, loss] = [branch.name.clone(), branch.loss.name().into()];
-            branch.loss.output_shape(&[shape.clone()]).map_err(|reason| {
+            branch.loss.output_shape(std::slice::from_ref(shape)).map_err(|reason| {
                 spec.error(branch.line, format!("loss {loss:?} of branch {name:?}: {reason}"))
             })?;
             branches.push(BranchEnd { name, target: branch.target, node, loss: branch.loss.clone() });

@@ -1,4 +1,5 @@
 //! Every kernel against its twin, on every adapter at hand.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use faceshader::cpu::CpuBackend;
 use faceshader::gpu::{GpuBackend, Options, adapter};

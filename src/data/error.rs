@@ -1,5 +1,5 @@
 //! What can go wrong with a data set as a whole. One bad photo is not an error but a
-//! [`Skipped`](super::faces::Skipped).
+//! [`Skipped`].
 
 use std::io;
 use std::path::PathBuf;

@@ -14,7 +14,8 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle, WHITE};
 
 use super::axis::Axis;
 use super::font::{self, FAMILY, INK, MUTED};
-use super::{ReportError, save_png, write_whole};
+use super::{ReportError, save_png};
+use crate::file::write_whole;
 
 /// Okabe and Ito's colours, which the colour-blind tell apart: blue, orange, and five more.
 const COLOURS: [RGBColor; 7] = [
@@ -79,7 +80,7 @@ pub fn draw(charts: &[Chart], png: &Path, svg: &Path) -> Result<(), ReportError>
     panels(&vector, charts, (rows, columns), 1)?;
     drop(vector);
     save_png(&image::imageops::thumbnail(&large, width, height), png)?;
-    write_whole(svg, text.as_bytes())
+    Ok(write_whole(svg, text.as_bytes())?)
 }
 
 fn failed(error: impl std::fmt::Display) -> ReportError {

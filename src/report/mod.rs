@@ -7,9 +7,9 @@ pub mod font;
 pub mod html;
 pub mod picture;
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use crate::file::{FileError, write_whole};
+use std::io;
+use std::path::Path;
 
 use thiserror::Error;
 
@@ -17,13 +17,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ReportError {
     /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] FileError),
     /// The built-in font could not be read.
     #[error("the built-in font is broken")]
     Font,
@@ -42,32 +37,13 @@ pub enum ReportError {
 pub fn save_png(image: &image::RgbImage, path: &Path) -> Result<(), ReportError> {
     let mut bytes = io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    write_whole(path, &bytes.into_inner())
-}
-
-/// Writes beside the target first and renames then, so that no reader sees half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Write { path: path.to_owned(), source };
-    let name = path.file_name().ok_or_else(|| failed(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
-    let draft = path.with_file_name(hidden);
-    let written = File::create(&draft).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let done = written.and_then(|()| fs::rename(&draft, path));
-    if done.is_err() {
-        // The first error says more than a failure to tidy up.
-        let _ = fs::remove_file(&draft);
-    }
-    done.map_err(failed)
+    Ok(write_whole(path, &bytes.into_inner())?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_picture_replaces_the_old_one_and_leaves_no_draft() {

@@ -7,22 +7,6 @@ fn faces(seed: u64, count: u32) -> Vec<SyntheticFace> {
     (0..count).map(|index| draw(seed, index, SIZE)).collect()
 }
 
-/// Writes 2,000 faces and their labels, to look at or to train on with other tools.
-#[test]
-#[ignore = "writes to the path in FACES_OUT, for a look at the faces"]
-fn faces_are_dumped_for_a_look() {
-    let path = std::env::var("FACES_OUT").expect("FACES_OUT names the file to write");
-    let start = std::time::Instant::now();
-    let faces: Vec<SyntheticFace> = (0..2000).map(|index| draw(1, index, 128)).collect();
-    let each = start.elapsed() / 2000;
-    let labels: Vec<String> =
-        faces.iter().map(|face| format!("{},{}", face.label.age, face.label.gender as u32)).collect();
-    std::fs::write(&path, faces.iter().flat_map(|face| face.rgb.clone()).collect::<Vec<u8>>())
-        .expect("pixels are written");
-    std::fs::write(format!("{path}.csv"), labels.join("\n")).expect("labels are written");
-    eprintln!("{each:?} a face");
-}
-
 #[test]
 fn a_face_is_the_same_on_every_draw_and_thread() {
     let here = faces(7, 12);

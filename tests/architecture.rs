@@ -1,0 +1,104 @@
+//! Who may import whom. The design is a means: this keeps its arrows pointing one way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module of the crate, and the modules that it may import.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("rng", &[]),
+    ("shape", &[]),
+    ("number", &[]),
+    ("file", &[]),
+    ("shaders", &["ops"]),
+    ("ops", &["number", "rng", "shape"]),
+    ("spec", &["ops"]),
+    ("graph", &["ops", "shape", "spec"]),
+    ("plan", &["graph", "ops", "shaders", "shape", "spec"]),
+    ("cpu", &["ops", "plan", "shape"]),
+    ("gpu", &["ops", "plan", "shaders", "shape"]),
+    ("verify", &["number", "ops", "plan", "rng", "shape"]),
+    ("data", &["ops", "rng", "spec"]),
+    ("report", &["file"]),
+    ("train", &["data", "file", "graph", "ops", "plan", "rng", "shape", "spec", "verify"]),
+    (
+        "cli",
+        &[
+            "cpu", "data", "file", "gpu", "graph", "ops", "plan", "report", "rng", "shape", "spec", "train",
+            "verify",
+        ],
+    ),
+];
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The modules that the sources import, by module: every `crate::NAME` outside of tests and comments.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).expect("a file below src");
+        let first = inside.iter().next().expect("a name").to_string_lossy();
+        let module = first.trim_end_matches(".rs").to_string();
+        if module == "lib" || module == "main" || inside.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("a source");
+        let code = text.split("#[cfg(test)]").next().unwrap_or("");
+        let names = imports.entry(module).or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for part in line.split("crate::").skip(1) {
+                let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+                names.insert(part[..end].to_string());
+            }
+        }
+    }
+    imports
+}
+
+#[test]
+fn modules_import_only_what_lies_below_them() {
+    let imports = imports();
+    assert_eq!(imports.len(), ALLOWED.len(), "a module is missing in the table, or one too many");
+    for (module, allowed) in ALLOWED {
+        for import in &imports[*module] {
+            let known = import == module || allowed.contains(&import.as_str());
+            assert!(known, "{module} imports {import}; it may import {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn only_gpu_names_wgpu_and_only_cli_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let mut mentions = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source");
+        let inside = |folder: &str| file.starts_with(root.join(folder));
+        for (number, line) in
+            text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
+            let place = format!("{}:{}", file.display(), number + 1);
+            if line.contains("wgpu::") {
+                mentions += 1;
+                assert!(inside("gpu"), "{place} names wgpu");
+            }
+            let prints = ["println!(", "print!(", "eprintln!(", "eprint!(", "dbg!("];
+            assert!(inside("cli") || !prints.iter().any(|print| line.contains(print)), "{place} prints");
+        }
+    }
+    assert!(mentions > 10, "the search finds nothing any more");
+}

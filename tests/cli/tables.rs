@@ -1,0 +1,69 @@
+//! What the program prints of models, data and adapters.
+
+use crate::common::{faces, succeed, tiny};
+
+#[test]
+fn summary_prints_the_published_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeed(folder.path(), &["summary", "face"]);
+    for part in
+        ["12,894,242", "179.5 MFLOP a photo", "32 x 126 x 126", "64 x 14 x 14", "6,423,040", "batch of 20"]
+    {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(folder.path(), &["summary", "face", "--json"])).unwrap();
+    assert_eq!(json["parameters"], 12_894_242);
+    assert_eq!(json["layers"][1]["parameters"], 896);
+}
+
+#[test]
+fn adapters_lists_the_cpu_and_a_vulkan_driver() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeed(folder.path(), &["adapters"]);
+    assert!(text.contains("cpu:"), "{text}");
+    assert!(text.contains("can train"), "{text}");
+    for line in succeed(folder.path(), &["adapters", "--json"]).lines() {
+        let adapter: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(adapter["name"].is_string() && adapter["driver"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn data_check_prints_a_row_a_photo_and_totals() {
+    let folder = tempfile::tempdir().unwrap();
+    let faces = faces(folder.path());
+    std::fs::write(folder.path().join("faces/39_1_2017.jpg"), "broken name").unwrap();
+    let text = succeed(folder.path(), &["data", "check", &faces]);
+    assert_eq!(text.lines().filter(|line| line.contains(".jpg.chip.jpg")).count(), 30, "{text}");
+    assert!(text.contains("photos") && text.contains("30"), "{text}");
+}
+
+#[test]
+fn data_show_draws_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let faces = faces(folder.path());
+    succeed(folder.path(), &["data", "show", &faces, "--out", "grid.png"]);
+    let picture = image::open(folder.path().join("grid.png")).unwrap();
+    assert!(picture.width() > 400 && picture.height() > 400);
+}
+
+#[test]
+fn verify_proves_an_operator_and_names_unknown_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeed(folder.path(), &["verify", "--adapter", "cpu", "--op", "dense"]);
+    assert!(text.contains("dense.backward_weight") && !text.contains("conv2d"), "{text}");
+    crate::common::fail(
+        folder.path(),
+        &["verify", "--adapter", "cpu", "--op", "convolve"],
+        2,
+        &["convolve", "conv2d"],
+    );
+}
+
+#[test]
+fn a_models_own_toml_is_summarised() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeed(folder.path(), &["summary", &tiny().display().to_string()]);
+    assert!(text.contains("residual") && text.contains("gender.conv3"), "{text}");
+}

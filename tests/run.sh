@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them all: formatting, lints, documentation, tests.
+# Every adapter that is found is tested; where none is, a software Vulkan driver is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Whether a Vulkan driver is registered. Where there is none, Mesa's software driver is installed:
+# a test that skips the GPU proves nothing.
+has_vulkan_driver() {
+    compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
+        [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] || [ "$(uname -s)" != Linux ]
+}
+has_vulkan_loader() {
+    [ "$(uname -s)" != Linux ] || ldconfig -p 2>/dev/null | grep -q libvulkan.so.1
+}
+if ! has_vulkan_driver || ! has_vulkan_loader; then
+    if command -v apt-get >/dev/null; then
+        as_root=()
+        [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+        packages=(mesa-vulkan-drivers libvulkan1 libegl1 libgles2 libgl1-mesa-dri)
+        "${as_root[@]}" apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    else
+        echo "There is no Vulkan driver. Install Mesa's software driver and run this again:" >&2
+        echo "  Fedora: mesa-vulkan-drivers vulkan-loader   Arch: vulkan-swrast vulkan-icd-loader" >&2
+        exit 1
+    fi
+fi
+
+cargo fmt --check
+cargo clippy --release --all-targets --locked -- -D warnings
+RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --locked --quiet
+cargo test --release --locked
+
+# The kernels once more on SwiftShader, a second and independent software driver, where it is
+# installed (Debian: the package chromium). VK_ICD_FILENAMES hides all other drivers.
+for driver in /usr/lib/chromium/vk_swiftshader_icd.json; do
+    if [ -f "$driver" ]; then
+        echo "kernels and trainings on SwiftShader ($driver)"
+        VK_ICD_FILENAMES=$driver cargo test --release --locked --test kernels gpu_ -- --nocapture
+        VK_ICD_FILENAMES=$driver cargo test --release --locked --test train
+    fi
+done
