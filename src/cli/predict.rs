@@ -3,7 +3,7 @@
 use super::backend::AdapterArguments;
 use super::eval::Weights;
 use super::report::{Answer, draw_predictions};
-use super::{Outcome, photos, print};
+use super::{Outcome, message, photos, print};
 use crate::data::faces::{Labels, Photos};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
@@ -45,7 +45,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
                 }
             }
             Err(error) => {
-                log::error!("{error:#}");
+                log::error!("{}", message(&error));
                 failed.push(path.display().to_string());
             }
         }

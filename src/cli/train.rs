@@ -4,7 +4,7 @@ use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::report::{Answer, draw_curves, draw_predictions, write_page};
 use super::{Outcome, Usage, above_zero, at_least_one, model, photos, print};
-use crate::data::batches::answer;
+use crate::data::batches::{answer, order};
 use crate::data::faces::Photos;
 use crate::data::split::Split;
 use crate::ops::Op;
@@ -239,7 +239,9 @@ impl Session<'_> {
     /// The picture of 20 validation photos, and the last word.
     fn finish(&mut self) -> Result<()> {
         self.trainer.load_weights(&self.run.best())?;
-        let samples: Vec<usize> = self.split.validation.iter().copied().take(super::data::GRID[0]).collect();
+        // In the order of names all would be of one age.
+        let mut samples = order(&self.split.validation, self.spec.training.seed, 0);
+        samples.truncate(super::data::GRID[0]);
         let outputs = self.trainer.predict(&self.photos, &samples)?;
         let answers: Vec<(usize, Answer)> = samples
             .iter()

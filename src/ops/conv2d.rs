@@ -122,11 +122,12 @@ impl Operator for Conv2d {
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
         let Ok(g) = self.geometry(inputs) else { return Vec::new() };
-        let init = Init::FanIn(g.in_channels.saturating_mul(g.y.kernel * g.x.kernel));
+        let fan = |channels: usize| channels.saturating_mul(g.y.kernel * g.x.kernel);
+        let init = Init::GlorotUniform { fan_in: fan(g.in_channels), fan_out: fan(g.out_channels) };
         let weight: Shape = [g.out_channels, g.in_channels, g.y.kernel, g.x.kernel].into();
         vec![
             Parameter { name: "weight", shape: weight, init },
-            Parameter { name: "bias", shape: [g.out_channels].into(), init },
+            Parameter { name: "bias", shape: [g.out_channels].into(), init: Init::Zeros },
         ]
     }
 

@@ -74,10 +74,10 @@ impl Operator for Dense {
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
         let Ok([_, fan_in, fan_out]) = self.extents(inputs) else { return Vec::new() };
-        let init = Init::FanIn(fan_in);
+        let init = Init::GlorotUniform { fan_in, fan_out };
         vec![
             Parameter { name: "weight", shape: [fan_out, fan_in].into(), init },
-            Parameter { name: "bias", shape: [fan_out].into(), init },
+            Parameter { name: "bias", shape: [fan_out].into(), init: Init::Zeros },
         ]
     }
 

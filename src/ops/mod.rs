@@ -66,16 +66,25 @@ impl Kernel {
 /// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Init {
-    /// Uniform within `1 / sqrt(fan_in)`, weights and biases alike, as PyTorch's layers start (LeCun et
-    /// al., "Efficient BackProp", 1998, with a variance of a third).
-    FanIn(usize),
+    /// All zeros.
+    Zeros,
+    /// Uniform within `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
+    GlorotUniform {
+        /// Inputs that one output sees.
+        fan_in: usize,
+        /// Outputs that one input reaches.
+        fan_out: usize,
+    },
 }
 
 impl Init {
     /// The largest magnitude that is drawn.
     pub fn limit(self) -> f32 {
         match self {
-            Init::FanIn(fan_in) => (1.0 / (fan_in.max(1) as f64).sqrt()) as f32,
+            Init::Zeros => 0.0,
+            Init::GlorotUniform { fan_in, fan_out } => {
+                (6.0 / fan_in.saturating_add(fan_out).max(1) as f64).sqrt() as f32
+            }
         }
     }
 }
