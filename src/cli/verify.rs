@@ -1,11 +1,18 @@
 //! `faceshader verify`
 
 use super::backend::AdapterArguments;
-use super::{Outcome, Usage, print};
+use super::{Outcome, Usage, model, photos, print};
+use crate::data::batches::{Variation, batch};
 use crate::ops::Op;
-use crate::verify::{CaseReport, KernelFailure, Numbers, verify_case};
-use anyhow::Result;
+use crate::plan::Backend;
+use crate::train::Trainer;
+use crate::verify::{CaseReport, KernelFailure, Numbers, Recorded, StepReport, verify_case, verify_recorded};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Samples of the training step that `--model` proves.
+const MODEL_BATCH: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -14,7 +21,13 @@ pub struct Arguments {
     /// This operator only
     #[arg(long)]
     op: Option<String>,
-    /// One line of JSON a kernel
+    /// Instead of the built-in cases, those with recorded answers in this folder of .safetensors files
+    #[arg(long, value_name = "DIR")]
+    vectors: Option<PathBuf>,
+    /// Instead of single kernels, every step of one training step of this model: face, or a TOML file
+    #[arg(long, conflicts_with_all = ["op", "vectors"])]
+    model: Option<String>,
+    /// One line of JSON a kernel, case or step
     #[arg(long)]
     json: bool,
 }
@@ -36,6 +49,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         return Err(Usage(format!("there is no operator {op:?}; there are {}", known.join(", "))).into());
     }
     let mut backend = arguments.adapter.open()?;
+    if let Some(folder) = &arguments.vectors {
+        return verify_vectors(&mut *backend, folder, &arguments);
+    }
+    if let Some(model) = &arguments.model {
+        return verify_model(backend, model, arguments.json);
+    }
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let mut failures = Vec::new();
     for (seed, case) in (0..).zip(Op::all_cases()) {
@@ -86,6 +105,93 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         None => {
             if !arguments.json {
                 print("every kernel computes what its twin says, within computed bounds")?;
+            }
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Proves one whole training step of a model, on a few faces of the built-in set.
+fn verify_model(backend: Box<dyn Backend>, model: &str, json: bool) -> Result<Outcome> {
+    let mut spec = model::load(model)?;
+    spec.training.batch = MODEL_BATCH;
+    let photos = photos::built_in(spec.input.width, spec.input.height, MODEL_BATCH, photos::BUILT_IN_SEED);
+    let chosen: Vec<usize> = (0..MODEL_BATCH).collect();
+    let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
+    let batch = batch(&photos, &chosen, MODEL_BATCH, Some(variation));
+    let mut trainer = Trainer::new(backend, &spec)?;
+    let mut printed = Ok(());
+    let mut steps = 0;
+    let mut show = |report: &StepReport| {
+        steps += 1;
+        let line = if json {
+            serde_json::json!({
+                "layer": report.layer,
+                "kernel": report.kernel,
+                "elements": report.elements,
+                "worst_fraction_of_bound": report.worst_fraction,
+            })
+            .to_string()
+        } else {
+            let StepReport { layer, kernel, elements, worst_fraction } = report;
+            format!("{layer:<24} {kernel:<32} {elements:>10} {:>7.1} %", 100.0 * worst_fraction)
+        };
+        if printed.is_ok() {
+            printed = print(line);
+        }
+    };
+    trainer.verify_step(&batch, &mut show)?;
+    printed?;
+    if !json {
+        print(format_args!("all {steps} steps compute what their twins say, within computed bounds"))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Proves the cases of a folder. One that fails does not stop the others.
+fn verify_vectors(backend: &mut dyn Backend, folder: &Path, arguments: &Arguments) -> Result<Outcome> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    paths.sort();
+    let (mut passed, mut failure) = (0, None);
+    for path in &paths {
+        let file = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into());
+        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let recorded = match Recorded::parse(&bytes) {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                log::error!("{file}: {error}");
+                failure.get_or_insert(anyhow!("{file}: {error}"));
+                continue;
+            }
+        };
+        if arguments.op.as_ref().is_some_and(|op| *op != recorded.name) {
+            continue;
+        }
+        match verify_recorded(backend, &recorded) {
+            Ok((answers, worst)) => {
+                passed += 1;
+                print(if arguments.json {
+                    serde_json::json!({ "case": file, "answers": answers, "worst_fraction_of_bound": worst })
+                        .to_string()
+                } else {
+                    format!("{file:<40} {answers:>2} answers {:>7.1} % of the bound", 100.0 * worst)
+                })?;
+            }
+            Err(error) => {
+                log::error!("{file}: {error}");
+                failure.get_or_insert(error.into());
+            }
+        }
+    }
+    match failure {
+        Some(failure) => Err(failure.context(format!("{passed} of {} cases pass", paths.len()))),
+        None if passed == 0 => bail!("{} holds no case", folder.display()),
+        None => {
+            if !arguments.json {
+                print(format_args!("all {passed} cases lie within their computed bounds"))?;
             }
             Ok(Outcome::Done)
         }

@@ -56,6 +56,16 @@ pub enum KernelFailure {
         /// How far, at least.
         words: usize,
     },
+    /// A recorded case lacks something.
+    #[error("case {case}: {argument}: {reason}")]
+    Recorded {
+        /// The operator's attributes and input shapes.
+        case: String,
+        /// The tensor.
+        argument: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The backend failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -88,7 +98,9 @@ pub fn verify_case(
                 known.insert(name, fill(op, name, &spec_of(name), numbers, seed, number));
             }
         }
-        let got = run(backend, case, kernel, &spec_of, &known)?;
+        let read: HashMap<&'static str, CaseData> =
+            kernel.reads.iter().map(|&name| (name, known[name].clone())).collect();
+        let got = run(backend, case, &[kernel], &spec_of, &read)?;
         let bounded = twin::<Bounded>(op, kernel, &spec_of, &|name| Values::exact(&known[name]));
         let mut report =
             CaseReport { kernel: format!("{}.{}", op.name(), kernel.name), elements: 0, worst_fraction: 0.0 };
@@ -157,23 +169,28 @@ fn fill(op: &Op, name: &str, spec: &ArgumentSpec, numbers: Numbers, seed: u64, n
     }
 }
 
-/// Runs one kernel on the backend, with poison in everything that it has to write, and returns what
-/// it wrote.
-fn run(
+/// Runs kernels of one operator on the backend, one after the other, with poison in everything that
+/// they have to write, and returns what they wrote. `known` holds what they read and do not write.
+pub(super) fn run(
     backend: &mut dyn Backend,
     case: &Case<Op>,
-    kernel: &Kernel,
+    kernels: &[&'static Kernel],
     spec_of: &dyn Fn(&str) -> ArgumentSpec,
     known: &HashMap<&'static str, CaseData>,
 ) -> Result<HashMap<&'static str, CaseData>, KernelFailure> {
-    let names: Vec<&'static str> = kernel.arguments().chain(kernel.scratch.iter().copied()).collect();
-    let plan = plan_of(&case.op, kernel, &names, spec_of);
+    let mut names: Vec<&'static str> = Vec::new();
+    for name in kernels.iter().flat_map(|kernel| kernel.arguments().chain(kernel.scratch.iter().copied())) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let plan = plan_of(&case.op, kernels, &names, spec_of);
     let id = backend.prepare(&plan)?;
     let guarded = |index: usize| names.len() + index;
     for (index, name) in names.iter().enumerate() {
         backend.write(id, guarded(index), &vec![POISON; plan.buffers[guarded(index)].bytes()])?;
-        if kernel.reads.contains(name) {
-            backend.write(id, index, &to_bytes(&known[name]))?;
+        if let Some(data) = known.get(name) {
+            backend.write(id, index, &to_bytes(data))?;
         }
     }
     backend.run(id)?;
@@ -183,22 +200,27 @@ fn run(
         let (inside, guard) = bytes.split_at(plan.buffers[index].bytes());
         if let Some(last) = guard.iter().rposition(|&byte| byte != POISON) {
             return Err(KernelFailure::OutOfBounds {
-                kernel: format!("{}.{}", case.op.name(), kernel.name),
+                kernel: plan.name,
                 case: describe(case),
                 argument: name.to_string(),
                 words: last / 4 + 1,
             });
         }
-        if kernel.writes.contains(name) {
+        if kernels.iter().any(|kernel| kernel.writes.contains(name)) {
             written.insert(*name, from_bytes(inside, plan.buffers[index].dtype));
         }
     }
     Ok(written)
 }
 
-/// A plan of one step. Every argument has two buffers in one slot: the one that the kernel sees, and
-/// one that also covers the guard behind it.
-fn plan_of(op: &Op, kernel: &Kernel, names: &[&str], spec_of: &dyn Fn(&str) -> ArgumentSpec) -> Plan {
+/// A plan of a step a kernel. Every argument has two buffers in one slot: the one that the kernels see,
+/// and one that also covers the guard behind it.
+fn plan_of(
+    op: &Op,
+    kernels: &[&'static Kernel],
+    names: &[&'static str],
+    spec_of: &dyn Fn(&str) -> ArgumentSpec,
+) -> Plan {
     let (mut buffers, mut guarded, mut slots) = (Vec::new(), Vec::new(), Vec::new());
     for (slot, name) in names.iter().enumerate() {
         let ArgumentSpec { shape, dtype, batched } = spec_of(name);
@@ -209,19 +231,23 @@ fn plan_of(op: &Op, kernel: &Kernel, names: &[&str], spec_of: &dyn Fn(&str) -> A
         buffers.push(buffer);
         guarded.push(whole);
     }
-    let arguments = names
+    let argument = |name: &'static str| {
+        let buffer = names.iter().position(|other| *other == name).unwrap_or_default();
+        Argument { name: name.to_string(), buffer, shape: buffers[buffer].shape.clone() }
+    };
+    let steps = kernels
         .iter()
-        .enumerate()
-        .map(|(buffer, name)| Argument {
-            name: name.to_string(),
-            buffer,
-            shape: buffers[buffer].shape.clone(),
+        .map(|kernel| Step {
+            layer: "case".into(),
+            op: op.clone(),
+            kernel: kernel.name.into(),
+            arguments: kernel.arguments().chain(kernel.scratch.iter().copied()).map(argument).collect(),
         })
         .collect();
+    let labels: Vec<&str> = kernels.iter().map(|kernel| kernel.name).collect();
+    let name = format!("{}.{}", op.name(), labels.join("+"));
     buffers.extend(guarded);
-    let name = format!("{}.{}", op.name(), kernel.name);
-    let step = Step { layer: "case".into(), op: op.clone(), kernel: kernel.name.into(), arguments };
-    Plan { name, batch: 1, buffers, slots, steps: vec![step] }
+    Plan { name, batch: 1, buffers, slots, steps }
 }
 
 pub(super) fn to_bytes(data: &CaseData) -> Vec<u8> {

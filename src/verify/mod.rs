@@ -7,11 +7,13 @@
 mod compare;
 mod gradient;
 mod kernel;
+mod recorded;
 mod step;
 mod values;
 
 pub use compare::{Mismatch, compare, compare_exactly};
 pub use gradient::{GradientError, check_gradients};
 pub use kernel::{CaseReport, KernelFailure, Numbers, verify_case};
+pub use recorded::{Recorded, UnknownCase, verify_recorded};
 pub use step::{StepReport, verify_run};
 pub use values::{Values, twin};

@@ -1,0 +1,201 @@
+//! Proves operators against cases with recorded answers, computed in float64 by somebody else.
+//!
+//! A case is a `.safetensors` file whose metadata key `case` holds JSON: `op`, `attrs` and `source`. Its
+//! tensors are the inputs and the answers, by name. The device runs the operator forwards and backwards,
+//! and each answer must lie within the bound that the twin computes along the same way. The twin itself
+//! must agree with the answers to the last place of float32.
+
+use super::compare::{Mismatch, compare};
+use super::kernel::{KernelFailure, run};
+use super::values::{Values, twin};
+use crate::number::{Bounded, TINY, UNIT};
+use crate::ops::{ArgumentSpec, BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Kernel, Op};
+use crate::plan::Backend;
+use crate::shape::{DType, Shape};
+use safetensors::tensor::{Dtype, SafeTensors};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// A recorded case.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The operator, as the file names it.
+    pub name: String,
+    case: Case<Op>,
+    /// Tensors by the kernels' names for them.
+    tensors: HashMap<String, (Shape, CaseData)>,
+    step: u32,
+}
+
+/// A file that holds no case that this program knows.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("it is no case that can be run: {0}")]
+pub struct UnknownCase(pub String);
+
+impl Recorded {
+    /// Reads a case from the bytes of its file.
+    pub fn parse(bytes: &[u8]) -> Result<Recorded, UnknownCase> {
+        let error = |error: safetensors::SafeTensorError| UnknownCase(error.to_string());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(error)?;
+        let note = header.metadata().as_ref().and_then(|notes| notes.get("case"));
+        let note = note.ok_or_else(|| UnknownCase("its metadata have no key \"case\"".into()))?;
+        let note: Value = serde_json::from_str(note).map_err(|error| UnknownCase(error.to_string()))?;
+        let name = note["op"].as_str().ok_or_else(|| UnknownCase("it names no op".into()))?.to_string();
+        let attributes = note["attrs"].as_object().cloned().unwrap_or_default();
+        let mut tensors = HashMap::new();
+        for (name, view) in SafeTensors::deserialize(bytes).map_err(error)?.iter() {
+            let data = match view.dtype() {
+                Dtype::F32 => CaseData::Real(bytemuck::pod_collect_to_vec(view.data())),
+                Dtype::I32 | Dtype::U32 => CaseData::Words(bytemuck::pod_collect_to_vec(view.data())),
+                other => return Err(UnknownCase(format!("{name} holds {other:?}"))),
+            };
+            let name = if name == "target" { "targets" } else { name };
+            tensors.insert(name.to_string(), (Shape(view.shape().to_vec()), data));
+        }
+        let step = attributes.get("step").and_then(Value::as_u64).unwrap_or(1) as u32;
+        let op = operator(&name, attributes, &tensors)?;
+        let inputs = op.inputs().iter().map(|input| {
+            let tensor = tensors.get(*input);
+            tensor.map(|(shape, _)| shape.clone()).ok_or_else(|| UnknownCase(format!("it has no {input}")))
+        });
+        let inputs = inputs.collect::<Result<Vec<Shape>, UnknownCase>>()?;
+        op.output_shape(&inputs).map_err(UnknownCase)?;
+        Ok(Recorded { name, case: Case { op, inputs }, tensors, step })
+    }
+
+    /// What a kernel reads that the file does not hold: the words of the batch, and the step.
+    fn word(&self, name: &str) -> Option<CaseData> {
+        match name {
+            "batch" => {
+                let mut words = vec![0; BATCH_WORDS];
+                words[BATCH_COUNT] = self.case.inputs.first().map_or(0, Shape::batch) as u32;
+                words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+                Some(CaseData::Words(words))
+            }
+            "step" => Some(CaseData::Words(vec![self.step.saturating_sub(1)])),
+            _ => None,
+        }
+    }
+}
+
+/// The operator that a case means. Attributes that follow from the shape of a tensor are not recorded.
+fn operator(
+    name: &str,
+    mut attributes: Map<String, Value>,
+    tensors: &HashMap<String, (Shape, CaseData)>,
+) -> Result<Op, UnknownCase> {
+    let rows = |tensor: &str| tensors.get(tensor).map_or(0, |(shape, _)| shape.batch());
+    let name = match name {
+        "conv2d" => {
+            attributes.insert("out_channels".into(), rows("weight").into());
+            name
+        }
+        "dense" => {
+            attributes.insert("out_features".into(), rows("weight").into());
+            name
+        }
+        "adamw" => {
+            attributes.remove("step");
+            if let Some(rate) = attributes.remove("lr") {
+                attributes.insert("learning_rate".into(), rate);
+            }
+            "adam"
+        }
+        _ => name,
+    };
+    Op::parse(name, Value::Object(attributes)).map_err(|error| UnknownCase(error.to_string()))
+}
+
+/// Runs a recorded case on the backend, and returns how many answers there were and the largest error
+/// as a fraction of its bound.
+pub fn verify_recorded(
+    backend: &mut dyn Backend,
+    recorded: &Recorded,
+) -> Result<(usize, f64), KernelFailure> {
+    let Recorded { case, tensors, .. } = recorded;
+    let spec_of = |name: &str| match case.op.argument(name, &case.inputs) {
+        Some(spec) => spec,
+        None => unreachable!("{} does not tell the shape of {name:?}", case.op.name()),
+    };
+    let kernels: Vec<&'static Kernel> = case.op.forward().iter().chain(case.op.backward()).collect();
+    let mut known: HashMap<&'static str, CaseData> = HashMap::new();
+    let mut bounded: HashMap<&'static str, Values<Bounded>> = HashMap::new();
+    let mut oracle: HashMap<&'static str, Values<f64>> = HashMap::new();
+    for kernel in &kernels {
+        for &name in kernel.reads {
+            if bounded.contains_key(name) {
+                continue;
+            }
+            let recorded = tensors.get(name).map(|(_, data)| data.clone()).or_else(|| recorded.word(name));
+            let wrong = |reason: &str| wrong(recorded_name(case), name, reason);
+            let data = recorded.ok_or_else(|| wrong("it is not in the file"))?;
+            if !fits(&data, &spec_of(name)) {
+                return Err(wrong("its shape or type is not that of the operator's argument"));
+            }
+            bounded.insert(name, Values::exact(&data));
+            oracle.insert(name, Values::exact(&data));
+            known.insert(name, data);
+        }
+        bounded.extend(twin(&case.op, kernel, &spec_of, &|name| bounded[name].clone()));
+        oracle.extend(twin(&case.op, kernel, &spec_of, &|name| oracle[name].clone()));
+    }
+    let got = run(backend, case, &kernels, &spec_of, &known)?;
+
+    let (mut answers, mut worst) = (0, 0.0_f64);
+    for (name, got) in &got {
+        let Some((_, CaseData::Real(answer))) = tensors.get(&format!("new_{name}")).or(tensors.get(*name))
+        else {
+            continue;
+        };
+        let (Some(Values::Real(bounded)), Some(Values::Real(oracle)), CaseData::Real(got)) =
+            (bounded.get(name), oracle.get(name), got)
+        else {
+            continue;
+        };
+        let fail = |mismatch: Mismatch, who: &str| KernelFailure::Wrong {
+            kernel: case.op.name().into(),
+            case: recorded_name(case),
+            argument: format!("{name} ({who})"),
+            mismatch,
+        };
+        // The answers were computed in float64 and rounded once; so must the oracle be.
+        let rounded =
+            |&value: &f32| Bounded { value: value.into(), err: UNIT * f64::from(value).abs() + TINY };
+        let oracle: Vec<f32> = oracle.iter().map(|&value| value as f32).collect();
+        compare(&oracle, &answer.iter().map(rounded).collect::<Vec<Bounded>>())
+            .map_err(|mismatch| fail(mismatch, "the twin against the recorded answer"))?;
+        if answer.len() != bounded.len() {
+            let mismatch = Mismatch::Length { got: answer.len(), want: bounded.len() };
+            return Err(fail(mismatch, "the recorded answer"));
+        }
+        let allowed = |(&answer, bounded): (&f32, &Bounded)| Bounded {
+            value: answer.into(),
+            err: bounded.err + UNIT * f64::from(answer).abs() + TINY,
+        };
+        let allowed: Vec<Bounded> = answer.iter().zip(bounded).map(allowed).collect();
+        let fraction = compare(got, &allowed).map_err(|mismatch| fail(mismatch, "the device"))?;
+        worst = worst.max(fraction);
+        answers += 1;
+    }
+    if answers == 0 {
+        return Err(wrong(recorded_name(case), "answers", "the file holds none"));
+    }
+    Ok((answers, worst))
+}
+
+fn recorded_name(case: &Case<Op>) -> String {
+    format!("{:?} on {:?}", case.op, case.inputs)
+}
+
+fn wrong(case: String, argument: &str, reason: &str) -> KernelFailure {
+    KernelFailure::Recorded { case, argument: argument.into(), reason: reason.into() }
+}
+
+fn fits(data: &CaseData, spec: &ArgumentSpec) -> bool {
+    match (data, spec.dtype) {
+        (CaseData::Real(values), DType::F32) => values.len() == spec.shape.len(),
+        (CaseData::Words(words), DType::U32) => words.len() == spec.shape.len(),
+        (CaseData::Bytes(bytes), DType::U8) => bytes.len() == spec.shape.len(),
+        _ => false,
+    }
+}
