@@ -5,6 +5,7 @@
 
 use super::attr::wrong_arguments;
 use super::mse::some_real_samples;
+use super::sigmoid::sigmoid;
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
 use super::{WORKGROUP, unit_weight};
 use crate::number::{Accumulator, Number};
@@ -19,13 +20,6 @@ pub struct BceWithLogits {
     /// What the loss counts in the sum over all branches.
     #[serde(default = "unit_weight")]
     pub weight: f64,
-}
-
-/// The logistic function, without overflow.
-fn sigmoid<N: Number>(x: N) -> N {
-    let small = (-x.abs()).exp();
-    let numerator = if x.value() >= 0.0 { N::exact(1.0) } else { small };
-    numerator / (N::exact(1.0) + small)
 }
 
 impl Operator for BceWithLogits {

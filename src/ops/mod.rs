@@ -369,7 +369,9 @@ operators! {
     augment::Augment, Internal;
     conv2d::Conv2d, Layer;
     max_pool2d::MaxPool2d, Layer;
+    avg_pool2d::AvgPool2d, Layer;
     relu::Relu, Layer;
+    sigmoid::Sigmoid, Layer;
     dropout::Dropout, Layer;
     flatten::Flatten, Layer;
     dense::Dense, Layer;
@@ -378,6 +380,7 @@ operators! {
     bce_with_logits::BceWithLogits, Loss;
     metrics::Metrics, Internal;
     adam::Adam, Optimizer;
+    sgd::Sgd, Optimizer;
 }
 
 impl Op {

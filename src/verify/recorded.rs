@@ -94,12 +94,12 @@ fn operator(
             attributes.insert("out_features".into(), rows("weight").into());
             name
         }
-        "adamw" => {
+        "adamw" | "sgd" => {
             attributes.remove("step");
             if let Some(rate) = attributes.remove("lr") {
                 attributes.insert("learning_rate".into(), rate);
             }
-            "adam"
+            if name == "adamw" { "adam" } else { name }
         }
         _ => name,
     };

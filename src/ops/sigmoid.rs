@@ -1,0 +1,57 @@
+//! The logistic function, element by element.
+
+use super::attr::wrong_arguments;
+use super::{Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use crate::number::Number;
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// `output = 1 / (1 + exp(-input))`; it has no attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sigmoid {}
+
+/// The logistic function without overflow: `exp` only ever sees numbers up to 0.
+pub(super) fn sigmoid<N: Number>(x: N) -> N {
+    let small = (-x.abs()).exp();
+    let numerator = if x.value() >= 0.0 { N::exact(1.0) } else { small };
+    numerator / (N::exact(1.0) + small)
+}
+
+impl Operator for Sigmoid {
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input"], &["output"]).per_sample()];
+    const BACKWARD: &'static [Kernel] =
+        &[Kernel::new("backward_input", &["d_output", "output"], &["d_input"]).per_sample()];
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        inputs.first().cloned().ok_or_else(|| "it has no input".into())
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        match (kernel, args) {
+            ("forward", [input, output]) => {
+                for (output, &input) in output.real_mut().iter_mut().zip(input.real()) {
+                    *output = sigmoid(input);
+                }
+            }
+            ("backward_input", [d_output, output, d_input]) => {
+                let gradients = d_output.real().iter().zip(output.real());
+                for (d_input, (&d, &y)) in d_input.real_mut().iter_mut().zip(gradients) {
+                    *d_input = d * (y * (N::exact(1.0) - y));
+                }
+            }
+            _ => wrong_arguments(kernel),
+        }
+    }
+
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let elements = shape("output").len();
+        vec![Dispatch::line(kernel, elements, &[("ELEMENTS", elements as f64)])]
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        [[1, 1], [3, 7], [2, WORKGROUP], [5, WORKGROUP + 1]]
+            .map(|shape| Case::new(Sigmoid {}, [shape.into()]))
+            .into()
+    }
+}
