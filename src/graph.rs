@@ -4,7 +4,7 @@ use crate::ops::attr::IMAGE_CHANNELS;
 use crate::ops::augment::Augment;
 use crate::ops::{Op, Parameter};
 use crate::shape::Shape;
-use crate::spec::{Layer, Spec, SpecError, Target};
+use crate::spec::{Layer, Spec, SpecError, Target, is_plain};
 
 /// A layer in place.
 #[derive(Debug, Clone)]
@@ -102,9 +102,9 @@ impl Graph {
             })?;
             branches.push(BranchEnd { name, target: branch.target, node, loss: branch.loss.clone() });
         }
-        spec.optimizer
-            .output_shape(&[[1].into()])
-            .map_err(|reason| spec.error(1, format!("optimizer {:?}: {reason}", spec.optimizer.name())))?;
+        spec.optimizer.output_shape(&[[1].into()]).map_err(|reason| {
+            spec.error(spec.optimizer_line, format!("optimizer {:?}: {reason}", spec.optimizer.name()))
+        })?;
         Ok(Graph { batch, nodes: builder.nodes, branches, optimizer: spec.optimizer.clone() })
     }
 
@@ -138,9 +138,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn layer(&mut self, layer: &Layer, branch: &str, before: usize) -> Result<usize, SpecError> {
-        let plain =
-            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !plain(&layer.name) || !(branch.is_empty() || plain(branch)) {
+        if !is_plain(&layer.name) {
             let message = format!("the name {:?} may only hold letters, digits and _", layer.name);
             return Err(self.spec.error(layer.line, message));
         }

@@ -169,6 +169,9 @@ pub struct Spec {
     pub augment: AugmentSpec,
     /// The optimiser with its attributes.
     pub optimizer: Op,
+    /// The line of the optimiser, from 1.
+    #[serde(skip)]
+    pub optimizer_line: usize,
     /// How long to train.
     pub training: TrainingSpec,
     /// Where the photos come from.
@@ -196,6 +199,21 @@ impl Spec {
     pub fn error(&self, line: usize, message: impl Into<String>) -> SpecError {
         SpecError { file: self.file.clone(), line, message: message.into() }
     }
+}
+
+/// Names that the plan gives to buffers of its own.
+const RESERVED: [&str; 2] = ["photo", "optimizer"];
+
+/// Whether a layer or branch may have this name.
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The lines of the tables that are checked as a whole.
+struct Lines {
+    input: usize,
+    augment: usize,
+    training: usize,
 }
 
 /// A table whose keys are taken out one by one; what is left at the end is unknown.
@@ -227,6 +245,10 @@ impl<'a> Reader<'a> {
         let root =
             DeTable::parse(self.text).map_err(|error| self.toml_error("", &(0..self.text.len()), &error))?;
         let mut root = Table { span: root.span(), items: root.into_inner(), of: "the model".into() };
+        let line_of = |key: &str| root.items.get(key).map_or(1, |value| self.error(value.span(), "").line);
+        let lines =
+            Lines { input: line_of("input"), augment: line_of("augment"), training: line_of("training") };
+        let optimizer_line = line_of("optimizer");
         let name: String = self.required(&mut root, "name")?;
         let input: InputSpec = self.required(&mut root, "input")?;
         let augment: AugmentSpec = self.optional(&mut root, "augment")?.unwrap_or_default();
@@ -240,14 +262,16 @@ impl<'a> Reader<'a> {
         }
         self.finish(&root)?;
         let file = self.file.to_string();
-        let spec = Spec { name, file, input, augment, optimizer, training, data, layers, branches };
-        self.check(&spec)?;
+        let spec =
+            Spec { name, file, input, augment, optimizer, optimizer_line, training, data, layers, branches };
+        self.check(&spec, &lines)?;
         Ok(spec)
     }
 
     /// What no single key can tell.
-    fn check(&self, spec: &Spec) -> Result<(), SpecError> {
+    fn check(&self, spec: &Spec, lines: &Lines) -> Result<(), SpecError> {
         let top = |message: String| Err(spec.error(1, message));
+        let refuse = |line: usize, message: String| Err(spec.error(line, message));
         if spec.name.is_empty() || !spec.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
             return top(format!(
                 "the name {:?} may only hold letters, digits, - and _: folders are named after it",
@@ -260,37 +284,61 @@ impl<'a> Reader<'a> {
         for (index, branch) in spec.branches.iter().enumerate() {
             if spec.branches[..index].iter().any(|other| other.target == branch.target) {
                 let target = branch.target.name();
-                return Err(
-                    spec.error(branch.line, format!("a second branch learns {target}; one is enough"))
-                );
+                return refuse(branch.line, format!("a second branch learns {target}; one is enough"));
+            }
+            // Buffers are named after layers and branches, so that these must not be mixed up.
+            let name = &branch.name;
+            let taken = RESERVED.contains(&name.as_str())
+                || spec.layers.iter().any(|layer| layer.name == *name)
+                || spec.branches[..index].iter().any(|other| other.name == *name);
+            if taken {
+                return refuse(branch.line, format!("the branch's name {name:?} is taken; choose another"));
+            }
+            if !is_plain(name) {
+                let message = format!("the branch's name {name:?} may only hold letters, digits and _");
+                return refuse(branch.line, message);
+            }
+            let weight = branch.loss.loss_weight();
+            if !((weight as f32).is_normal() && weight > 0.0) {
+                let message =
+                    format!("branch {name:?}: the loss's weight is {weight}; it must be above 0 and finite");
+                return refuse(branch.line, message);
             }
         }
         for (name, extent) in [("width", spec.input.width), ("height", spec.input.height)] {
             if !(1..=4096).contains(&extent) {
-                return top(format!("the input's {name} is {extent}; it must be from 1 to 4096"));
+                return refuse(
+                    lines.input,
+                    format!("the input's {name} is {extent}; it must be from 1 to 4096"),
+                );
             }
         }
         let [low, high] = spec.input.range;
-        if !(low.is_finite() && high.is_finite() && low < high) {
-            return top(format!(
-                "the input's range [{low}, {high}] must run from a lower to a higher number"
-            ));
+        if !((low as f32).is_finite() && (high as f32).is_finite() && low < high) {
+            let message =
+                format!("the input's range [{low}, {high}] must run from a lower to a higher number");
+            return refuse(lines.input, message);
         }
         let a = &spec.augment;
         if !(0.0..=180.0).contains(&a.rotation_degrees) {
-            return top(format!("rotation_degrees is {}; it must be from 0 to 180", a.rotation_degrees));
+            let message = format!("rotation_degrees is {}; it must be from 0 to 180", a.rotation_degrees);
+            return refuse(lines.augment, message);
         }
         if !(0.0..0.95).contains(&a.zoom) {
-            return top(format!("zoom is {}; it must be at least 0 and below 0.95", a.zoom));
+            return refuse(
+                lines.augment,
+                format!("zoom is {}; it must be at least 0 and below 0.95", a.zoom),
+            );
         }
         if !(0.0..=1.0).contains(&a.flip_probability) {
-            return top(format!("flip_probability is {}; it must be from 0 to 1", a.flip_probability));
+            let message = format!("flip_probability is {}; it must be from 0 to 1", a.flip_probability);
+            return refuse(lines.augment, message);
         }
         if spec.training.batch == 0 {
-            return top("the batch is 0; it must be at least 1".into());
+            return refuse(lines.training, "the batch is 0; it must be at least 1".into());
         }
         if spec.training.epochs == 0 {
-            return top("there are 0 epochs; it must be at least 1".into());
+            return refuse(lines.training, "there are 0 epochs; it must be at least 1".into());
         }
         Ok(())
     }

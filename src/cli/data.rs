@@ -4,6 +4,7 @@ use super::{Outcome, at_least_one, photos, print, progress};
 use crate::data::check::{Summary, Table, rows};
 use crate::data::faces::{Labels, Photos};
 use crate::data::synthetic::draw;
+use crate::file::write_whole;
 use crate::report::picture::{Cell, grid, label_caption};
 use crate::report::save_png;
 use crate::rng::{Generator, Stream};
@@ -121,7 +122,7 @@ fn synth(arguments: &SynthArguments) -> Result<Outcome> {
         JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
             .write_image(&face.rgb, side, side, image::ExtendedColorType::Rgb8)
             .with_context(|| format!("{} cannot be encoded", path.display()))?;
-        std::fs::write(&path, jpeg).with_context(|| format!("{} cannot be written", path.display()))?;
+        write_whole(&path, &jpeg)?;
         bar.inc(1);
         anyhow::Ok(())
     })?;

@@ -9,7 +9,7 @@ use crate::spec::Target;
 use crate::train::Trainer;
 use crate::train::history::{BranchResult, total_loss};
 use crate::train::run::RunFolder;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -44,10 +44,13 @@ pub enum Weights {
 
 impl Weights {
     /// The file in the run folder.
-    pub fn file(self, run: &RunFolder) -> PathBuf {
+    pub fn file(self, run: &RunFolder) -> Result<PathBuf> {
         match self {
-            Weights::Best => run.best(),
-            Weights::Last => run.last(),
+            Weights::Best if !run.best().exists() && run.last().exists() => {
+                bail!("{}: no epoch was finished; use --weights last", run.path().display())
+            }
+            Weights::Best => Ok(run.best()),
+            Weights::Last => Ok(run.last()),
         }
     }
 }
@@ -74,11 +77,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         let all: Vec<usize> = (0..photos.len()).collect();
         (photos, all)
     } else {
-        let (photos, Split { validation, .. }): (Photos, Split) = photos::for_training(&spec)?;
+        let (photos, Split { validation, .. }): (Photos, Split) =
+            photos::with_split(&spec, photos::Use::Evaluation)?;
         (photos, validation)
     };
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
-    trainer.load_weights(&arguments.weights.file(&run))?;
+    trainer.load_weights(&arguments.weights.file(&run)?)?;
     let bar = bar("evaluating", None);
     let results = trainer.evaluate(&photos, &samples, &mut |done, all| {
         bar.set_length(all as u64);

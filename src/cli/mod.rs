@@ -145,7 +145,8 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 /// A number above 0 that is finite.
 fn above_zero(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        // It has to be a normal float32, too.
+        Ok(value) if (value as f32).is_normal() && value > 0.0 => Ok(value),
         _ => Err("it must be a number above 0, such as 0.001".into()),
     }
 }

@@ -77,8 +77,19 @@ pub fn built_in(width: usize, height: usize, count: usize, seed: u64) -> Photos 
     photos
 }
 
+/// What the photos are read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A new training.
+    Training,
+    /// Going on with one, which needs the very same photos.
+    Resuming,
+    /// Measuring, which needs no training photos.
+    Evaluation,
+}
+
 /// Photos and their split, as a model's `[data]` says.
-pub fn for_training(spec: &Spec) -> Result<(Photos, Split)> {
+pub fn with_split(spec: &Spec, purpose: Use) -> Result<(Photos, Split)> {
     let DataSpec { path, split, limit } = &spec.data;
     let (width, height) = (spec.input.width, spec.input.height);
     let photos = match path {
@@ -87,7 +98,17 @@ pub fn for_training(spec: &Spec) -> Result<(Photos, Split)> {
     };
     let mut chosen = match split {
         Some(path) => {
-            let (chosen, notes) = Split::from_csv(path, &photos)?;
+            let (chosen, notes) = match purpose {
+                Use::Evaluation => Split::validation_from_csv(path, &photos)?,
+                Use::Training | Use::Resuming => Split::from_csv(path, &photos)?,
+            };
+            if notes.rows_without_photo > 0 && purpose == Use::Resuming {
+                bail!(
+                    "{} photos of {} are gone; a training goes on only with the photos it began with",
+                    notes.rows_without_photo,
+                    path.display()
+                );
+            }
             if notes.rows_without_photo > 0 {
                 log::warn!(
                     "{}: {} rows name no photo that is there",
@@ -95,7 +116,7 @@ pub fn for_training(spec: &Spec) -> Result<(Photos, Split)> {
                     notes.rows_without_photo
                 );
             }
-            if notes.photos_without_row > 0 {
+            if notes.photos_without_row > 0 && purpose != Use::Resuming {
                 log::warn!(
                     "{}: {} photos have no row and are left out",
                     path.display(),
@@ -109,12 +130,12 @@ pub fn for_training(spec: &Spec) -> Result<(Photos, Split)> {
     if let Some(limit) = *limit {
         chosen = chosen.limited(limit, spec.training.seed);
     }
-    if chosen.train.is_empty() || chosen.validation.is_empty() {
+    if chosen.validation.is_empty() || (chosen.train.is_empty() && purpose != Use::Evaluation) {
         bail!(
             "{} photos are too few: training and validation need at least one each",
             chosen.train.len() + chosen.validation.len()
         );
     }
     log::info!("photos: {} to train on, {} to validate with", chosen.train.len(), chosen.validation.len());
-    Ok((photos, chosen))
+    Ok(chosen.compact(photos))
 }

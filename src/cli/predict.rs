@@ -7,7 +7,7 @@ use super::{Outcome, message, photos, print};
 use crate::data::faces::{Labels, Photos};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         bail!("there is no photo to predict");
     }
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
-    trainer.load_weights(&arguments.weights.file(&run))?;
+    trainer.load_weights(&arguments.weights.file(&run)?)?;
     let samples: Vec<usize> = (0..all.len()).collect();
     let outputs = trainer.predict(&all, &samples)?;
     let answers: Vec<(usize, Answer)> =
@@ -66,10 +66,9 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         print_answer(&all.names[*index], answer, arguments.json)?;
     }
     let picture = arguments.picture.unwrap_or_else(|| run.plot("predict.png"));
-    match draw_predictions(&picture, "Predicted, and in brackets true", &all, &answers) {
-        Ok(()) => log::info!("picture: {}", picture.display()),
-        Err(error) => log::error!("{error}; choose another place with --picture"),
-    }
+    draw_predictions(&picture, "Predicted, and in brackets true", &all, &answers)
+        .context("the predictions are complete, but not their picture; choose a place with --picture")?;
+    log::info!("picture: {}", picture.display());
     if !failed.is_empty() {
         bail!("{} of {} paths gave no photo: {}", failed.len(), arguments.paths.len(), failed.join(", "));
     }

@@ -14,7 +14,7 @@ use crate::train::checkpoint::save;
 use crate::train::history::{Epoch, total_loss};
 use crate::train::run::RunFolder;
 use crate::train::{Progress, Stopped, Trainer};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,15 +86,19 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     absolute_paths(&mut spec)?;
     crate::graph::Graph::new(&spec, spec.training.batch)?;
 
+    let config = spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
+    RunFolder::require_free(arguments.out.as_deref())?;
+
     let backend = arguments.adapter.open()?;
-    let (photos, split) = photos::for_training(&spec)?;
+    let (photos, split) = photos::with_split(&spec, photos::Use::Training)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(&photos, &split)?;
     let run = RunFolder::create(&spec.name, arguments.out.as_deref())?;
-    run.write(&run.config(), &spec.to_toml()?)?;
+    run.write(&run.config(), &config)?;
     run.write(&run.split(), &split.to_csv(&photos))?;
-    run.write(&run.environment(), &environment(&trainer.info())?)?;
-    Session { run, spec, photos, split, trainer, epochs: Vec::new(), json: arguments.json }.train(0)
+    let (adapter, json) = (arguments.adapter.adapter, arguments.json);
+    let session = Session { run, spec, photos, split, trainer, epochs: Vec::new(), adapter, json };
+    session.train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
@@ -110,17 +114,21 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     let mut data = spec.clone();
     data.data.split = Some(run.split());
     data.data.limit = None;
-    let (photos, split) = photos::for_training(&data)?;
+    let (photos, split) = photos::with_split(&data, photos::Use::Resuming)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     let first = trainer.load_state(&run.checkpoint())?;
     epochs.truncate(first);
+    if epochs.len() < first {
+        bail!("plots/curves.csv of {} lacks epochs that the checkpoint has", run.path().display());
+    }
     if first >= spec.training.epochs {
         log::info!("all {} epochs are done; ask for more with --epochs", spec.training.epochs);
         return Ok(Outcome::Done);
     }
     run.write(&run.config(), &spec.to_toml()?)?;
     log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
-    Session { run, spec, photos, split, trainer, epochs, json: arguments.json }.train(first)
+    let (adapter, json) = (arguments.adapter.adapter, arguments.json);
+    Session { run, spec, photos, split, trainer, epochs, adapter, json }.train(first)
 }
 
 /// The run folder has to mean the same photos from everywhere.
@@ -131,12 +139,18 @@ fn absolute_paths(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-/// Machine, adapter and command line, for the run folder.
-fn environment(info: &BackendInfo) -> Result<String> {
+/// Appends machine, adapter and command line to what `before` says of earlier sessions.
+fn environment(before: Option<&str>, info: &BackendInfo) -> Result<String> {
+    let mut sessions: Vec<serde_json::Value> = match before {
+        Some(text) => serde_json::from_str(text).context("env.json is damaged")?,
+        None => Vec::new(),
+    };
     let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-    let environment = serde_json::json!({
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into()).collect();
+    sessions.push(serde_json::json!({
         "faceshader": env!("CARGO_PKG_VERSION"),
-        "command": std::env::args().collect::<Vec<String>>(),
+        "command": arguments,
         "started_unix_secs": started,
         "os": std::env::consts::OS,
         "architecture": std::env::consts::ARCH,
@@ -144,8 +158,8 @@ fn environment(info: &BackendInfo) -> Result<String> {
         "backend": info.backend,
         "adapter": info.adapter,
         "driver": info.driver,
-    });
-    Ok(serde_json::to_string_pretty(&environment)? + "\n")
+    }));
+    Ok(serde_json::to_string_pretty(&sessions)? + "\n")
 }
 
 /// A training under way.
@@ -156,6 +170,8 @@ struct Session<'a> {
     split: Split,
     trainer: Trainer<'a>,
     epochs: Vec<Epoch>,
+    /// What the user called the adapter.
+    adapter: String,
     json: bool,
 }
 
@@ -170,8 +186,11 @@ impl Session<'_> {
             }
         })?;
         log::info!("run folder: {}", self.run.path().display());
-        if first == 0 && !self.json {
-            print(heading(&self.spec))?;
+        let before = std::fs::read_to_string(self.run.environment()).ok();
+        let environment = environment(before.as_deref(), &self.trainer.info())?;
+        self.run.write(&self.run.environment(), &environment)?;
+        if !self.json {
+            tell(&heading(&self.spec))?;
         }
         for epoch in first..self.spec.training.epochs {
             let progress = bar(&format!("epoch {}", epoch + 1), None);
@@ -192,7 +211,9 @@ impl Session<'_> {
             match stopped {
                 Stopped::Done(results) => self.finish_epoch(results)?,
                 Stopped::Interrupted(step) => {
-                    self.save(epoch, step)?;
+                    self.trainer.require_health(epoch)?;
+                    self.save_last()?;
+                    self.trainer.save_state(&self.run.checkpoint(), epoch, step)?;
                     return Ok(self.interrupted());
                 }
             }
@@ -205,33 +226,31 @@ impl Session<'_> {
     }
 
     fn interrupted(&self) -> Outcome {
-        log::info!("stopped; go on with: faceshader train --resume {}", self.run.path().display());
+        let (run, adapter) = (self.run.path().display(), &self.adapter);
+        log::info!("stopped; go on with: faceshader train --resume {run} --adapter {adapter}");
         Outcome::Interrupted
     }
 
-    /// Saves what training needs to go on, and the weights.
-    fn save(&mut self, epoch: usize, step: usize) -> Result<()> {
-        self.trainer.save_state(&self.run.checkpoint(), epoch, step)?;
-        let weights = self.trainer.weights()?;
-        save(&self.run.last(), &weights, &[])?;
-        Ok(())
+    fn save_last(&mut self) -> Result<()> {
+        Ok(save(&self.run.last(), &self.trainer.weights()?, &[])?)
     }
 
+    /// Saves first, and tells then. The checkpoint comes last: whatever fails before it, the run goes
+    /// on from the epoch before, and does the same again.
     fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
+        self.trainer.require_health(results.epoch - 1)?;
         let loss = total_loss(&results.validation);
         let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
-        if self.json {
-            print(results.json())?;
-        } else {
-            print(row(&results))?;
-        }
+        let line = if self.json { results.json() } else { row(&results) };
         let number = results.epoch;
         self.epochs.push(results);
-        self.save(number, 0)?;
+        self.run.write_history(&self.epochs)?;
+        self.save_last()?;
         if is_best {
             save(&self.run.best(), &self.trainer.weights()?, &[])?;
         }
-        self.run.write_history(&self.epochs)?;
+        self.trainer.save_state(&self.run.checkpoint(), number, 0)?;
+        tell(&line)?;
         draw_curves(&self.run, &self.spec, &self.epochs)?;
         Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
     }
@@ -300,6 +319,14 @@ impl Session<'_> {
         ]
         .map(|(name, value)| (name.to_string(), value))
         .into()
+    }
+}
+
+/// Prints a line. Training goes on if nobody reads any more.
+fn tell(line: &str) -> Result<()> {
+    match print(line) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -62,6 +62,15 @@ impl Split {
     /// Names the file, and the line where there is one: no such file, a missing column, another
     /// value, a name that fits several photos, a photo on both sides, a side without a photo.
     pub fn from_csv(path: &Path, photos: &Photos) -> Result<(Split, SplitNotes), DataError> {
+        Self::read_csv(path, photos, &[Side::Train, Side::Validation])
+    }
+
+    /// The same for an evaluation, which needs no training photos.
+    pub fn validation_from_csv(path: &Path, photos: &Photos) -> Result<(Split, SplitNotes), DataError> {
+        Self::read_csv(path, photos, &[Side::Validation])
+    }
+
+    fn read_csv(path: &Path, photos: &Photos, needed: &[Side]) -> Result<(Split, SplitNotes), DataError> {
         let line_error = |line, reason| DataError::SplitLine { path: path.to_owned(), line, reason };
         let csv_error = |error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
@@ -111,15 +120,35 @@ impl Split {
         }
         let on = |side| (0..photos.len()).filter(|&index| sides[index] == Some(side)).collect::<Vec<_>>();
         let split = Split { train: on(Side::Train), validation: on(Side::Validation) };
-        for (indices, side, rows) in
-            [(&split.train, "train", train_rows), (&split.validation, "validation", validation_rows)]
-        {
-            if indices.is_empty() {
+        for (indices, side, name, rows) in [
+            (&split.train, Side::Train, "train", train_rows),
+            (&split.validation, Side::Validation, "validation", validation_rows),
+        ] {
+            if indices.is_empty() && needed.contains(&side) {
+                let side = name;
                 return Err(DataError::SplitSide { path: path.to_owned(), side, rows });
             }
         }
         notes.photos_without_row = sides.iter().filter(|side| side.is_none()).count();
         Ok((split, notes))
+    }
+
+    /// Leaves out the photos on neither side. Positions, which number the samples in all randomness,
+    /// then depend on nothing but the split itself.
+    pub fn compact(self, photos: Photos) -> (Photos, Split) {
+        let mut chosen: Vec<usize> = self.train.iter().chain(&self.validation).copied().collect();
+        if chosen.len() == photos.len() {
+            return (photos, self);
+        }
+        chosen.sort_unstable();
+        let mut kept = Photos::new(photos.width, photos.height);
+        for &index in &chosen {
+            kept.push(photos.names[index].clone(), photos.labels[index], photos.photo(index));
+        }
+        let place = |index: &usize| chosen.binary_search(index).unwrap_or_default();
+        let train = self.train.iter().map(place).collect();
+        let validation = self.validation.iter().map(place).collect();
+        (kept, Split { train, validation })
     }
 
     /// Keeps `limit` photos in all (two at least), chosen by `seed`, in the proportion of the two

@@ -64,6 +64,9 @@ const STORAGE_BUFFERS: u32 = 8;
 /// Invocations in the workgroups of our kernels.
 const INVOCATIONS: u32 = crate::ops::WORKGROUP as u32;
 
+/// The uniform buffers of our kernels.
+const UNIFORM_BYTES: u64 = crate::ops::WINDOW_BYTES as u64;
+
 /// All adapters, real GPUs first.
 pub fn list() -> Vec<Adapter> {
     list_of(Backends::VULKAN | Backends::METAL | Backends::DX12 | Backends::GL)
@@ -130,6 +133,15 @@ fn obstacle(handle: &wgpu::Adapter, limits: &Limits) -> Option<String> {
         let has = limits.max_storage_buffers_per_shader_stage;
         return Some(format!("a shader can use {has} storage buffers, but {STORAGE_BUFFERS} are needed"));
     }
+    if limits.max_uniform_buffer_binding_size < UNIFORM_BYTES
+        || limits.min_uniform_buffer_offset_alignment > 256
+    {
+        let has = limits.max_uniform_buffer_binding_size >> 10;
+        let needs = UNIFORM_BYTES >> 10;
+        return Some(format!(
+            "a shader sees uniform buffers of {has} KiB, but {needs} KiB at every 256 bytes are needed"
+        ));
+    }
     if limits.max_compute_invocations_per_workgroup < INVOCATIONS {
         let has = limits.max_compute_invocations_per_workgroup;
         return Some(format!("a workgroup holds {has} invocations, but {INVOCATIONS} are needed"));
@@ -161,12 +173,16 @@ pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
     }
     let can_train = |adapter: &&Adapter| adapter.report.cannot_train.is_none();
     if wanted_lower == "auto" {
-        let modern = list_of(Backends::VULKAN | Backends::METAL | Backends::DX12);
-        return Ok(match modern.iter().filter(can_train).find(|adapter| !adapter.report.is_software) {
+        let real = |adapter: &&Adapter| can_train(adapter) && !adapter.report.is_software;
+        let mut adapters = list_of(Backends::VULKAN | Backends::METAL | Backends::DX12);
+        if !adapters.iter().any(|adapter| real(&adapter)) {
+            adapters.extend(list_of(Backends::GL));
+        }
+        return Ok(match adapters.iter().find(real) {
             Some(adapter) => {
                 (Choice::Gpu(Box::new(adapter.clone())), "the first real GPU that can train".into())
             }
-            None if modern.is_empty() => (Choice::Cpu, "no GPU driver was found".into()),
+            None if adapters.is_empty() => (Choice::Cpu, "no GPU driver was found".into()),
             None => (Choice::Cpu, "no real GPU was found; software GPUs are used only if asked for".into()),
         });
     }

@@ -86,13 +86,13 @@ impl Operator for Adam {
         if let Some((name, value)) = rates.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
             return Err(format!("{name} is {value}; it must be at least 0 and below 1"));
         }
-        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+        if !((self.learning_rate as f32).is_normal() && self.learning_rate > 0.0) {
             return Err(format!("learning_rate is {}; it must be above 0 and finite", self.learning_rate));
         }
-        if !(self.epsilon.is_finite() && self.epsilon >= f64::from(f32::MIN_POSITIVE)) {
+        if !((self.epsilon as f32).is_normal() && self.epsilon > 0.0) {
             return Err(format!("epsilon is {}; it must be above 1e-37 and finite", self.epsilon));
         }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+        if !((self.weight_decay as f32).is_finite() && self.weight_decay >= 0.0) {
             return Err(format!("weight_decay is {}; it must be at least 0 and finite", self.weight_decay));
         }
         inputs.first().cloned().ok_or_else(|| "it has no parameter".into())

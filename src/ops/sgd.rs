@@ -26,7 +26,7 @@ impl Operator for Sgd {
         &[Kernel::new("update", &["param", "grad", "m", "batch"], &["param", "m"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+        if !((self.learning_rate as f32).is_normal() && self.learning_rate > 0.0) {
             return Err(format!("learning_rate is {}; it must be above 0 and finite", self.learning_rate));
         }
         if !(0.0..1.0).contains(&self.momentum) {

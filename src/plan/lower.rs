@@ -238,10 +238,13 @@ impl Lowering {
                 None => (own(), place.kind),
             },
         };
+        let ArgumentSpec { shape, dtype, batched } = spec.clone();
         if let Some(found) = self.find(&full_name) {
+            let buffer = &self.buffers[found];
+            let same = buffer.shape.len() == shape.len() && buffer.dtype == dtype;
+            assert!(same, "{full_name} would be both {:?} and {shape:?}", buffer.shape);
             return found;
         }
-        let ArgumentSpec { shape, dtype, batched } = spec.clone();
         self.buffers.push(Buffer { name: full_name, shape, dtype, batched, kind, slot: 0 });
         self.buffers.len() - 1
     }

@@ -44,6 +44,18 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Fails if the folder that the user names cannot become a run's: before the photos are read, which
+    /// takes a while.
+    pub fn require_free(chosen: Option<&Path>) -> Result<(), RunError> {
+        let Some(path) = chosen else { return Ok(()) };
+        match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => Err(RunError::Exists(path.into())),
+            Ok(false) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(RunError::Create { path: path.into(), source }),
+        }
+    }
+
     /// Makes a new folder: the next number of `runs/NAME-001` and so on, or the one that the user
     /// names, which must not exist or be empty.
     pub fn create(name: &str, chosen: Option<&Path>) -> Result<Self, RunError> {

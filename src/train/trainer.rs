@@ -7,8 +7,10 @@ use crate::data::faces::Photos;
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
+use crate::ops::Role;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
 use crate::rng::{Generator, Stream};
+use crate::shape::DType;
 use crate::spec::{Spec, SpecError, Target};
 use crate::verify::{KernelFailure, StepReport, verify_run};
 use std::path::Path;
@@ -37,8 +39,8 @@ pub enum TrainError {
     },
     /// Training ran away.
     #[error(
-        "the loss is no longer a number in epoch {epoch}; the weights of the epoch before are kept. \
-         A smaller --lr usually helps"
+        "training ran away in epoch {epoch}: losses or weights are no longer numbers. \
+         What was saved before is kept; a smaller --lr usually helps"
     )]
     Diverged {
         /// From 1.
@@ -104,8 +106,15 @@ impl<'a> Trainer<'a> {
     /// Prepares a model on a backend. Weights are drawn from the model's seed.
     pub fn new(mut backend: Box<dyn Backend + 'a>, spec: &Spec) -> Result<Self, TrainError> {
         let one = Graph::new(spec, 1)?;
-        let largest = one.nodes.iter().map(|node| 4 * node.shape.len()).max().unwrap_or(1);
-        let size = (EVALUATION_BUFFER_BYTES / largest).clamp(1, EVALUATION_BATCH);
+        let largest = |size: usize| -> Result<usize, SpecError> {
+            let plan = lower(&Graph::new(spec, size)?, &spec.name, Purpose::Evaluation);
+            let transient = plan.slots.iter().filter(|slot| slot.shared_as.is_none());
+            Ok(transient.map(|slot| slot.bytes).max().unwrap_or(0))
+        };
+        let mut size = EVALUATION_BATCH;
+        while size > 1 && largest(size)? > EVALUATION_BUFFER_BYTES {
+            size /= 2;
+        }
         let training = Prepared::new(&mut *backend, spec, spec.training.batch, Purpose::Training)?;
         let evaluation = Prepared::new(&mut *backend, spec, size, Purpose::Evaluation)?;
         let mut trainer = Self { backend, spec: spec.clone(), training, evaluation, resumed_step: 0 };
@@ -304,8 +313,15 @@ impl<'a> Trainer<'a> {
 
     /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0.
     pub fn save_state(&mut self, path: &Path, epoch: usize, step: usize) -> Result<(), TrainError> {
+        let state = self.state()?;
+        require_numbers(&state, epoch)?;
         let notes = [("epoch", epoch.to_string()), ("step", step.to_string())];
-        Ok(save(path, &self.state()?, &notes)?)
+        Ok(save(path, &state, &notes)?)
+    }
+
+    /// Fails if training has run away within epoch `epoch`, from 0.
+    pub fn require_health(&mut self, epoch: usize) -> Result<(), TrainError> {
+        require_numbers(&self.state()?, epoch)
     }
 
     /// Goes back to a saved state, and returns the epoch to go on with, from 0.
@@ -352,6 +368,16 @@ impl<'a> Trainer<'a> {
     }
 }
 
+/// Fails if a float is not a number, or infinite.
+fn require_numbers(tensors: &[Tensor], epoch: usize) -> Result<(), TrainError> {
+    let mut floats = tensors.iter().filter(|tensor| tensor.dtype == DType::F32);
+    let finite = |bytes: &[u8]| bytes.try_into().is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite());
+    match floats.all(|tensor| tensor.bytes.chunks_exact(4).all(finite)) {
+        true => Ok(()),
+        false => Err(TrainError::Diverged { epoch: epoch + 1 }),
+    }
+}
+
 /// The running sums of each branch.
 fn sums<'p>(plan: &'p Plan, spec: &'p Spec) -> impl Iterator<Item = BufferId> + 'p {
     spec.branches.iter().filter_map(|branch| plan.buffer(&format!("{}.sums", branch.name)))
@@ -359,7 +385,7 @@ fn sums<'p>(plan: &'p Plan, spec: &'p Spec) -> impl Iterator<Item = BufferId> + 
 
 /// What a branch answers: the buffer that its loss reads.
 fn output_of(plan: &Plan, branch: &str) -> Option<BufferId> {
-    let loss = plan.steps.iter().find(|step| step.layer == branch)?;
+    let loss = plan.steps.iter().find(|step| step.layer == branch && step.op.role_of() == Role::Loss)?;
     loss.arguments.iter().find(|argument| argument.name == "input").map(|argument| argument.buffer)
 }
 

@@ -67,6 +67,50 @@ fn a_branch_without_a_loss_is_refused() {
 }
 
 #[test]
+fn branches_need_names_of_their_own() {
+    let text = changed("name = \"gender\"", "name = \"age\"");
+    with_model(&text, &["\"age\" is taken"]);
+    let text = changed("name = \"age\"", "name = \"conv2\"");
+    with_model(&text, &["\"conv2\" is taken"]);
+    let text = changed("name = \"age\"", "name = \"photo\"");
+    with_model(&text, &["\"photo\" is taken"]);
+    let text = changed("name = \"age\"", "name = \"my age\"");
+    with_model(&text, &["my age", "letters"]);
+}
+
+#[test]
+fn numbers_that_train_nothing_are_refused_with_their_line() {
+    let text = changed("weight = 500.0", "weight = nan");
+    with_model(&text, &["gender", "weight is NaN"]);
+    let text = changed("weight = 500.0", "weight = -1.0");
+    with_model(&text, &["gender", "weight is -1"]);
+    let text = changed("learning_rate = 0.003", "learning_rate = 1e300");
+    with_model(&text, &[&line_of(&text, "[optimizer]"), "learning_rate"]);
+    let text = changed("zoom = 0.1", "zoom = 2.0");
+    with_model(&text, &[&line_of(&text, "[augment]"), "zoom is 2"]);
+    let text = changed("height = 12", "height = 12\nrange = [0.0, 1e39]");
+    with_model(&text, &[&line_of(&text, "[input]"), "range"]);
+}
+
+#[test]
+fn a_training_goes_on_only_with_its_own_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    let faces = faces(folder.path());
+    let model = tiny().display().to_string();
+    let train =
+        ["train", "--model", &model, "--data", &faces, "--adapter", "cpu", "--out", "run", "--epochs", "1"];
+    succeed(folder.path(), &train);
+    let gone = fs::read_dir(folder.path().join("faces")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(gone).unwrap();
+    fail(
+        folder.path(),
+        &["train", "--resume", "run", "--epochs", "2", "--adapter", "cpu"],
+        1,
+        &["1 photos", "gone"],
+    );
+}
+
+#[test]
 fn text_that_is_no_toml_is_refused_with_its_line() {
     with_model("name = \"x\"\n[input\n", &["mine.toml:2:"]);
     with_model("", &["mine.toml:1:", "name"]);

@@ -123,6 +123,35 @@ fn a_resumed_run_goes_on_to_the_same_weights() {
 
 #[cfg(unix)]
 #[test]
+fn a_training_goes_on_when_nobody_reads_its_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let faces = faces(folder.path());
+    let model = tiny().display().to_string();
+    let mut child = program(folder.path())
+        .args([
+            "train",
+            "--model",
+            &model,
+            "--data",
+            &faces,
+            "--adapter",
+            "cpu",
+            "--out",
+            "run",
+            "--epochs",
+            "5",
+        ])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    let results = fs::read_to_string(folder.path().join("run/results.csv")).unwrap();
+    assert_eq!(results.lines().count(), 6);
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupted_run_says_how_to_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let faces = faces(folder.path());

@@ -5,3 +5,4 @@ mod common;
 mod determinism;
 mod proof;
 mod weights;
+mod wiring;

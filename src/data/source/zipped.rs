@@ -1,5 +1,6 @@
 //! Photos in a whole zip archive, by its table of contents.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::ops::ControlFlow;
@@ -30,6 +31,7 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
         Err(_) => return Ok(None),
     };
     let mut photos = Vec::new();
+    let mut names = HashSet::new();
     let mut ignored_files = 0;
     for index in 0..archive.len() {
         let name = match archive.name_for_index(index) {
@@ -40,7 +42,9 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
         let name = entry_name(&name);
         match Kind::of(&name) {
             _ if is_folder => {}
-            Kind::Photo => photos.push((name, index)),
+            // Two entries may differ in their slashes only.
+            Kind::Photo if names.insert(name.clone()) => photos.push((name, index)),
+            Kind::Photo => ignored_files += 1,
             Kind::Other => ignored_files += 1,
             Kind::Hidden => {}
         }

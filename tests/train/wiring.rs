@@ -1,0 +1,151 @@
+//! What no step by step proof can see: steps that are wired wrongly, or memory that one buffer takes
+//! from another too early.
+
+use crate::common::{backends, faces, tiny};
+use faceshader::data::batches::{Variation, answer, batch};
+use faceshader::graph::Graph;
+use faceshader::ops::{CaseData, Role};
+use faceshader::plan::{Backend, Kind, Plan, Purpose, Slot, lower};
+use faceshader::shape::DType;
+use faceshader::verify::{Values, twin};
+use std::collections::HashMap;
+
+/// A training step of the small model with all of its inputs, by name. Parameters are far enough from
+/// zero for every branch to matter.
+fn step() -> (Plan, HashMap<String, CaseData>) {
+    let spec = tiny();
+    let plan = lower(&Graph::new(&spec, 6).unwrap(), "tiny", Purpose::Training);
+    let (photos, split) = faces(12);
+    let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
+    // A short batch: five samples of six.
+    let batch = batch(&photos, &split.train[..5], 6, variation);
+    let mut values = HashMap::new();
+    values.insert("photos".into(), CaseData::Bytes(batch.photos.clone()));
+    values.insert("transform".into(), CaseData::Words(batch.transform.iter().map(|&t| t as u32).collect()));
+    values.insert("sample".into(), CaseData::Words(batch.sample.clone()));
+    values.insert("batch".into(), CaseData::Words(batch.words.to_vec()));
+    for branch in &spec.branches {
+        values.insert(format!("{}.targets", branch.name), CaseData::Real(batch.targets(branch.target)));
+    }
+    assert!(answer(photos.labels[0].unwrap(), spec.branches[0].target) > 0.0);
+    for buffer in plan.buffers.iter().filter(|buffer| buffer.kind == Kind::Persistent) {
+        let is_parameter = buffer.name.ends_with(".weight") || buffer.name.ends_with(".bias");
+        let wave =
+            |index: usize| if is_parameter { ((index * 37 + 11) % 101) as f32 / 101.0 - 0.45 } else { 0.0 };
+        let data = match buffer.dtype {
+            DType::F32 => CaseData::Real((0..buffer.shape.len()).map(wave).collect()),
+            _ => CaseData::Words(vec![0; buffer.shape.len()]),
+        };
+        values.insert(buffer.name.clone(), data);
+    }
+    (plan, values)
+}
+
+/// Runs the plan's steps up to the optimiser in float64, every buffer on its own.
+fn run(plan: &Plan, inputs: &HashMap<String, Values<f64>>) -> HashMap<String, Values<f64>> {
+    let mut known = inputs.clone();
+    for step in plan.steps.iter().filter(|step| step.op.role_of() != Role::Optimizer) {
+        let kernel = step.signature();
+        let argument = |name: &str| step.arguments.iter().find(|a| a.name == name).unwrap();
+        let spec_of = |name: &str| faceshader::ops::ArgumentSpec {
+            shape: argument(name).shape.clone(),
+            dtype: plan.buffers[argument(name).buffer].dtype,
+            batched: plan.buffers[argument(name).buffer].batched,
+        };
+        let buffer_of = |name: &str| plan.buffers[argument(name).buffer].name.clone();
+        let written = twin(&step.op, kernel, &spec_of, &|name| known[&buffer_of(name)].clone());
+        known.extend(written.into_iter().map(|(name, values)| (buffer_of(name), values)));
+    }
+    known
+}
+
+fn real<'a>(values: &'a HashMap<String, Values<f64>>, name: &str) -> &'a [f64] {
+    match &values[name] {
+        Values::Real(values) => values,
+        _ => panic!("{name} holds no floats"),
+    }
+}
+
+#[test]
+fn the_plans_gradients_are_the_derivatives_of_its_losses() {
+    let (plan, inputs) = step();
+    let inputs: HashMap<String, Values<f64>> =
+        inputs.iter().map(|(name, data)| (name.clone(), Values::exact(data))).collect();
+    let loss = |inputs: &HashMap<String, Values<f64>>| {
+        let known = run(&plan, inputs);
+        real(&known, "age.loss")[0] + 500.0 * real(&known, "gender.loss")[0]
+    };
+    let known = run(&plan, &inputs);
+    let (mut checked, mut kinks) = (0, 0);
+    for (parameter, _) in Graph::new(&tiny(), 6).unwrap().parameters() {
+        let (layer, plain) = parameter.rsplit_once('.').unwrap();
+        let gradient = real(&known, &format!("{layer}.d_{plain}"));
+        for index in (0..gradient.len()).step_by(gradient.len().div_ceil(5)) {
+            const STEP: f64 = 1e-6;
+            let at = |shift: f64| {
+                let mut inputs = inputs.clone();
+                if let Some(Values::Real(values)) = inputs.get_mut(&parameter) {
+                    values[index] += shift;
+                }
+                loss(&inputs)
+            };
+            let (above, middle, below) = (at(STEP), at(0.0), at(-STEP));
+            let slope = (above - below) / (2.0 * STEP);
+            let scale = 1.0 + slope.abs();
+            // A ReLU or a pooled maximum that changes within the step has no derivative.
+            if ((above - middle) - (middle - below)).abs() > 1e-3 * STEP * scale {
+                kinks += 1;
+                continue;
+            }
+            let off = (slope - gradient[index]).abs();
+            assert!(off <= 1e-4 * scale, "{parameter}[{index}]: {} instead of {slope}", gradient[index]);
+            checked += 1;
+        }
+    }
+    assert!(checked > 40 && kinks < checked / 4, "{checked} checked, {kinks} kinks");
+}
+
+/// Runs the step and returns everything that lives on.
+fn after(
+    backend: &mut dyn Backend,
+    plan: &Plan,
+    inputs: &HashMap<String, CaseData>,
+) -> Vec<(String, Vec<u8>)> {
+    let id = backend.prepare(plan).unwrap();
+    for (buffer, description) in plan.buffers.iter().enumerate() {
+        let bytes = match inputs.get(&description.name) {
+            Some(CaseData::Real(values)) => bytemuck::cast_slice(values).to_vec(),
+            Some(CaseData::Words(words)) => bytemuck::cast_slice(words).to_vec(),
+            Some(CaseData::Bytes(bytes)) => bytes.clone(),
+            None => continue,
+        };
+        backend.write(id, buffer, &bytes).unwrap();
+    }
+    backend.run(id).unwrap();
+    let lasting = plan.buffers.iter().enumerate().filter(|(_, buffer)| buffer.kind == Kind::Persistent);
+    lasting.map(|(id_of, buffer)| (buffer.name.clone(), backend.read(id, id_of).unwrap())).collect()
+}
+
+#[test]
+fn sharing_memory_changes_no_bit() {
+    let (plan, inputs) = step();
+    let mut apart = plan.clone();
+    apart.slots = apart
+        .buffers
+        .iter()
+        .map(|buffer| Slot { dtype: buffer.dtype, bytes: buffer.bytes(), shared_as: None })
+        .collect();
+    apart.buffers.iter_mut().enumerate().for_each(|(slot, buffer)| buffer.slot = slot);
+    assert!(apart.slots.len() > plan.slots.len() + 10);
+    for ((name, mut first), (_, mut second)) in backends().into_iter().zip(backends()) {
+        let (shared, separate) = (after(&mut *first, &plan, &inputs), after(&mut *second, &apart, &inputs));
+        for ((buffer, shared), (_, separate)) in shared.iter().zip(&separate) {
+            assert!(shared == separate, "{name}: {buffer} differs");
+        }
+        let moved = shared.iter().any(|(name, bytes)| match &inputs[name] {
+            CaseData::Real(before) => bytemuck::cast_slice::<f32, u8>(before) != bytes.as_slice(),
+            _ => false,
+        });
+        assert!(moved, "{name}: nothing was trained");
+    }
+}
