@@ -9,6 +9,7 @@
 mod arg;
 pub mod attr;
 mod gemm;
+mod line;
 mod packed;
 pub use arg::{Arg, ArgumentSpec, Data};
 pub use metrics::Metric;
@@ -198,6 +199,8 @@ pub trait Operator: Sized {
     /// Kernels of the forward pass, in order. None at all: the output is the input, seen with
     /// another shape.
     const FORWARD: &'static [Kernel];
+    /// The shader, where it is that of another operator: `shaders/NAME.wgsl`.
+    const SHADER: Option<&'static str> = None;
     /// Whether integers give integers, so that float32 computes small ones without any error.
     const EXACT_ON_INTEGERS: bool = false;
     /// Kernels of the backward pass, in order.
@@ -296,6 +299,11 @@ macro_rules! operators {
                 match self { $(Op::$operator(_) => stringify!($module),)+ }
             }
 
+            /// The name of the shader.
+            pub fn shader(&self) -> &'static str {
+                match self { $(Op::$operator(_) => $module::$operator::SHADER.unwrap_or(stringify!($module)),)+ }
+            }
+
             /// The names of the inputs.
             pub fn inputs(&self) -> &'static [&'static str] {
                 match self { $(Op::$operator(_) => $module::$operator::INPUTS,)+ }
@@ -370,6 +378,9 @@ operators! {
     conv2d::Conv2d, Layer;
     max_pool2d::MaxPool2d, Layer;
     avg_pool2d::AvgPool2d, Layer;
+    global_avg_pool2d::GlobalAvgPool2d, Layer;
+    conv1d::Conv1d, Layer;
+    max_pool1d::MaxPool1d, Layer;
     relu::Relu, Layer;
     sigmoid::Sigmoid, Layer;
     dropout::Dropout, Layer;

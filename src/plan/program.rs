@@ -79,11 +79,12 @@ impl Program {
         for (index, step) in plan.steps.iter().enumerate() {
             for dispatch in step.op.dispatches(&step.kernel, &|name| step.shape(name)) {
                 let error = |reason: String| ProgramError {
-                    shader: step.op.name().into(),
+                    shader: step.op.shader().into(),
                     entry_point: dispatch.entry_point.clone(),
                     reason,
                 };
-                let shader = shader(step.op.name()).ok_or_else(|| error("there is no such shader".into()))?;
+                let shader =
+                    shader(step.op.shader()).ok_or_else(|| error("there is no such shader".into()))?;
                 let entry_point = shader
                     .entry_point(&dispatch.entry_point)
                     .ok_or_else(|| error("there is no such entry point".into()))?;

@@ -86,7 +86,7 @@ fn operator(
 ) -> Result<Op, UnknownCase> {
     let rows = |tensor: &str| tensors.get(tensor).map_or(0, |(shape, _)| shape.batch());
     let name = match name {
-        "conv2d" => {
+        "conv1d" | "conv2d" => {
             attributes.insert("out_channels".into(), rows("weight").into());
             name
         }
