@@ -1,0 +1,111 @@
+//! Every specialised pipeline translates to what Vulkan, Metal, DX12 and GL want, whether such a device
+//! is at hand or not. Where `spirv-val` is installed, it has the last word on the SPIR-V.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+use faceshader::graph::Graph;
+use faceshader::ops::Op;
+use faceshader::plan::{Pipeline, Program, Purpose, lower};
+use faceshader::shaders::shader;
+use faceshader::spec::Spec;
+use naga::ShaderStage;
+use naga::back::pipeline_constants::process_overrides;
+use naga::back::{glsl, hlsl, msl, spv};
+use naga::proc::BoundsCheckPolicies;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Every pipeline of both models, for training and prediction.
+fn pipelines() -> Vec<Pipeline> {
+    let mut pipelines: Vec<Pipeline> = Vec::new();
+    for text in [include_str!("../assets/models/face.toml"), include_str!("assets/tiny.toml")] {
+        let spec = Spec::parse(text, "model.toml").unwrap();
+        let graph = Graph::new(&spec, 20).unwrap();
+        for purpose in [Purpose::Training, Purpose::Evaluation] {
+            for pipeline in Program::new(&lower(&graph, "model", purpose)).unwrap().pipelines {
+                if !pipelines.contains(&pipeline) {
+                    pipelines.push(pipeline);
+                }
+            }
+        }
+    }
+    pipelines
+}
+
+/// Translates a pipeline to SPIR-V (returned), MSL, HLSL and GLSL.
+fn translate(pipeline: &Pipeline) -> Vec<u32> {
+    let source = shader(&pipeline.shader).unwrap().source;
+    let module = naga::front::wgsl::parse_str(source).unwrap();
+    let validate = |module: &naga::Module| {
+        Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(module).unwrap()
+    };
+    let info = validate(&module);
+    let constants = pipeline.constants.iter().cloned().collect();
+    let entry = Some((ShaderStage::Compute, pipeline.entry_point.as_str()));
+    let (module, info) = process_overrides(&module, &info, entry, &constants).unwrap();
+    let entry = (ShaderStage::Compute, pipeline.entry_point.clone());
+
+    let options = spv::PipelineOptions { shader_stage: entry.0, entry_point: entry.1.clone() };
+    let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&options)).unwrap();
+
+    let options = msl::PipelineOptions { entry_point: Some(entry.clone()), ..Default::default() };
+    let (text, _) = msl::write_string(&module, &info, &msl::Options::default(), &options).unwrap();
+    assert!(text.contains("kernel void"), "{text}");
+
+    let mut text = String::new();
+    let target = hlsl::BindTarget { space: 1, ..Default::default() };
+    let options = hlsl::Options { special_constants_binding: Some(target), ..Default::default() };
+    let pipeline_options = hlsl::PipelineOptions { entry_point: Some(entry.clone()) };
+    hlsl::Writer::new(&mut text, &options, &pipeline_options).write(&module, &info, None).unwrap();
+    assert!(text.contains("numthreads"), "{text}");
+
+    let mut text = String::new();
+    let options = glsl::Options {
+        version: glsl::Version::Embedded { version: 310, is_webgl: false },
+        ..Default::default()
+    };
+    let pipeline_options =
+        glsl::PipelineOptions { shader_stage: entry.0, entry_point: entry.1, multiview: None };
+    let policies = BoundsCheckPolicies::default();
+    glsl::Writer::new(&mut text, &module, &info, &options, &pipeline_options, policies)
+        .unwrap()
+        .write()
+        .unwrap();
+    assert!(text.contains("local_size_x"), "{text}");
+    words
+}
+
+#[test]
+fn every_pipeline_translates_for_every_backend() {
+    let pipelines = pipelines();
+    let names: BTreeSet<String> =
+        pipelines.iter().map(|p| format!("{}.{}", p.shader, p.entry_point)).collect();
+    assert!(pipelines.len() > 60 && names.len() > 25, "{} pipelines of {names:?}", pipelines.len());
+    let has_validator = Command::new("spirv-val").arg("--version").output().is_ok();
+    eprintln!(
+        "{} pipelines; spirv-val: {}",
+        pipelines.len(),
+        if has_validator { "yes" } else { "not installed" }
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for (number, pipeline) in pipelines.iter().enumerate() {
+        let words = translate(pipeline);
+        if has_validator {
+            let path = folder.path().join(format!("{number}.spv"));
+            std::fs::write(&path, bytemuck::cast_slice(&words)).unwrap();
+            let output =
+                Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(&path).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}.{}: {said}", pipeline.shader, pipeline.entry_point);
+        }
+    }
+}
+
+#[test]
+fn every_operator_has_a_shader_and_every_shader_an_operator() {
+    let with_kernels =
+        |name: &str| Op::all_cases().iter().find(|case| case.op.name() == name).map(|case| case.op.shader());
+    let used: BTreeSet<&str> = Op::TABLE.iter().filter_map(|(name, _)| with_kernels(name)).collect();
+    let there: BTreeSet<&str> = faceshader::shaders::SHADERS.iter().map(|shader| shader.name).collect();
+    assert_eq!(used, there);
+}
