@@ -389,6 +389,7 @@ operators! {
     add::Add, Layer;
     mse::Mse, Loss;
     bce_with_logits::BceWithLogits, Loss;
+    softmax_cross_entropy::SoftmaxCrossEntropy, Loss;
     metrics::Metrics, Internal;
     adam::Adam, Optimizer;
     sgd::Sgd, Optimizer;

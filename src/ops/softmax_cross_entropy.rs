@@ -1,0 +1,112 @@
+//! Cross-entropy of logits with one right class each, the mean over the real samples of a batch.
+//!
+//! Input (N, classes), targets (N) with the number of the right class, loss (1). The gradient is that
+//! of `weight` times the loss. Logits are shifted by their largest, so that nothing overflows.
+
+use super::attr::wrong_arguments;
+use super::mse::some_real_samples;
+use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{WORKGROUP, unit_weight};
+use crate::number::{Accumulator, Number};
+use crate::rng::Generator;
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+
+/// The attributes of the cross-entropy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftmaxCrossEntropy {
+    /// What the loss counts in the sum over all branches.
+    #[serde(default = "unit_weight")]
+    pub weight: f64,
+}
+
+/// The largest logit, and the sum of `exp(logit - largest)`.
+fn shifted_sum<N: Number>(logits: &[N]) -> (N, N) {
+    let largest = logits.iter().copied().reduce(|a, b| if b.value() > a.value() { b } else { a });
+    let largest = largest.unwrap_or_else(N::zero);
+    let mut sum = N::Sum::default();
+    logits.iter().for_each(|&logit| sum.add((logit - largest).exp()));
+    (largest, sum.total())
+}
+
+impl Operator for SoftmaxCrossEntropy {
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "targets", "batch"], &["loss"])];
+    const BACKWARD: &'static [Kernel] =
+        &[Kernel::new("backward_input", &["input", "targets", "batch"], &["d_input"])];
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs.first().map(|input| input.0.as_slice()) {
+            Some(&[_, classes]) if classes > 0 => Ok([1].into()),
+            _ => Err("it needs a row of logits a sample".into()),
+        }
+    }
+
+    fn loss_weight(&self) -> f64 {
+        self.weight
+    }
+
+    fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+        match name {
+            "targets" => Some(ArgumentSpec::batched([inputs.first()?.batch()].into()).words()),
+            "loss" => Some(ArgumentSpec::shared([1].into())),
+            _ => None,
+        }
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        let [input, targets, batch, result] = args else { wrong_arguments(kernel) };
+        let [samples, classes] = input.rows();
+        let real = (batch.words()[BATCH_COUNT] as usize).min(samples);
+        let rows = input.real().chunks_exact(classes).zip(targets.words()).take(real);
+        if kernel == "forward" {
+            let mut loss = N::Sum::default();
+            for (logits, &target) in rows {
+                let (largest, sum) = shifted_sum(logits);
+                loss.add(sum.ln());
+                loss.add(largest);
+                loss.add(-logits[target as usize]);
+            }
+            result.real_mut()[0] = loss.total() / N::exact(real as f32);
+        } else {
+            let d_input = result.real_mut();
+            d_input.fill(N::zero());
+            for (d_input, (logits, &target)) in d_input.chunks_exact_mut(classes).zip(rows) {
+                let (largest, sum) = shifted_sum(logits);
+                for (class, (d_input, &logit)) in d_input.iter_mut().zip(logits).enumerate() {
+                    let right = N::exact(f32::from(class == target as usize));
+                    let probability = (logit - largest).exp() / sum;
+                    *d_input = (probability - right) * N::constant(self.weight) / N::exact(real as f32);
+                }
+            }
+        }
+    }
+
+    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let input = shape("input");
+        let samples = input.batch();
+        let constants = [
+            ("SAMPLES", samples as f64),
+            ("CLASSES", (input.len() / samples.max(1)) as f64),
+            ("WEIGHT", self.weight),
+        ];
+        let invocations = if kernel == "forward" { 1 } else { samples };
+        vec![Dispatch::line(kernel, invocations, &constants)]
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        [(1.0, [1, 2]), (500.0, [7, 2]), (0.25, [20, 10]), (1.0, [WORKGROUP + 1, 3])]
+            .map(|(weight, shape)| Case::new(SoftmaxCrossEntropy { weight }, [shape.into()]))
+            .into()
+    }
+
+    fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+        match name {
+            "input" => Some(CaseData::Real((0..elements).map(|_| generator.normal() * 8.0).collect())),
+            // The first two classes are there in every case.
+            "targets" => Some(CaseData::Words((0..elements).map(|_| generator.below(2)).collect())),
+            "batch" => Some(CaseData::Words(some_real_samples(generator))),
+            _ => None,
+        }
+    }
+}
