@@ -3,7 +3,7 @@
 use crate::ops::attr::IMAGE_CHANNELS;
 use crate::ops::augment::Augment;
 use crate::ops::{Op, Parameter};
-use crate::shape::Shape;
+use crate::shape::{DType, Shape};
 use crate::spec::{Layer, Spec, SpecError, Target, is_plain};
 
 /// A layer in place.
@@ -167,7 +167,16 @@ impl Builder<'_> {
             dropout.stream = self.dropouts;
             self.dropouts += 1;
         }
-        let shapes = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
+        let shapes: Vec<Shape> = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
+        let reads_words =
+            |name: &&str| op.argument(name, &shapes).is_some_and(|argument| argument.dtype != DType::F32);
+        if op.inputs().iter().any(|name| reads_words(&name)) {
+            let message = format!(
+                "layer {name:?} ({}): it needs whole numbers, but the layer before it gives others",
+                op.name()
+            );
+            return Err(self.spec.error(layer.line, message));
+        }
         self.push(name, op, inputs, shapes, layer.line)
     }
 

@@ -24,8 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cpu", "data", "file", "gpu", "graph", "ops", "plan", "report", "rng", "shape", "spec", "train",
-            "verify",
+            "cpu", "data", "file", "gpu", "graph", "ops", "plan", "report", "rng", "shaders", "shape",
+            "spec", "train", "verify",
         ],
     ),
 ];

@@ -10,10 +10,13 @@ has_vulkan_driver() {
     compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
         [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] || [ "$(uname -s)" != Linux ]
 }
-has_vulkan_loader() {
-    [ "$(uname -s)" != Linux ] || ldconfig -p 2>/dev/null | grep -q libvulkan.so.1
+has_loaders() {
+    [ "$(uname -s)" != Linux ] && return
+    local libraries
+    libraries=$(ldconfig -p 2>/dev/null) || return
+    [[ $libraries == *libvulkan.so.1* && $libraries == *libEGL.so.1* ]]
 }
-if ! has_vulkan_driver || ! has_vulkan_loader; then
+if ! has_vulkan_driver || ! has_loaders; then
     if command -v apt-get >/dev/null; then
         as_root=()
         [ "$(id -u)" -eq 0 ] || as_root=(sudo)

@@ -7,6 +7,7 @@ mod adapters;
 mod backend;
 mod data;
 mod eval;
+mod first_check;
 mod model;
 mod photos;
 mod predict;

@@ -3,7 +3,7 @@
 use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::report::{Answer, draw_curves, draw_predictions, write_page};
-use super::{Outcome, Usage, above_zero, at_least_one, model, photos, print};
+use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, photos, print};
 use crate::data::batches::{answer, order};
 use crate::data::faces::Photos;
 use crate::data::split::Split;
@@ -53,6 +53,9 @@ pub struct Arguments {
     /// Go on with a run, where it stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out"])]
     resume: Option<PathBuf>,
+    /// Skip the short check of the kernels before an adapter's first training
+    #[arg(long)]
+    no_verify: bool,
     /// One line of JSON an epoch
     #[arg(long)]
     json: bool,
@@ -89,7 +92,10 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     let config = spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
 
-    let backend = arguments.adapter.open()?;
+    let mut backend = arguments.adapter.open()?;
+    if !arguments.no_verify {
+        first_check::run(&mut *backend)?;
+    }
     let (photos, split) = photos::with_split(&spec, photos::Use::Training)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(&photos, &split)?;
@@ -109,7 +115,10 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     }
     spec.training.epochs = arguments.epochs.unwrap_or(spec.training.epochs);
     absolute_paths(&mut spec)?;
-    let backend = arguments.adapter.open()?;
+    let mut backend = arguments.adapter.open()?;
+    if !arguments.no_verify {
+        first_check::run(&mut *backend)?;
+    }
     // The split of the run is kept, whatever the photos' limit was.
     let mut data = spec.clone();
     data.data.split = Some(run.split());

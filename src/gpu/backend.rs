@@ -190,7 +190,7 @@ fn shader_module(device: &Device, name: &str, source: &str, options: Options) ->
     if options.checked {
         return device.handle.create_shader_module(descriptor);
     }
-    // SAFETY: the shaders are our own, have no data-dependent index and only loops that end.
+    // SAFETY: the shaders are our own, clamp the indices that they read from buffers, and their loops end.
     unsafe { device.handle.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

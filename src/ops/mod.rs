@@ -386,6 +386,7 @@ operators! {
     dropout::Dropout, Layer;
     flatten::Flatten, Layer;
     dense::Dense, Layer;
+    embedding::Embedding, Layer;
     add::Add, Layer;
     mse::Mse, Loss;
     bce_with_logits::BceWithLogits, Loss;

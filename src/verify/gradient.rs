@@ -28,8 +28,8 @@ const STEP: f64 = 1e-5;
 /// A central difference is off by about STEP^2 from the formula and 1e-16 / STEP from rounding, both
 /// around 1e-10; this leaves a factor for third derivatives and the sizes of sums.
 const ROOM: f64 = 1e-6;
-/// Elements checked an argument.
-const ELEMENTS: u32 = 96;
+/// Elements of an argument that are checked because they are large, and as many at random.
+const ELEMENTS: usize = 24;
 
 /// Checks every gradient of a case for some elements, and returns how many were checked. Elements at
 /// a kink, where the function has no derivative, are left out. `flip` turns the sign of the backward
@@ -76,8 +76,14 @@ pub fn check_gradients(case: &Case<Op>, seed: u64, flip: bool) -> Result<usize, 
     for argument in op.forward().iter().flat_map(|kernel| kernel.reads).copied() {
         let Some(Values::Real(gradient)) = known.get(format!("d_{argument}").as_str()) else { continue };
         let mut generator = Generator::new(seed, 1, checked as u32, Stream::Test);
-        for _ in 0..ELEMENTS.min(gradient.len() as u32) {
-            let index = generator.below(gradient.len() as u32) as usize;
+        // The largest, where a wrong sign shows most, and as many others.
+        let mut order: Vec<usize> = (0..gradient.len()).collect();
+        order.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()));
+        order.truncate(ELEMENTS);
+        order.extend(
+            (0..ELEMENTS.min(gradient.len())).map(|_| generator.below(gradient.len() as u32) as usize),
+        );
+        for index in order {
             let (above, below) = (at(argument, index, STEP), at(argument, index, -STEP));
             let slopes = [(above - middle) / STEP, (middle - below) / STEP];
             let scale = 1.0 + middle.abs() + slopes[0].abs();

@@ -94,6 +94,12 @@ fn operator(
             attributes.insert("out_features".into(), rows("weight").into());
             name
         }
+        "embedding" => {
+            let width = tensors.get("weight").map_or(0, |(shape, _)| shape.len() / shape.batch().max(1));
+            attributes.insert("vocabulary".into(), rows("weight").into());
+            attributes.insert("width".into(), width.into());
+            name
+        }
         "adamw" | "sgd" => {
             attributes.remove("step");
             if let Some(rate) = attributes.remove("lr") {

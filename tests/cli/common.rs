@@ -11,7 +11,7 @@ pub fn tiny() -> PathBuf {
 /// The program, with `folder` as its working directory and nothing on stdin.
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_faceshader"));
-    command.current_dir(folder).stdin(Stdio::null());
+    command.current_dir(folder).stdin(Stdio::null()).env("XDG_CACHE_HOME", folder.join(".cache"));
     command
 }
 

@@ -121,6 +121,25 @@ fn a_resumed_run_goes_on_to_the_same_weights() {
     assert_eq!(results.lines().count(), 4);
 }
 
+#[test]
+fn an_adapter_is_checked_before_its_first_training_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let faces = faces(folder.path());
+    let model = tiny().display().to_string();
+    let train = |out: &str, more: &[&str]| {
+        let arguments =
+            ["train", "--model", &model, "--data", &faces, "--adapter", "cpu", "--epochs", "1", "--out", out];
+        let output = program(folder.path()).args(arguments).args(more).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(!train("skipped", &["--no-verify"]).contains("first use"));
+    assert!(train("first", &[]).contains("first use of this adapter"));
+    assert!(!train("second", &[]).contains("first use"));
+    let kept = fs::read_to_string(folder.path().join(".cache/faceshader/verified.txt")).unwrap();
+    assert!(kept.starts_with("cpu; "), "{kept}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_training_goes_on_when_nobody_reads_its_output() {
