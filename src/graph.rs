@@ -169,8 +169,8 @@ impl Builder<'_> {
         }
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
         let reads_words =
-            |name: &&str| op.argument(name, &shapes).is_some_and(|argument| argument.dtype != DType::F32);
-        if op.inputs().iter().any(|name| reads_words(&name)) {
+            |name: &str| op.argument(name, &shapes).is_some_and(|argument| argument.dtype != DType::F32);
+        if op.inputs().iter().any(|name| reads_words(name)) {
             let message = format!(
                 "layer {name:?} ({}): it needs whole numbers, but the layer before it gives others",
                 op.name()
