@@ -67,3 +67,43 @@ fn a_models_own_toml_is_summarised() {
     let text = succeed(folder.path(), &["summary", &tiny().display().to_string()]);
     assert!(text.contains("residual") && text.contains("gender.conv3"), "{text}");
 }
+
+/// A recorded case of the mean squared error over two samples, with this loss as its answer.
+fn recorded(folder: &std::path::Path, loss: f32) {
+    use safetensors::tensor::{Dtype, TensorView};
+    let floats = |values: &[f32]| bytemuck::cast_slice::<f32, u8>(values).to_vec();
+    let tensors = [
+        ("input", floats(&[1.0, 3.0])),
+        ("target", floats(&[0.0, 1.0])),
+        ("d_input", floats(&[1.0, 2.0])),
+        ("loss", floats(&[loss])),
+    ];
+    let view = |name: &str, bytes| {
+        let shape = if name == "loss" { vec![1] } else { vec![2, 1] };
+        TensorView::new(Dtype::F32, shape, bytes).unwrap()
+    };
+    let views = tensors.iter().map(|(name, bytes)| (*name, view(name, bytes)));
+    let case = r#"{"op": "mse", "attrs": {}, "source": "by hand"}"#;
+    let notes = [("case".to_string(), case.to_string())].into();
+    std::fs::write(folder.join("mse.safetensors"), safetensors::serialize(views, Some(notes)).unwrap())
+        .unwrap();
+}
+
+#[test]
+fn recorded_answers_are_held_against_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    for adapter in ["cpu", "vulkan"] {
+        let arguments = ["verify", "--adapter", adapter, "--vectors", "."];
+        recorded(folder.path(), 2.5);
+        assert!(succeed(folder.path(), &arguments).contains("all 1 cases"), "{adapter}");
+        recorded(folder.path(), 2.500_01);
+        crate::common::fail(folder.path(), &arguments, 4, &["mse", "loss", "2.5"]);
+    }
+    std::fs::write(folder.path().join("mse.safetensors"), "no tensors").unwrap();
+    crate::common::fail(
+        folder.path(),
+        &["verify", "--adapter", "cpu", "--vectors", "."],
+        1,
+        &["mse.safetensors"],
+    );
+}
