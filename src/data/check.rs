@@ -36,6 +36,7 @@ impl fmt::Display for Table<'_> {
         let width = self.0.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
         writeln!(f, "{:width$}  age  gender", "file")?;
         for Row { file, age, gender } in rows(self.0) {
+            let file = shown(file);
             match (age, gender) {
                 (Some(age), Some(gender)) => writeln!(f, "{file:width$}  {age:>3}  {gender}")?,
                 _ => writeln!(f, "{file:width$}    -  -")?,
@@ -43,6 +44,11 @@ impl fmt::Display for Table<'_> {
         }
         Ok(())
     }
+}
+
+/// A name as a terminal may see it: without line breaks and other control characters.
+fn shown(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Ages in years.
@@ -135,5 +141,16 @@ impl fmt::Display for Summary {
             writeln!(f, "warning: {warning}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_the_table() {
+        assert_eq!(shown("a\n\u{1b}[31m.jpg"), "a\u{fffd}\u{fffd}[31m.jpg");
+        assert_eq!(shown("Zoë.jpg"), "Zoë.jpg");
     }
 }
