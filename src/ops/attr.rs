@@ -1,5 +1,7 @@
 //! Attributes that several operators share.
 
+use super::Dispatch;
+use crate::shape::Shape;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -154,7 +156,7 @@ pub fn unit_stride() -> Pair {
 }
 
 /// The four axes of an image batch, or what is wrong.
-pub fn image_axes(inputs: &[crate::shape::Shape]) -> Result<[usize; 4], String> {
+pub fn image_axes(inputs: &[Shape]) -> Result<[usize; 4], String> {
     let shape = inputs.first().ok_or("it has no input")?;
     let axes = shape.nchw().ok_or_else(|| {
         format!("it needs an image (channels x height x width), but its input is {} values", shape.len())
@@ -163,6 +165,37 @@ pub fn image_axes(inputs: &[crate::shape::Shape]) -> Result<[usize; 4], String> 
         return Err(format!("its input {shape} has an axis of 0"));
     }
     Ok(axes)
+}
+
+/// The windows of a pooling layer: no padding, and side by side if no stride is given.
+pub fn pool_windows(inputs: &[Shape], kernel: Pair, stride: Option<Pair>) -> Result<[Window; 2], String> {
+    let [_, _, height, width] = image_axes(inputs)?;
+    Window::both([height, width], kernel, stride.unwrap_or(kernel), Padding::Valid)
+}
+
+/// The output of a pooling layer.
+pub fn pool_output(inputs: &[Shape], kernel: Pair, stride: Option<Pair>) -> Result<Shape, String> {
+    let [batch, channels, ..] = image_axes(inputs)?;
+    let [y, x] = pool_windows(inputs, kernel, stride)?;
+    Ok([batch, channels, y.output, x.output].into())
+}
+
+/// A pooling kernel as one dispatch: `forward` computes an output an invocation, all others an input.
+pub fn pool_dispatch(kernel: &str, input: &Shape, [y, x]: [Window; 2]) -> Vec<Dispatch> {
+    let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
+    let constants = [
+        ("PLANES", planes as f64),
+        ("IN_HEIGHT", y.input as f64),
+        ("IN_WIDTH", x.input as f64),
+        ("OUT_HEIGHT", y.output as f64),
+        ("OUT_WIDTH", x.output as f64),
+        ("KERNEL_HEIGHT", y.kernel as f64),
+        ("KERNEL_WIDTH", x.kernel as f64),
+        ("STRIDE_Y", y.stride as f64),
+        ("STRIDE_X", x.stride as f64),
+    ];
+    let pixels = if kernel == "forward" { y.output * x.output } else { y.input * x.input };
+    vec![Dispatch::line(kernel, planes * pixels, &constants)]
 }
 
 /// Stops on arguments that are not those of the kernel's signature: a mistake in this program.

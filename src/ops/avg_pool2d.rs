@@ -2,7 +2,7 @@
 //!
 //! Input (N, C, H, W), output (N, C, OH, OW).
 
-use super::attr::{Padding, Pair, Window, image_axes, wrong_arguments};
+use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
 use super::{Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -20,15 +20,9 @@ pub struct AvgPool2d {
 }
 
 impl AvgPool2d {
-    fn windows(&self, inputs: &[Shape]) -> Result<[Window; 2], String> {
-        let [_, _, height, width] = image_axes(inputs)?;
-        let stride = self.stride.unwrap_or(self.kernel);
-        Window::both([height, width], self.kernel, stride, Padding::Valid)
-    }
-
     /// The windows, once `output_shape` has accepted the input.
     fn known_windows(&self, input: Shape) -> [Window; 2] {
-        match self.windows(&[input]) {
+        match pool_windows(&[input], self.kernel, self.stride) {
             Ok(windows) => windows,
             Err(reason) => unreachable!("average pooling was accepted although {reason}"),
         }
@@ -41,9 +35,7 @@ impl Operator for AvgPool2d {
         &[Kernel::new("backward_input", &["d_output"], &["d_input"]).per_sample()];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [batch, channels, ..] = image_axes(inputs)?;
-        let [y, x] = self.windows(inputs)?;
-        Ok([batch, channels, y.output, x.output].into())
+        pool_output(inputs, self.kernel, self.stride)
     }
 
     fn flops(&self, inputs: &[Shape]) -> u64 {
@@ -92,24 +84,7 @@ impl Operator for AvgPool2d {
 
     fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
-        let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
-        let [y, x] = self.known_windows(input);
-        let constants = [
-            ("PLANES", planes as f64),
-            ("IN_HEIGHT", y.input as f64),
-            ("IN_WIDTH", x.input as f64),
-            ("OUT_HEIGHT", y.output as f64),
-            ("OUT_WIDTH", x.output as f64),
-            ("KERNEL_HEIGHT", y.kernel as f64),
-            ("KERNEL_WIDTH", x.kernel as f64),
-            ("STRIDE_Y", y.stride as f64),
-            ("STRIDE_X", x.stride as f64),
-        ];
-        let invocations = match kernel {
-            "forward" => planes * y.output * x.output,
-            _ => planes * y.input * x.input,
-        };
-        vec![Dispatch::line(kernel, invocations, &constants)]
+        pool_dispatch(kernel, &input, self.known_windows(input.clone()))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -4,7 +4,7 @@
 //! `weight` times the loss. The formula is the stable one: `max(x, 0) - x t + ln(1 + exp(-|x|))`.
 
 use super::attr::wrong_arguments;
-use super::mse::some_real_samples;
+use super::mse::{element_loss_local, some_real_samples};
 use super::sigmoid::sigmoid;
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
 use super::{WORKGROUP, unit_weight};
@@ -36,11 +36,7 @@ impl Operator for BceWithLogits {
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
-        match name {
-            "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
-            "loss" => Some(ArgumentSpec::shared([1].into())),
-            _ => None,
-        }
+        element_loss_local(name, inputs)
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {

@@ -3,7 +3,7 @@
 //! Input (N, C, H, W), output (N, C, OH, OW), and a code for each output: the number `i * kw + j` of
 //! the window's largest element. The first maximum wins, as in PyTorch.
 
-use super::attr::{Padding, Pair, Window, image_axes, wrong_arguments};
+use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -21,15 +21,9 @@ pub struct MaxPool2d {
 }
 
 impl MaxPool2d {
-    fn windows(&self, inputs: &[Shape]) -> Result<[Window; 2], String> {
-        let [_, _, height, width] = image_axes(inputs)?;
-        let stride = self.stride.unwrap_or(self.kernel);
-        Window::both([height, width], self.kernel, stride, Padding::Valid)
-    }
-
     /// The windows, once `output_shape` has accepted the input.
     fn known_windows(&self, input: Shape) -> [Window; 2] {
-        match self.windows(&[input]) {
+        match pool_windows(&[input], self.kernel, self.stride) {
             Ok(windows) => windows,
             Err(reason) => unreachable!("max pooling was accepted although {reason}"),
         }
@@ -44,9 +38,7 @@ impl Operator for MaxPool2d {
         &[Kernel::new("backward_input", &["d_output", "code"], &["d_input"]).per_sample()];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [batch, channels, ..] = image_axes(inputs)?;
-        let [y, x] = self.windows(inputs)?;
-        Ok([batch, channels, y.output, x.output].into())
+        pool_output(inputs, self.kernel, self.stride)
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
@@ -70,24 +62,7 @@ impl Operator for MaxPool2d {
 
     fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
-        let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
-        let [y, x] = self.known_windows(input);
-        let constants = [
-            ("PLANES", planes as f64),
-            ("IN_HEIGHT", y.input as f64),
-            ("IN_WIDTH", x.input as f64),
-            ("OUT_HEIGHT", y.output as f64),
-            ("OUT_WIDTH", x.output as f64),
-            ("KERNEL_HEIGHT", y.kernel as f64),
-            ("KERNEL_WIDTH", x.kernel as f64),
-            ("STRIDE_Y", y.stride as f64),
-            ("STRIDE_X", x.stride as f64),
-        ];
-        let invocations = match kernel {
-            "forward" => planes * y.output * x.output,
-            _ => planes * y.input * x.input,
-        };
-        vec![Dispatch::line(kernel, invocations, &constants)]
+        pool_dispatch(kernel, &input, self.known_windows(input.clone()))
     }
 
     fn cases() -> Vec<Case<Self>> {

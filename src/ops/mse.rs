@@ -33,11 +33,7 @@ impl Operator for Mse {
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
-        match name {
-            "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
-            "loss" => Some(ArgumentSpec::shared([1].into())),
-            _ => None,
-        }
+        element_loss_local(name, inputs)
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
@@ -78,6 +74,15 @@ impl Operator for Mse {
 
     fn fill(&self, name: &str, _elements: usize, generator: &mut Generator) -> Option<CaseData> {
         (name == "batch").then(|| CaseData::Words(some_real_samples(generator)))
+    }
+}
+
+/// The arguments of a loss that has a target an element.
+pub fn element_loss_local(name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+    match name {
+        "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
+        "loss" => Some(ArgumentSpec::shared([1].into())),
+        _ => None,
     }
 }
 
