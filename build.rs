@@ -46,7 +46,8 @@ fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
         writeln!(table, "            EntryPoint {{\n                name: {:?},", entry_point.name)?;
         table.push_str("                bindings: &[\n");
         for (handle, variable) in module.global_variables.iter() {
-            if uses[handle] != GlobalUse::empty() {
+            let is_buffer = !matches!(variable.space, AddressSpace::WorkGroup | AddressSpace::Private);
+            if is_buffer && uses[handle] != GlobalUse::empty() {
                 let (index, name, access) = binding(variable, &shown)?;
                 writeln!(
                     table,

@@ -29,9 +29,13 @@ impl Node {
         self.op.parameters(&self.input_shapes)
     }
 
-    /// The number of its parameters' elements.
+    /// The number of elements that the optimiser changes.
     pub fn parameter_count(&self) -> usize {
-        self.parameters().iter().map(|parameter| parameter.shape.len()).sum()
+        self.parameters()
+            .iter()
+            .filter(|parameter| parameter.trained)
+            .map(|parameter| parameter.shape.len())
+            .sum()
     }
 
     /// Floating-point operations of the forward pass for the whole batch.
@@ -119,7 +123,7 @@ impl Graph {
         self.nodes.iter().flat_map(named).collect()
     }
 
-    /// The number of all parameters' elements.
+    /// The number of elements that the optimiser changes.
     pub fn parameter_count(&self) -> usize {
         self.nodes.iter().map(Node::parameter_count).sum()
     }

@@ -76,8 +76,8 @@ impl Operator for Dense {
         let Ok([_, fan_in, fan_out]) = self.extents(inputs) else { return Vec::new() };
         let init = Init::GlorotUniform { fan_in, fan_out };
         vec![
-            Parameter { name: "weight", shape: [fan_out, fan_in].into(), init },
-            Parameter { name: "bias", shape: [fan_out].into(), init: Init::Zeros },
+            Parameter::trained("weight", [fan_out, fan_in], init),
+            Parameter::trained("bias", [fan_out], Init::Zeros),
         ]
     }
 

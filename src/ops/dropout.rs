@@ -51,6 +51,7 @@ impl Operator for Dropout {
         &[Kernel::new("forward", &["input", "sample", "batch"], &["output"]).per_sample()];
     const BACKWARD: &'static [Kernel] =
         &[Kernel::new("backward_input", &["d_output", "sample", "batch"], &["d_input"]).per_sample()];
+    const INFERENCE: &'static [Kernel] = &[];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         if !(0.0..1.0).contains(&self.rate) {

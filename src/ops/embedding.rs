@@ -45,7 +45,7 @@ impl Operator for Embedding {
 
     fn parameters(&self, _inputs: &[Shape]) -> Vec<Parameter> {
         let init = Init::GlorotUniform { fan_in: self.vocabulary, fan_out: self.width };
-        vec![Parameter { name: "weight", shape: [self.vocabulary, self.width].into(), init }]
+        vec![Parameter::trained("weight", [self.vocabulary, self.width], init)]
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {

@@ -69,6 +69,8 @@ impl Kernel {
 pub enum Init {
     /// All zeros.
     Zeros,
+    /// All ones.
+    Ones,
     /// Uniform within `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
     GlorotUniform {
         /// Inputs that one output sees.
@@ -79,18 +81,20 @@ pub enum Init {
 }
 
 impl Init {
-    /// The largest magnitude that is drawn.
-    pub fn limit(self) -> f32 {
+    /// Draws one element.
+    pub fn draw(self, generator: &mut Generator) -> f32 {
         match self {
             Init::Zeros => 0.0,
+            Init::Ones => 1.0,
             Init::GlorotUniform { fan_in, fan_out } => {
-                (6.0 / fan_in.saturating_add(fan_out).max(1) as f64).sqrt() as f32
+                let limit = (6.0 / fan_in.saturating_add(fan_out).max(1) as f64).sqrt() as f32;
+                generator.uniform(-limit, limit)
             }
         }
     }
 }
 
-/// A parameter of a layer.
+/// What a layer keeps from step to step, and what is saved as its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// Such as `weight`.
@@ -99,6 +103,20 @@ pub struct Parameter {
     pub shape: Shape,
     /// How it starts.
     pub init: Init,
+    /// Whether the optimiser changes it, by its gradient; otherwise the layer itself does.
+    pub trained: bool,
+}
+
+impl Parameter {
+    /// A parameter that the optimiser changes.
+    pub fn trained(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
+        Self { name, shape: shape.into(), init, trained: true }
+    }
+
+    /// A running statistic that the layer's forward pass changes during training.
+    pub fn running(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
+        Self { name, shape: shape.into(), init, trained: false }
+    }
 }
 
 /// One dispatch of an entry point of the operator's shader.
@@ -205,11 +223,14 @@ pub trait Operator: Sized {
     const EXACT_ON_INTEGERS: bool = false;
     /// Kernels of the backward pass, in order.
     const BACKWARD: &'static [Kernel] = &[];
+    /// Kernels of the forward pass outside of training, where they are others. None at all: the output
+    /// is the input.
+    const INFERENCE: &'static [Kernel] = Self::FORWARD;
 
     /// The shape of the output, or what is wrong with the attributes or the inputs.
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String>;
 
-    /// The parameters that training changes.
+    /// What lives from step to step and is saved with the model.
     fn parameters(&self, _inputs: &[Shape]) -> Vec<Parameter> {
         Vec::new()
     }
@@ -319,6 +340,11 @@ macro_rules! operators {
                 match self { $(Op::$operator(_) => $module::$operator::BACKWARD,)+ }
             }
 
+            /// See [`Operator::INFERENCE`].
+            pub fn inference(&self) -> &'static [Kernel] {
+                match self { $(Op::$operator(_) => $module::$operator::INFERENCE,)+ }
+            }
+
             /// See [`Operator::EXACT_ON_INTEGERS`].
             pub fn is_exact_on_integers(&self) -> bool {
                 match self { $(Op::$operator(_) => $module::$operator::EXACT_ON_INTEGERS,)+ }
@@ -388,6 +414,7 @@ operators! {
     dense::Dense, Layer;
     embedding::Embedding, Layer;
     add::Add, Layer;
+    batch_norm2d::BatchNorm2d, Layer;
     mse::Mse, Loss;
     bce_with_logits::BceWithLogits, Loss;
     softmax_cross_entropy::SoftmaxCrossEntropy, Loss;
@@ -414,7 +441,15 @@ impl Op {
 
     /// The kernel of this name.
     pub fn kernel(&self, name: &str) -> Option<&'static Kernel> {
-        self.forward().iter().chain(self.backward()).find(|kernel| kernel.name == name)
+        self.kernels().into_iter().find(|kernel| kernel.name == name)
+    }
+
+    /// All kernels: forward, backward, and those only of inference.
+    pub fn kernels(&self) -> Vec<&'static Kernel> {
+        let training = self.forward().iter().chain(self.backward());
+        let known = |name| training.clone().any(|kernel| kernel.name == name);
+        let inference = self.inference().iter().filter(|kernel| !known(kernel.name));
+        training.clone().chain(inference).collect()
     }
 
     /// What the argument `name` looks like for inputs of these shapes.

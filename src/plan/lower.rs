@@ -70,8 +70,11 @@ impl Lowering {
     fn forward(&mut self, graph: &Graph) {
         for node in &graph.nodes {
             let input = node.inputs.first().map(|&input| self.outputs[input]);
-            let skipped = matches!(node.op, Op::Dropout(_)) && self.purpose != Purpose::Training;
-            if let (true, Some(input)) = (node.op.is_view() || skipped, input) {
+            let kernels = match self.purpose {
+                Purpose::Training => node.op.forward(),
+                Purpose::Evaluation | Purpose::Prediction => node.op.inference(),
+            };
+            if let (true, Some(input)) = (kernels.is_empty(), input) {
                 self.outputs.push(input);
                 continue;
             }
@@ -82,7 +85,7 @@ impl Lowering {
             let layer = node.name.clone();
             let inputs = node.input_shapes.clone();
             let mut place = Place { layer, op: &node.op, inputs, known, kind: Kind::Transient };
-            for kernel in node.op.forward() {
+            for kernel in kernels {
                 self.step(&mut place, kernel);
             }
             self.outputs.push(place.known["output"]);

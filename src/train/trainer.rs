@@ -125,10 +125,9 @@ impl<'a> Trainer<'a> {
     fn initialise(&mut self, graph: &Graph) -> Result<(), TrainError> {
         for (index, (name, parameter)) in graph.parameters().into_iter().enumerate() {
             let Some(buffer) = self.training.plan.buffer(&name) else { continue };
-            let limit = parameter.init.limit();
             let mut generator = Generator::new(self.spec.training.seed, 0, index as u32, Stream::Init);
             let values: Vec<f32> =
-                (0..parameter.shape.len()).map(|_| generator.uniform(-limit, limit)).collect();
+                (0..parameter.shape.len()).map(|_| parameter.init.draw(&mut generator)).collect();
             self.backend.write(self.training.id, buffer, bytemuck::cast_slice(&values))?;
         }
         Ok(())

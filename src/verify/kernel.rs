@@ -91,7 +91,7 @@ pub fn verify_case(
     };
     let mut known: HashMap<&'static str, CaseData> = HashMap::new();
     let mut reports = Vec::new();
-    for kernel in op.forward().iter().chain(op.backward()) {
+    for kernel in op.kernels() {
         for name in kernel.reads {
             if !known.contains_key(name) {
                 let number = known.len() as u32;

@@ -11,6 +11,7 @@ use super::values::{Values, twin};
 use crate::number::{Bounded, TINY, UNIT};
 use crate::ops::{ArgumentSpec, BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Kernel, Op};
 use crate::plan::Backend;
+use crate::rng::{Generator, Stream};
 use crate::shape::{DType, Shape};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
@@ -49,8 +50,7 @@ impl Recorded {
                 Dtype::I32 | Dtype::U32 => CaseData::Words(bytemuck::pod_collect_to_vec(view.data())),
                 other => return Err(UnknownCase(format!("{name} holds {other:?}"))),
             };
-            let name = if name == "target" { "targets" } else { name };
-            tensors.insert(name.to_string(), (Shape(view.shape().to_vec()), data));
+            tensors.insert(own_name(name).to_string(), (Shape(view.shape().to_vec()), data));
         }
         let step = attributes.get("step").and_then(Value::as_u64).unwrap_or(1) as u32;
         let op = operator(&name, attributes, &tensors)?;
@@ -63,8 +63,9 @@ impl Recorded {
         Ok(Recorded { name, case: Case { op, inputs }, tensors, step })
     }
 
-    /// What a kernel reads that the file does not hold: the words of the batch, and the step.
-    fn word(&self, name: &str) -> Option<CaseData> {
+    /// What a kernel reads that the file does not hold: the words of the batch, the step, and running
+    /// statistics at their start.
+    fn unrecorded(&self, name: &str) -> Option<CaseData> {
         match name {
             "batch" => {
                 let mut words = vec![0; BATCH_WORDS];
@@ -73,8 +74,26 @@ impl Recorded {
                 Some(CaseData::Words(words))
             }
             "step" => Some(CaseData::Words(vec![self.step.saturating_sub(1)])),
-            _ => None,
+            _ => {
+                let parameters = self.case.op.parameters(&self.case.inputs);
+                let parameter = parameters.into_iter().find(|known| known.name == name && !known.trained)?;
+                let mut generator = Generator::new(0, 0, 0, Stream::Test);
+                let start = (0..parameter.shape.len()).map(|_| parameter.init.draw(&mut generator));
+                Some(CaseData::Real(start.collect()))
+            }
         }
+    }
+}
+
+/// The argument that a recorded tensor is meant for.
+fn own_name(recorded: &str) -> &str {
+    match recorded {
+        "target" => "targets",
+        "gamma" => "weight",
+        "d_gamma" => "d_weight",
+        "beta" => "bias",
+        "d_beta" => "d_bias",
+        _ => recorded,
     }
 }
 
@@ -132,7 +151,8 @@ pub fn verify_recorded(
             if bounded.contains_key(name) {
                 continue;
             }
-            let recorded = tensors.get(name).map(|(_, data)| data.clone()).or_else(|| recorded.word(name));
+            let recorded =
+                tensors.get(name).map(|(_, data)| data.clone()).or_else(|| recorded.unrecorded(name));
             let wrong = |reason: &str| wrong(recorded_name(case), name, reason);
             let data = recorded.ok_or_else(|| wrong("it is not in the file"))?;
             if !fits(&data, &spec_of(name)) {

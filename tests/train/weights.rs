@@ -54,6 +54,8 @@ fn age(file: &File, photo: &[u8]) -> f64 {
         corner(0, 0).max(corner(0, 1)).max(corner(1, 0)).max(corner(1, 1))
     };
     let (weight, bias) = (file.tensor("conv2.weight", &[5, 5, 3, 3]), file.tensor("conv2.bias", &[5]));
+    let [scale, shift, mean, variance] = ["weight", "bias", "running_mean", "running_var"]
+        .map(|name| file.tensor(&format!("norm.{name}"), &[5]));
     let mut flat = Vec::new();
     for o in 0..5 {
         for y in 0..5 {
@@ -69,7 +71,8 @@ fn age(file: &File, photo: &[u8]) -> f64 {
                         }
                     }
                 }
-                flat.push(sum + pool1(o, y, x));
+                let residual = sum + pool1(o, y, x);
+                flat.push((residual - mean[o]) / (variance[o] + 1e-5).sqrt() * scale[o] + shift[o]);
             }
         }
     }

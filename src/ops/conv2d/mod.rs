@@ -124,8 +124,8 @@ impl Operator for Conv2d {
         let init = Init::GlorotUniform { fan_in: fan(g.in_channels), fan_out: fan(g.out_channels) };
         let weight: Shape = [g.out_channels, g.in_channels, g.y.kernel, g.x.kernel].into();
         vec![
-            Parameter { name: "weight", shape: weight, init },
-            Parameter { name: "bias", shape: [g.out_channels].into(), init: Init::Zeros },
+            Parameter::trained("weight", weight, init),
+            Parameter::trained("bias", [g.out_channels], Init::Zeros),
         ]
     }
 
