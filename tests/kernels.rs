@@ -4,9 +4,10 @@
 use faceshader::cpu::CpuBackend;
 use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::ops::Op;
-use faceshader::plan::Backend;
+use faceshader::plan::{Backend, BackendInfo};
 use faceshader::verify::{Numbers, check_gradients, verify_case};
 use std::collections::BTreeMap;
+use std::io::Write;
 
 /// Proves all kernels, with real numbers and with integers, and returns how many cases each had.
 fn prove_all(backend: &mut dyn Backend) -> BTreeMap<String, usize> {
@@ -36,7 +37,7 @@ fn prove_all(backend: &mut dyn Backend) -> BTreeMap<String, usize> {
 /// Every kernel of every operator was proven, and more than once.
 fn assert_all_kernels(proven: &BTreeMap<String, usize>) {
     for case in Op::all_cases() {
-        for kernel in case.op.forward().iter().chain(case.op.backward()) {
+        for kernel in case.op.kernels() {
             let name = format!("{}.{}", case.op.name(), kernel.name);
             assert!(proven.get(&name).is_some_and(|&cases| cases >= 4), "{name}: {:?}", proven.get(&name));
         }
@@ -51,17 +52,29 @@ fn cpu_kernels_equal_their_twins() {
 #[test]
 fn gpu_kernels_equal_their_twins_on_every_adapter() {
     let adapters = adapter::list();
-    let mut usable = 0;
+    let mut usable = Vec::new();
     for adapter in adapters.iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
         for checked in [false, true] {
-            eprintln!("kernels on {} (checked: {checked})", adapter.report.line());
+            // Written past the test harness, which would swallow it: a log has to say what was tested.
+            let line = adapter.report.line();
+            writeln!(std::io::stderr(), "kernels on {line} (run-time checks: {checked})").unwrap();
             let mut backend = GpuBackend::open(adapter, Options { checked }).unwrap();
-            assert_eq!(backend.info().adapter, adapter.report.name);
+            let info = backend.info();
+            assert_eq!(info, adapter.report.info(), "another adapter was opened");
             assert_all_kernels(&prove_all(&mut backend));
         }
-        usable += 1;
+        usable.push(adapter.report.info());
     }
-    assert!(usable > 0, "no adapter can train; install a Vulkan driver (Debian: mesa-vulkan-drivers)");
+    assert!(
+        !usable.is_empty(),
+        "no adapter can train; install a Vulkan driver (Debian: mesa-vulkan-drivers)"
+    );
+    // tests/run.sh says which adapters it has made sure of, as in "vulkan:llvmpipe gl:llvmpipe".
+    let expected = std::env::var("EXPECTED_ADAPTERS").unwrap_or_default();
+    for (backend, name) in expected.split_whitespace().filter_map(|adapter| adapter.split_once(':')) {
+        let is_meant = |info: &BackendInfo| info.backend == backend && info.adapter.contains(name);
+        assert!(usable.iter().any(is_meant), "no {name} by {backend} among {usable:?}");
+    }
 }
 
 #[test]
