@@ -29,6 +29,8 @@ pub enum Stream {
     Synthetic = 4,
     /// Inputs of kernel tests.
     Test = 5,
+    /// The built-in set of reviews.
+    SyntheticReviews = 6,
 }
 
 impl Stream {

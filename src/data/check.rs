@@ -47,7 +47,7 @@ impl fmt::Display for Table<'_> {
 }
 
 /// A name as a terminal may see it: without line breaks and other control characters.
-fn shown(name: &str) -> String {
+pub(in crate::data) fn shown(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 

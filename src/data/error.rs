@@ -1,4 +1,4 @@
-//! What can go wrong with a data set as a whole. One bad photo is not an error but a
+//! What can go wrong with a data set as a whole. One bad photo or review is not an error but a
 //! [`Skipped`].
 
 use std::io;
@@ -84,28 +84,84 @@ pub enum DataError {
     },
     /// A split file without a column that it needs.
     #[error(
-        "{} line 1: no column `{column}`; the first line must be `file,split` and the values train or test",
+        "{} line 1: no column `{column}`; the first line must be `{key},split` and the values train or test",
         .path.display()
     )]
     SplitColumn {
         /// The split file.
         path: PathBuf,
-        /// `file` or `split`.
+        /// `key` or `split`.
         column: &'static str,
+        /// `file` for photos, `row` for reviews.
+        key: &'static str,
     },
-    /// A split that leaves one side without a photo.
+    /// A split that leaves one side without a sample.
     #[error(
-        "{}: no {side} photo: {rows} rows say {side}, but none of them names a photo of the data; \
+        "{}: no {side} {sample}: {rows} rows say {side}, but none of them names a {sample} of the data; \
          check that the split belongs to the data",
         .path.display()
     )]
     SplitSide {
         /// The split file.
         path: PathBuf,
+        /// `photo` or `review`.
+        sample: &'static str,
         /// `train` or `validation`.
         side: &'static str,
         /// How many rows say so.
         rows: usize,
+    },
+    /// A file that cannot be read as a table of reviews.
+    #[error(
+        "{}: {what}; give a CSV file in UTF-8 with the columns' names in its first line",
+        .path.display()
+    )]
+    NotCsv {
+        /// As the user gave it.
+        path: PathBuf,
+        /// What it is instead.
+        what: String,
+    },
+    /// The first line of a file of reviews.
+    #[error("{} line {line}: {reason}", .path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A file of reviews without one that can be used.
+    #[error(
+        "{}: no usable review in it; {}",
+        .path.display(),
+        if .skipped.is_empty() { "there is nothing below its first line".into() } else { reasons(.skipped) }
+    )]
+    NoReviews {
+        /// The file.
+        path: PathBuf,
+        /// Every row and its reason.
+        skipped: Vec<Skipped>,
+    },
+    /// Labels that cannot be learnt.
+    #[error("{}: {reason}", .path.display())]
+    Classes {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Training reviews out of which no vocabulary can be made.
+    #[error(
+        "none of the {stems} different words of the training reviews occurs {min_count} times or more; \
+         train on more reviews or lower min_count"
+    )]
+    NoWords {
+        /// How many different stems there are.
+        stems: usize,
+        /// How often one must occur.
+        min_count: usize,
     },
 }
 

@@ -29,21 +29,21 @@ pub struct Photos {
     pub labels: Vec<Option<FaceLabel>>,
 }
 
-/// A file that is named like a photo and cannot be used.
+/// A file that is named like a photo and cannot be used, or a row that is no review.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Skipped {
-    /// The path within the source.
+    /// The path within the source, or `line 7`.
     pub file: String,
     /// Why.
     pub reason: String,
 }
 
-/// The files that were skipped for one reason.
+/// The files or rows that were skipped for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedGroup {
     /// Why.
     pub reason: String,
-    /// In order of their names.
+    /// In their order.
     pub files: Vec<String>,
 }
 

@@ -5,6 +5,7 @@ pub mod decode;
 pub mod error;
 pub mod faces;
 pub mod label;
+pub mod reviews;
 pub mod source;
 pub mod split;
 

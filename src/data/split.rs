@@ -1,4 +1,4 @@
-//! Which photos are for training and which for validation.
+//! Which samples are for training and which for validation.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,7 +10,25 @@ use super::faces::Photos;
 use super::label::base_name;
 use crate::rng::{Generator, Stream};
 
-/// Indices into [`Photos`], each list in ascending order. No photo is in both; some may be in none.
+/// What can be split: photos by their paths, reviews by the numbers of their rows.
+pub trait Samples: Sized {
+    /// The header of the column that names them in a split file.
+    const KEY: &'static str;
+    /// What one of them is called.
+    const NAME: &'static str;
+
+    /// One a sample, no two alike.
+    fn names(&self) -> &[String];
+
+    /// Finds samples by what a split file calls them: an index, `None` where there is no such sample,
+    /// or what is wrong with the name.
+    fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String>;
+
+    /// Only these samples, in this order.
+    fn chosen(&self, indices: &[usize]) -> Self;
+}
+
+/// Indices of [`Samples`], each list in ascending order. No sample is in both; some may be in none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// What the model learns from.
@@ -19,14 +37,14 @@ pub struct Split {
     pub validation: Vec<usize>,
 }
 
-/// Where a split file and the photos do not match. Neither is an error: a split may be written for
-/// more photos than are there, or for a part of them.
+/// Where a split file and the samples do not match. Neither is an error: a split may be written for
+/// more samples than are there, or for a part of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SplitNotes {
-    /// Rows that name no photo, of files that were skipped as well.
-    pub rows_without_photo: usize,
-    /// Photos that no row names. They are left out.
-    pub photos_without_row: usize,
+    /// Rows that name no sample, of what was skipped as well.
+    pub rows_without_sample: usize,
+    /// Samples that no row names. They are left out.
+    pub samples_without_row: usize,
 }
 
 /// What the generator's sample number tells apart within [`Stream::Split`].
@@ -41,36 +59,45 @@ enum Side {
 }
 
 impl Split {
-    /// 80 % for training, 20 % for validation, and at least one each of two photos or more.
+    /// 80 % for training, 20 % for validation, and at least one each of two samples or more.
     ///
-    /// The photos' names count only through their order: any set of as many gives the same split
-    /// of its sorted names. A single photo is for training.
-    pub fn seeded(photos: &Photos, seed: u64) -> Split {
-        let mut order: Vec<usize> = (0..photos.len()).collect();
-        order.sort_by(|&a, &b| photos.names[a].cmp(&photos.names[b]));
+    /// The samples' names count only through their order: any set of as many gives the same split
+    /// of its sorted names. A single sample is for training.
+    pub fn seeded(samples: &impl Samples, seed: u64) -> Split {
+        let names = samples.names();
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by(|&a, &b| names[a].cmp(&names[b]));
         Generator::new(seed, 0, SPLIT, Stream::Split).shuffle(&mut order);
-        let train = order.split_off(one_in_each((photos.len() + 2) / 5, photos.len()));
+        let train = order.split_off(one_in_each((names.len() + 2) / 5, names.len()));
         Split { train, validation: order }.sorted()
     }
 
-    /// Reads rows of `file,split`, where split is `train`, or else `test`, `val` or `validation`,
-    /// which all three mean validation. Other columns are ignored.
+    /// Reads rows of `file,split` for photos, `row,split` for reviews, where split is `train`, or else
+    /// `test`, `val` or `validation`, which all three mean validation. Other columns are ignored.
     ///
-    /// A row names the photo with that path, or else the one whose file is called the same.
+    /// A row names the photo with that path, or else the one whose file is called the same; or the
+    /// review in that row of its file, from 0 below the header.
     ///
     /// # Errors
     /// Names the file, and the line where there is one: no such file, a missing column, another
-    /// value, a name that fits several photos, a photo on both sides, a side without a photo.
-    pub fn from_csv(path: &Path, photos: &Photos) -> Result<(Split, SplitNotes), DataError> {
-        Self::read_csv(path, photos, &[Side::Train, Side::Validation])
+    /// value, a name that fits several samples, a sample on both sides, a side without a sample.
+    pub fn from_csv<S: Samples>(path: &Path, samples: &S) -> Result<(Split, SplitNotes), DataError> {
+        Self::read_csv(path, samples, &[Side::Train, Side::Validation])
     }
 
-    /// The same for an evaluation, which needs no training photos.
-    pub fn validation_from_csv(path: &Path, photos: &Photos) -> Result<(Split, SplitNotes), DataError> {
-        Self::read_csv(path, photos, &[Side::Validation])
+    /// The same for an evaluation, which needs no training samples.
+    pub fn validation_from_csv<S: Samples>(
+        path: &Path,
+        samples: &S,
+    ) -> Result<(Split, SplitNotes), DataError> {
+        Self::read_csv(path, samples, &[Side::Validation])
     }
 
-    fn read_csv(path: &Path, photos: &Photos, needed: &[Side]) -> Result<(Split, SplitNotes), DataError> {
+    fn read_csv<S: Samples>(
+        path: &Path,
+        samples: &S,
+        needed: &[Side],
+    ) -> Result<(Split, SplitNotes), DataError> {
         let line_error = |line, reason| DataError::SplitLine { path: path.to_owned(), line, reason };
         let csv_error = |error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
@@ -84,18 +111,19 @@ impl Split {
         let headers = reader.headers().map_err(csv_error)?.clone();
         let column = |column| {
             let found = headers.iter().position(|header| header.eq_ignore_ascii_case(column));
-            found.ok_or(DataError::SplitColumn { path: path.to_owned(), column })
+            found.ok_or(DataError::SplitColumn { path: path.to_owned(), column, key: S::KEY })
         };
-        let (file_column, split_column) = (column("file")?, column("split")?);
-        let names = Names::of(photos);
-        let mut sides: Vec<Option<Side>> = vec![None; photos.len()];
+        let (key_column, split_column) = (column(S::KEY)?, column("split")?);
+        let find = samples.finder();
+        let count = samples.names().len();
+        let mut sides: Vec<Option<Side>> = vec![None; count];
         let mut notes = SplitNotes::default();
         let (mut train_rows, mut validation_rows) = (0, 0);
         for record in reader.records() {
             let record = record.map_err(csv_error)?;
             let line = record.position().map_or(0, csv::Position::line);
             let field = |column| record.get(column).unwrap_or_default();
-            let (name, value) = (field(file_column), field(split_column).trim());
+            let (name, value) = (field(key_column), field(split_column).trim());
             let side = match value.to_ascii_lowercase().as_str() {
                 "train" => Side::Train,
                 "test" | "val" | "validation" => Side::Validation,
@@ -108,8 +136,8 @@ impl Split {
                 Side::Train => train_rows += 1,
                 Side::Validation => validation_rows += 1,
             }
-            let Some(index) = names.find(name).map_err(|reason| line_error(line, reason))? else {
-                notes.rows_without_photo += 1;
+            let Some(index) = find(name).map_err(|reason| line_error(line, reason))? else {
+                notes.rows_without_sample += 1;
                 continue;
             };
             if sides[index].is_some_and(|before| before != side) {
@@ -118,7 +146,7 @@ impl Split {
             }
             sides[index] = Some(side);
         }
-        let on = |side| (0..photos.len()).filter(|&index| sides[index] == Some(side)).collect::<Vec<_>>();
+        let on = |side| (0..count).filter(|&index| sides[index] == Some(side)).collect::<Vec<_>>();
         let split = Split { train: on(Side::Train), validation: on(Side::Validation) };
         for (indices, side, name, rows) in [
             (&split.train, Side::Train, "train", train_rows),
@@ -126,32 +154,29 @@ impl Split {
         ] {
             if indices.is_empty() && needed.contains(&side) {
                 let side = name;
-                return Err(DataError::SplitSide { path: path.to_owned(), side, rows });
+                return Err(DataError::SplitSide { path: path.to_owned(), sample: S::NAME, side, rows });
             }
         }
-        notes.photos_without_row = sides.iter().filter(|side| side.is_none()).count();
+        notes.samples_without_row = sides.iter().filter(|side| side.is_none()).count();
         Ok((split, notes))
     }
 
-    /// Leaves out the photos on neither side. Positions, which number the samples in all randomness,
+    /// Leaves out the samples on neither side. Positions, which number the samples in all randomness,
     /// then depend on nothing but the split itself.
-    pub fn compact(self, photos: Photos) -> (Photos, Split) {
+    pub fn compact<S: Samples>(self, samples: S) -> (S, Split) {
         let mut chosen: Vec<usize> = self.train.iter().chain(&self.validation).copied().collect();
-        if chosen.len() == photos.len() {
-            return (photos, self);
+        if chosen.len() == samples.names().len() {
+            return (samples, self);
         }
         chosen.sort_unstable();
-        let mut kept = Photos::new(photos.width, photos.height);
-        for &index in &chosen {
-            kept.push(photos.names[index].clone(), photos.labels[index], photos.photo(index));
-        }
+        let kept = samples.chosen(&chosen);
         let place = |index: &usize| chosen.binary_search(index).unwrap_or_default();
         let train = self.train.iter().map(place).collect();
         let validation = self.validation.iter().map(place).collect();
         (kept, Split { train, validation })
     }
 
-    /// Keeps `limit` photos in all (two at least), chosen by `seed`, in the proportion of the two
+    /// Keeps `limit` samples in all (two at least), chosen by `seed`, in the proportion of the two
     /// sides and with at least one in each that has one.
     pub fn limited(self, limit: usize, seed: u64) -> Split {
         let limit = limit.max(2);
@@ -170,14 +195,14 @@ impl Split {
         self.keep(limit - validation, validation, seed)
     }
 
-    /// Rows of `file,split` with `train` and `test`, in the photos' order.
-    pub fn to_csv(&self, photos: &Photos) -> String {
+    /// Rows of `file,split` or `row,split` with `train` and `test`, in the samples' order.
+    pub fn to_csv<S: Samples>(&self, samples: &S) -> String {
         let mut rows: Vec<(usize, &str)> = self.train.iter().map(|&index| (index, "train")).collect();
         rows.extend(self.validation.iter().map(|&index| (index, "test")));
         rows.sort_unstable();
-        let mut text = String::from("file,split\n");
+        let mut text = format!("{},split\n", S::KEY);
         for (index, side) in rows {
-            let name = &photos.names[index];
+            let name = &samples.names()[index];
             if name.contains([',', '"', '\n', '\r']) || name.trim() != name {
                 text.push_str(&format!("\"{}\",{side}\n", name.replace('"', "\"\"")));
             } else {
@@ -191,8 +216,8 @@ impl Split {
     ///
     /// # Errors
     /// Those of `writer`.
-    pub fn write_csv(&self, photos: &Photos, mut writer: impl Write) -> io::Result<()> {
-        writer.write_all(self.to_csv(photos).as_bytes())
+    pub fn write_csv(&self, samples: &impl Samples, mut writer: impl Write) -> io::Result<()> {
+        writer.write_all(self.to_csv(samples).as_bytes())
     }
 
     fn keep(mut self, train: usize, validation: usize, seed: u64) -> Split {
@@ -213,6 +238,28 @@ impl Split {
 /// `part` of `total`, moved so that both it and the rest have one, where that can be.
 fn one_in_each(part: usize, total: usize) -> usize {
     if total < 2 { 0 } else { part.clamp(1, total - 1) }
+}
+
+impl Samples for Photos {
+    const KEY: &'static str = "file";
+    const NAME: &'static str = "photo";
+
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String> {
+        let names = Names::of(self);
+        move |name| names.find(name)
+    }
+
+    fn chosen(&self, indices: &[usize]) -> Photos {
+        let mut chosen = Photos::new(self.width, self.height);
+        for &index in indices {
+            chosen.push(self.names[index].clone(), self.labels[index], self.photo(index));
+        }
+        chosen
+    }
 }
 
 /// Finds photos by what a split file calls them.

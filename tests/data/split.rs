@@ -62,7 +62,7 @@ fn a_split_file_goes_by_path_or_else_by_file_name() {
     let path = saved(&temp, "split.csv", text.as_bytes());
     let (split, notes) = Split::from_csv(&path, &photos).unwrap();
     assert_eq!(split, Split { train: vec![0, 2], validation: vec![1, 3] });
-    assert_eq!(notes, SplitNotes { rows_without_photo: 1, photos_without_row: 1 });
+    assert_eq!(notes, SplitNotes { rows_without_sample: 1, samples_without_row: 1 });
 }
 
 #[test]
@@ -100,5 +100,5 @@ fn a_written_split_reads_back() {
     let path = saved(&temp, "split.csv", &written);
     let (read, notes) = Split::from_csv(&path, &photos).unwrap();
     assert_eq!(read, split);
-    assert_eq!(notes, SplitNotes { rows_without_photo: 0, photos_without_row: 1 });
+    assert_eq!(notes, SplitNotes { rows_without_sample: 0, samples_without_row: 1 });
 }

@@ -1,0 +1,232 @@
+use std::path::Path;
+use std::time::Instant;
+
+use super::check::Summary;
+use super::vocabulary::{TextOptions, Vocabulary};
+use super::*;
+use crate::data::DataError;
+use crate::data::faces::Labels;
+use crate::data::split::{Split, SplitNotes};
+
+const OPTIONS: ReadOptions =
+    ReadOptions { text_column: None, label_column: None, labels: Labels::Required, classes: None };
+
+fn parsed(bytes: impl AsRef<[u8]>, options: &ReadOptions) -> Result<Loaded, DataError> {
+    parse(Path::new("cars.csv"), bytes.as_ref(), options)
+}
+
+fn refusal(bytes: impl AsRef<[u8]>) -> String {
+    let message = parsed(bytes, &OPTIONS).unwrap_err().to_string();
+    assert!(message.starts_with("cars.csv"), "{message}");
+    message
+}
+
+/// The texts, and lines and reasons of what was skipped.
+fn read_and_skipped(bytes: impl AsRef<[u8]>) -> (Vec<String>, Vec<(String, String)>) {
+    let Loaded { reviews, skipped, .. } = parsed(bytes, &OPTIONS).unwrap();
+    (reviews.texts, skipped.into_iter().map(|skipped| (skipped.file, skipped.reason)).collect())
+}
+
+#[test]
+fn rows_become_reviews_with_classes_in_the_order_of_the_alphabet() {
+    let loaded =
+        parsed("Sentiment,Review\nPos,\"Good, really\"\nNeg, bad \nPos,\"two\nlines\"\n", &OPTIONS).unwrap();
+    assert_eq!(loaded.reviews.texts, ["Good, really", " bad ", "two\nlines"]);
+    assert_eq!(loaded.reviews.classes, ["Neg", "Pos"]);
+    assert_eq!(loaded.reviews.labels, [Some(1), Some(0), Some(1)]);
+    assert_eq!(loaded.reviews.names, ["0", "1", "2"]);
+    assert_eq!((loaded.text_column.as_str(), loaded.label_column.as_deref()), ("Review", Some("Sentiment")));
+}
+
+#[test]
+fn numbers_are_classes_in_the_order_of_their_values() {
+    let loaded = parsed("stars,text\n10,a\n2,b\n1,c\n-1,d\n2,e\n", &OPTIONS).unwrap();
+    assert_eq!(loaded.reviews.classes, ["-1", "1", "2", "10"]);
+    assert_eq!(loaded.reviews.labels, [3, 2, 1, 0, 2].map(Some));
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_make_no_difference() {
+    let text = "label,text\nx,one\ny,two\n";
+    let expected = parsed(text, &OPTIONS).unwrap().reviews;
+    for other in [text.replace('\n', "\r\n"), text.replace('\n', "\r"), format!("\u{feff}{text}")] {
+        assert_eq!(parsed(&other, &OPTIONS).unwrap().reviews, expected, "{other:?}");
+    }
+}
+
+#[test]
+fn bad_rows_are_skipped_with_their_lines_and_keep_their_numbers() {
+    let bytes =
+        b"label,text\nx,one\nx,two,three\ny\ny,\n,four\nx,\xff\ny,\0five\nx,\"si\"x\ny,seven\ny,\"eight\n";
+    let (texts, skipped) = read_and_skipped(bytes);
+    assert_eq!(texts, ["one", "seven"]);
+    let expected = [
+        ("line 3", "3 fields where the first line has 2; a text with commas"),
+        ("line 4", "1 fields where the first line has 2"),
+        ("line 5", "the review is empty"),
+        ("line 6", "the label is empty"),
+        ("line 7", "field 2 is not UTF-8; save the file as UTF-8"),
+        ("line 8", "there is a NUL byte in it"),
+        ("line 9", "a field goes on behind its closing quote"),
+        ("line 11", "a quote opens and is never closed"),
+    ];
+    assert_eq!(skipped.len(), expected.len(), "{skipped:?}");
+    for ((line, reason), (expected_line, expected_reason)) in skipped.iter().zip(expected) {
+        assert!(line == expected_line && reason.starts_with(expected_reason), "{line}: {reason}");
+    }
+    assert_eq!(parsed(bytes, &OPTIONS).unwrap().reviews.names, ["0", "8"]);
+}
+
+#[test]
+fn what_is_no_table_of_reviews_is_refused_with_what_to_do() {
+    let utf16: Vec<u8> = "label,text\nx,y\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [b"\xff\xfe".as_slice(), &utf16].concat();
+    for (bytes, message) in [
+        (&b""[..], "the file is empty; give a CSV file"),
+        (b"\xef\xbb\xbf", "the file is empty"),
+        (b"\n\r\n  \n", "the file is empty"),
+        (b"label,text\n", "no usable review in it; there is nothing below its first line"),
+        (b"label,text\nx,\ny,\n", "no usable review in it; 2 skipped: the review is empty (line 2, line 3)"),
+        (&marked, "the file is in UTF-16; save it as UTF-8"),
+        (&utf16, "line 1: there is a NUL byte in it; delete it, or save the file as UTF-8"),
+        (b"PK\x03\x04\x14\x00", "an Excel workbook"),
+        (b"label,te\xffxt\nx,y\n", "line 1: field 2 is not UTF-8"),
+        (b"label,\"text\nx,y\n", "line 1: a quote opens and is never closed"),
+        (
+            b"label,text\nx,one\nx,two\n",
+            "every label in the column `label` is `x`; there must be two classes",
+        ),
+        (b"a,b,c\n1,2,3\n", "line 1: no column is named like a text; there is `a`, `b`, `c`"),
+        (b"\n\nmood,words\nx,y\n", "line 3: no column is named like a text"),
+        (b"text,label,text\n1,2,3\n", "line 1: columns 1 and 3 are both called `text`"),
+        (b"label;text\nx;y\n", "commas must separate the columns"),
+    ] {
+        let refusal = refusal(bytes);
+        assert!(refusal.contains(message), "{refusal}\nbut expected: {message}");
+    }
+    let many: String = (0..101).map(|n| format!("label {n},a text\n")).collect();
+    assert!(refusal(format!("label,text\n{many}")).contains("101 different labels, more than 100"));
+    let missing = read(Path::new("nowhere.csv"), &OPTIONS).unwrap_err();
+    assert!(matches!(missing, DataError::Missing { .. }), "{missing}");
+}
+
+#[test]
+fn a_field_of_ten_megabytes_is_a_review_like_any_other() {
+    let start = Instant::now();
+    let (words, word) = ("seat ".repeat(2_000_000), "y".repeat(10_000_000));
+    let loaded = parsed(format!("label,text\nx,{words}\ny,\"{word}\"\n"), &OPTIONS).unwrap();
+    let texts = loaded.reviews.texts.iter().map(String::as_str).collect::<Vec<_>>();
+    let vocabulary = Vocabulary::build(TextOptions::default(), loaded.reviews.classes, texts).unwrap();
+    assert_eq!(vocabulary.encode(&loaded.reviews.texts[0]).tokens, [1; 550]);
+    assert_eq!(vocabulary.encode(&loaded.reviews.texts[1]).tokens, [0; 550]);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn labels_are_read_as_a_trained_model_knows_them() {
+    let classes = Some(vec!["bad".to_owned(), "good".to_owned()]);
+    let text = "label,text\ngood,one\nugly,two\n,three\n";
+    let strict = parsed(text, &ReadOptions { classes: classes.clone(), ..OPTIONS }).unwrap();
+    assert_eq!(strict.reviews.labels, [Some(1)]);
+    assert_eq!(strict.skipped[0].reason, "the label `ugly` is none of the model's: bad, good");
+    assert_eq!(strict.skipped[1].reason, "the label is empty");
+    let lax = ReadOptions { classes, labels: Labels::Optional, ..OPTIONS };
+    assert_eq!(parsed(text, &lax).unwrap().reviews.labels, [Some(1), None, None]);
+    let bare = parsed("text\none\ntwo\n", &lax).unwrap();
+    assert_eq!((bare.reviews.labels, bare.label_column), (vec![None, None], None));
+}
+
+#[test]
+fn a_split_file_goes_by_the_numbers_of_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("split.csv");
+    let reviews = parsed("label,text\nx,a\ny,b\nx,\ny,d\nx,e\n", &OPTIONS).unwrap().reviews;
+    std::fs::write(&path, "row,split\n0,train\n 1 ,test\n2,train\n3,train\n").unwrap();
+    let (split, notes) = Split::from_csv(&path, &reviews).unwrap();
+    assert_eq!(split, Split { train: vec![0, 2], validation: vec![1] });
+    assert_eq!(notes, SplitNotes { rows_without_sample: 1, samples_without_row: 1 });
+    let (kept, split) = split.compact(reviews);
+    assert_eq!(
+        (kept.texts.concat().as_str(), split.to_csv(&kept).as_str()),
+        ("abd", "row,split\n0,train\n1,test\n3,train\n")
+    );
+    for (text, message) in [
+        ("row,split\nfirst,train\n", "line 2: row `first` is no number of a row"),
+        ("file,split\n0,train\n", "line 1: no column `row`; the first line must be `row,split`"),
+        ("row,split\n0,test\n9,train\n", "no train review: 1 rows say train"),
+        ("row,split\n0,test\n00,train\n", "line 3: `00` is in both train and test"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Split::from_csv(&path, &kept).unwrap_err().to_string();
+        assert!(error.contains("split.csv") && error.contains(message), "{error}\nbut expected: {message}");
+    }
+}
+
+#[test]
+fn the_summary_counts_all_there_is() {
+    let loaded = parsed("label,text\nx,the seat is 1\ny,seats and cars.\ny,\n", &OPTIONS).unwrap();
+    let split = Split { train: vec![0], validation: vec![1] };
+    let options = TextOptions { min_count: 1, ..TextOptions::default() };
+    let vocabulary =
+        Vocabulary::build(options, loaded.reviews.classes.clone(), [loaded.reviews.texts[0].as_str()]);
+    assert_eq!(
+        Summary::of(&loaded, &split, &vocabulary.unwrap()).to_string(),
+        "reviews          2\n        1  x\n        1  y\ntraining         1\nvalidation       1\n\
+         stems            1  in the training reviews\n  kept           1\n\
+         tokens           7\n  dropped        2  not made of letters only\n\
+         skipped          1\n        1  the review is empty\n           line 4\n"
+    );
+}
+
+#[test]
+fn built_in_reviews_are_the_same_each_time_and_balanced() {
+    let set = synthetic::reviews(7, 600);
+    assert_eq!(set, synthetic::reviews(7, 600));
+    assert_ne!(set.texts, synthetic::reviews(8, 600).texts);
+    assert_eq!(set.labels.iter().filter(|label| **label == Some(1)).count(), 300);
+    let lengths = || set.texts.iter().map(|text| text.split(' ').count());
+    assert!(
+        lengths().all(|words| (8..=60).contains(&words)),
+        "{:?} to {:?}",
+        lengths().min(),
+        lengths().max()
+    );
+    let distinct: std::collections::HashSet<_> = set.texts.iter().collect();
+    assert!(distinct.len() > 595, "{}", distinct.len());
+    assert_eq!(set.texts.iter().map(|text| words::tokens_without_letters_only(text)).sum::<usize>(), 0);
+}
+
+/// The share of the second half of the reviews that naive Bayes on the presence of these features gets
+/// right after counting them in the first half.
+fn naive_bayes(set: &Reviews, features: fn(&[String]) -> Vec<String>) -> f64 {
+    let of = |text: &str| {
+        let stems: Vec<String> = words::words(text, false).map(|word| word.stem).collect();
+        features(&stems).into_iter().collect::<std::collections::HashSet<_>>()
+    };
+    let half = set.len() / 2;
+    let mut counts: HashMap<String, [f64; 2]> = HashMap::new();
+    for index in 0..half {
+        for feature in of(&set.texts[index]) {
+            counts.entry(feature).or_insert([1.0; 2])[set.labels[index].unwrap()] += 1.0;
+        }
+    }
+    let right = (half..set.len()).filter(|&index| {
+        let known = of(&set.texts[index]).into_iter().filter_map(|feature| counts.get(&feature).copied());
+        let odds: f64 = known.map(|[negative, positive]| (positive / negative).ln()).sum();
+        usize::from(odds > 0.0) == set.labels[index].unwrap()
+    });
+    right.count() as f64 / (set.len() - half) as f64
+}
+
+#[test]
+fn built_in_reviews_need_more_than_a_count_of_words() {
+    let set = synthetic::reviews(0, 4000);
+    let single = naive_bayes(&set, |stems| stems.to_vec());
+    let pairs = naive_bayes(&set, |stems| {
+        let pair =
+            |at: usize, gap: usize| stems.get(at + gap).map(|other| format!("{} {gap} {other}", stems[at]));
+        (0..stems.len()).flat_map(|at| (1..4).filter_map(move |gap| pair(at, gap))).collect()
+    });
+    assert!((0.6..0.9).contains(&single), "words alone: {single}");
+    assert!(pairs > single + 0.05, "pairs: {pairs}, words alone: {single}");
+}
