@@ -4,10 +4,16 @@
 //   sums[1] += sum over n < count of metric(n)
 //   sums[2] += count
 //
-// with count = batch[0], the number of real samples, and metric(n) = |x - t|, or with IS_ACCURACY 1
-// where x > 0 and t > 0.5 agree, else 0; x = input[n,0] and t = targets[n,0].
+// with count = batch[0], the number of real samples, and by METRIC
 //
-// input, targets  (SAMPLES, FEATURES)
+//   0  metric(n) = |x - t|
+//   1  metric(n) = 1 where x > 0 and t > 0.5 agree, else 0
+//   2  metric(n) = 1 where the largest of input[n,..], the first of equals, stands at class targets[n]
+//
+// where x = input[n,0] and t = targets[n,0].
+//
+// input          (SAMPLES, FEATURES)
+// targets        the bits of floats (SAMPLES, FEATURES), or with METRIC 2 whole numbers (SAMPLES)
 // loss           (1)
 // batch          see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
 // sums           (3)
@@ -15,14 +21,14 @@
 // Runs in one invocation, which adds in the order of the samples.
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
-@group(0) @binding(1) var<storage, read> targets: array<f32>;
+@group(0) @binding(1) var<storage, read> targets: array<u32>;
 @group(0) @binding(2) var<storage, read> loss: array<f32>;
 @group(0) @binding(3) var<storage, read> batch: array<u32>;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 
 override SAMPLES: u32;
 override FEATURES: u32;
-override IS_ACCURACY: u32;
+override METRIC: u32;
 
 @compute @workgroup_size(1)
 fn accumulate() {
@@ -30,11 +36,21 @@ fn accumulate() {
     var metric = 0.0;
     for (var n = 0u; n < count; n++) {
         let x = input[n * FEATURES];
-        let t = targets[n * FEATURES];
-        if IS_ACCURACY != 0u {
-            metric += select(0.0, 1.0, (x > 0.0) == (t > 0.5));
+        if METRIC == 2u {
+            var best = 0u;
+            for (var other = 1u; other < FEATURES; other++) {
+                if input[n * FEATURES + other] > input[n * FEATURES + best] {
+                    best = other;
+                }
+            }
+            metric += select(0.0, 1.0, best == targets[n]);
         } else {
-            metric += abs(x - t);
+            let t = bitcast<f32>(targets[n * FEATURES]);
+            if METRIC == 1u {
+                metric += select(0.0, 1.0, (x > 0.0) == (t > 0.5));
+            } else {
+                metric += abs(x - t);
+            }
         }
     }
     sums[0] += loss[0] * f32(count);

@@ -2,9 +2,10 @@
 
 use crate::ops::attr::IMAGE_CHANNELS;
 use crate::ops::augment::Augment;
-use crate::ops::{Op, Parameter};
+use crate::ops::tokens::Tokens;
+use crate::ops::{Metric, Op, Parameter};
 use crate::shape::{DType, Shape};
-use crate::spec::{Layer, Spec, SpecError, Target, is_plain};
+use crate::spec::{InputSpec, Layer, PhotoSpec, Spec, SpecError, Target, is_plain};
 
 /// A layer in place.
 #[derive(Debug, Clone)]
@@ -13,12 +14,14 @@ pub struct Node {
     pub name: String,
     /// The operator with its attributes.
     pub op: Op,
-    /// Positions of the nodes that it reads. The first node reads the photos.
+    /// Positions of the nodes that it reads. The first node reads the samples.
     pub inputs: Vec<usize>,
     /// The shapes of its inputs, batch first.
     pub input_shapes: Vec<Shape>,
     /// The shape of its output, batch first.
     pub shape: Shape,
+    /// What one element of its output is.
+    pub dtype: DType,
     /// The line in the model file.
     pub line: usize,
 }
@@ -62,7 +65,8 @@ pub struct BranchEnd {
 pub struct Graph {
     /// Samples a batch.
     pub batch: usize,
-    /// The nodes, each after those that it reads. The first makes floats of photos.
+    /// The nodes, each after those that it reads. The first makes floats of photos, or holds the
+    /// numbers of words.
     pub nodes: Vec<Node>,
     /// Where the branches end.
     pub branches: Vec<BranchEnd>,
@@ -73,10 +77,17 @@ pub struct Graph {
 impl Graph {
     /// Infers all shapes of a model for batches of `batch` samples.
     pub fn new(spec: &Spec, batch: usize) -> Result<Graph, SpecError> {
-        let range = spec.input.range;
-        let photos: Shape = [batch, spec.input.height, spec.input.width, IMAGE_CHANNELS].into();
         let mut builder = Builder { spec, nodes: Vec::new(), dropouts: 0 };
-        builder.push("photo".into(), Op::Augment(Augment { range }), vec![], vec![photos], 1)?;
+        match &spec.input {
+            &InputSpec::Photo(PhotoSpec { width, height, range }) => {
+                let photos: Shape = [batch, height, width, IMAGE_CHANNELS].into();
+                builder.push("photo".into(), Op::Augment(Augment { range }), vec![], vec![photos], 1)?;
+            }
+            InputSpec::Text(text) => {
+                let tokens: Shape = [batch, text.length].into();
+                builder.push("tokens".into(), Op::Tokens(Tokens {}), vec![], vec![tokens], 1)?;
+            }
+        }
         let mut shared = 0;
         for layer in &spec.layers {
             shared = builder.layer(layer, "", shared)?;
@@ -88,11 +99,11 @@ impl Graph {
                 node = builder.layer(layer, &branch.name, node)?;
             }
             let shape = &builder.nodes[node].shape;
-            if shape.len() != batch {
+            if shape.len() != batch && branch.target.metric(&branch.loss) != Metric::ClassAccuracy {
                 return Err(spec.error(
                     branch.line,
                     format!(
-                        "branch {:?} ends with {} values a photo, but {} is one value; end it with a dense layer \
+                        "branch {:?} ends with {} values a sample, but {} is one value; end it with a dense layer \
                          of out_features = 1",
                         branch.name,
                         shape.len() / batch.max(1),
@@ -171,15 +182,23 @@ impl Builder<'_> {
             dropout.stream = self.dropouts;
             self.dropouts += 1;
         }
+        if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&mut op, &self.spec.input)
+            && embedding.vocabulary == 0
+        {
+            embedding.vocabulary = text.vocabulary;
+        }
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
-        let reads_words =
-            |name: &str| op.argument(name, &shapes).is_some_and(|argument| argument.dtype != DType::F32);
-        if op.inputs().iter().any(|name| reads_words(name)) {
-            let message = format!(
-                "layer {name:?} ({}): it needs whole numbers, but the layer before it gives others",
-                op.name()
-            );
-            return Err(self.spec.error(layer.line, message));
+        for (argument, &input) in op.inputs().iter().zip(&inputs) {
+            let needs = op.argument(argument, &shapes).map(|argument| argument.dtype);
+            let gives = self.nodes[input].dtype;
+            if needs.is_some_and(|needs| needs != gives) {
+                let advice = match gives {
+                    DType::F32 => "it needs the numbers of words, but reads what another layer computed",
+                    _ => "it cannot read the numbers of words; put an embedding before it",
+                };
+                let message = format!("layer {name:?} ({}): {advice}", op.name());
+                return Err(self.spec.error(layer.line, message));
+            }
         }
         self.push(name, op, inputs, shapes, layer.line)
     }
@@ -206,7 +225,8 @@ impl Builder<'_> {
                 return Err(error(format!("it is too large: its {what} of {shape} has over 2^31 elements")));
             }
         }
-        self.nodes.push(Node { name, op, inputs, input_shapes, shape, line });
+        let dtype = op.argument("output", &input_shapes).map_or(DType::F32, |output| output.dtype);
+        self.nodes.push(Node { name, op, inputs, input_shapes, shape, dtype, line });
         Ok(self.nodes.len() - 1)
     }
 }

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cpu", &["ops", "plan", "shape"]),
     ("gpu", &["ops", "plan", "shaders", "shape"]),
     ("verify", &["number", "ops", "plan", "rng", "shape"]),
-    ("data", &["ops", "rng", "spec"]),
+    ("data", &["file", "ops", "rng", "spec"]),
     ("report", &["file"]),
     ("train", &["data", "file", "graph", "ops", "plan", "rng", "shape", "spec", "verify"]),
     (

@@ -1,6 +1,6 @@
 //! `faceshader data`
 
-use super::{Outcome, at_least_one, photos, print, progress};
+use super::{Outcome, Usage, at_least_one, photos, print, progress};
 use crate::data::check::{Summary, Table, rows};
 use crate::data::faces::{Labels, Photos};
 use crate::data::synthetic::draw;
@@ -8,6 +8,7 @@ use crate::file::write_whole;
 use crate::report::picture::{Cell, grid, label_caption};
 use crate::report::save_png;
 use crate::rng::{Generator, Stream};
+use crate::spec::PhotoSpec;
 use anyhow::{Context, Result};
 use image::ImageEncoder;
 use image::codecs::jpeg::JpegEncoder;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 pub enum Command {
     /// Draw a grid of 20 labelled faces
     Show(ShowArguments),
-    /// Print the table of photos, and what was skipped and why
+    /// Print the table of photos or the totals of a CSV of reviews, and what was skipped and why
     Check(CheckArguments),
     /// Write the built-in set as JPEG files with UTKFace names
     Synth(SynthArguments),
@@ -38,8 +39,11 @@ pub struct ShowArguments {
 
 #[derive(Debug, clap::Args)]
 pub struct CheckArguments {
-    /// A folder, zip or tar.gz
+    /// A folder, zip or tar.gz of photos, or a CSV of reviews
     path: PathBuf,
+    /// Of reviews: a CSV with the columns row and split; a seeded 80/20 split if not given
+    #[arg(long)]
+    split: Option<PathBuf>,
     /// One line of JSON a photo, then one with the totals
     #[arg(long)]
     json: bool,
@@ -62,8 +66,8 @@ pub struct SynthArguments {
 
 /// Faces in the grid, and how many of them in a row.
 pub const GRID: [usize; 2] = [20, 5];
-/// Side of the photos in the grid, in pixels.
-const SHOWN_SIDE: usize = 128;
+/// The size of the photos in the grid.
+const SHOWN: PhotoSpec = PhotoSpec { width: 128, height: 128, range: [0.0, 1.0] };
 /// Of the JPEG files that are written, in percent.
 const JPEG_QUALITY: u8 = 95;
 
@@ -77,8 +81,8 @@ pub fn run(command: Command) -> Result<Outcome> {
 
 fn show(arguments: &ShowArguments) -> Result<Outcome> {
     let faces = match &arguments.path {
-        Some(path) => photos::read(path, SHOWN_SIDE, SHOWN_SIDE, Labels::Required)?.photos,
-        None => photos::built_in(SHOWN_SIDE, SHOWN_SIDE, GRID[0], photos::BUILT_IN_SEED),
+        Some(path) => photos::read(path, &SHOWN, Labels::Required)?.photos,
+        None => photos::built_in(&SHOWN, GRID[0], photos::BUILT_IN_SEED),
     };
     let mut chosen: Vec<usize> = (0..faces.len()).collect();
     Generator::new(arguments.seed, 0, 1, Stream::Order).shuffle(&mut chosen);
@@ -97,7 +101,13 @@ fn cell(photos: &Photos, index: usize) -> Cell<'_> {
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
-    let loaded = photos::read(&arguments.path, SHOWN_SIDE, SHOWN_SIDE, Labels::Required)?;
+    if arguments.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        return super::texts::check(&arguments.path, arguments.split.as_deref(), arguments.json);
+    }
+    if arguments.split.is_some() {
+        return Err(Usage("--split is for a CSV of reviews".into()).into());
+    }
+    let loaded = photos::read(&arguments.path, &SHOWN, Labels::Required)?;
     if arguments.json {
         for row in rows(&loaded.photos) {
             print(serde_json::to_string(&row)?)?;

@@ -2,9 +2,8 @@
 
 use super::backend::AdapterArguments;
 use super::progress::bar;
-use super::{Outcome, photos, print};
-use crate::data::faces::Photos;
-use crate::data::split::Split;
+use super::set::{Set, Use};
+use super::{Outcome, print, texts};
 use crate::spec::Target;
 use crate::train::Trainer;
 use crate::train::history::{BranchResult, total_loss};
@@ -16,11 +15,11 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// The run folder
     run: PathBuf,
-    /// A folder, zip or tar.gz with UTKFace names; the run's own photos if not given
+    /// A folder, zip or tar.gz with UTKFace names, or a CSV of reviews; the run's own if not given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A CSV with the columns file and split: its test or validation photos count. Without it, all
-    /// photos of --data do, and the run's own validation photos if there is no --data
+    /// A CSV with the columns file (or id) and split: its test or validation samples count. Without it,
+    /// all of --data do, and the run's own validation samples if there is no --data
     #[arg(long)]
     split: Option<PathBuf>,
     /// Which weights of the run to use
@@ -69,40 +68,37 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(split) = arguments.split {
         spec.data.split = Some(split);
     }
-    let (photos, samples) = if own_or_all {
-        spec.data.split = None;
-        let path = spec.data.path.clone().unwrap_or_default();
-        let (width, height) = (spec.input.width, spec.input.height);
-        let photos = photos::read(&path, width, height, crate::data::faces::Labels::Required)?.photos;
-        let all: Vec<usize> = (0..photos.len()).collect();
-        (photos, all)
-    } else {
-        let (photos, Split { validation, .. }): (Photos, Split) =
-            photos::with_split(&spec, photos::Use::Evaluation)?;
-        (photos, validation)
-    };
+    let purpose = if own_or_all { Use::EvaluationOfAll } else { Use::Evaluation };
+    let (samples, split) = Set::load(&mut spec, purpose, Some(&run))?;
+    let asked = split.validation;
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run)?)?;
     let bar = bar("evaluating", None);
-    let results = trainer.evaluate(&photos, &samples, &mut |done, all| {
+    let results = trainer.evaluate(samples.dataset(), &asked, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
     if arguments.json {
         let mut object = serde_json::Map::new();
-        object.insert("photos".into(), samples.len().into());
+        object.insert(samples.noun().into(), asked.len().into());
         object.insert("loss".into(), total_loss(&results).into());
         for result in &results {
             object.insert(format!("{}_loss", result.target.name()), result.loss.into());
             object.insert(result.target.metric_name().into(), result.metric.into());
         }
+        if let Some(confusion) = samples.confusion(&mut trainer, &asked)? {
+            object.insert("confusion".into(), texts::confusion_json(&confusion));
+        }
         print(serde_json::Value::Object(object))?;
     } else {
-        print(format_args!("photos           {}", samples.len()))?;
+        print(format_args!("{:<16} {}", samples.noun(), asked.len()))?;
         print(format_args!("loss             {:.4}", total_loss(&results)))?;
         for result in &results {
             print(line(result))?;
+        }
+        if let Some(confusion) = samples.confusion(&mut trainer, &asked)? {
+            texts::print_confusion(&confusion)?;
         }
     }
     Ok(Outcome::Done)
@@ -113,5 +109,6 @@ pub fn line(result: &BranchResult) -> String {
     match result.target {
         Target::Age => format!("age MAE          {:.3} years", result.metric),
         Target::Gender => format!("gender accuracy  {:.2} %", 100.0 * result.metric),
+        Target::Class => format!("accuracy         {:.2} %", 100.0 * result.metric),
     }
 }

@@ -14,7 +14,9 @@ mod predict;
 mod profile;
 mod progress;
 mod report;
+mod set;
 mod summary;
+mod texts;
 mod train;
 mod verify;
 

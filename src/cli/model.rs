@@ -5,7 +5,10 @@ use anyhow::{Context, Result};
 use std::path::Path;
 
 /// The models that come with the program.
-const BUILT_IN: [(&str, &str); 1] = [("face", include_str!("../../assets/models/face.toml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("face", include_str!("../../assets/models/face.toml")),
+    ("review", include_str!("../../assets/models/review.toml")),
+];
 
 /// A model by name, or from a TOML file.
 pub fn load(name: &str) -> Result<Spec> {

@@ -3,7 +3,7 @@
 use super::backend::AdapterArguments;
 use super::eval::Weights;
 use super::report::{Answer, draw_predictions};
-use super::{Outcome, message, photos, print};
+use super::{Outcome, message, photos, print, texts};
 use crate::data::faces::{Labels, Photos};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
@@ -14,7 +14,8 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// The run folder
     run: PathBuf,
-    /// Photos, folders, zips or tar.gz files
+    /// Photos, folders, zips or tar.gz files; for a model that reads texts: texts, or files with one a line
+    /// or of CSV
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Which weights of the run to use
@@ -25,19 +26,23 @@ pub struct Arguments {
     picture: Option<PathBuf>,
     #[command(flatten)]
     adapter: AdapterArguments,
-    /// One line of JSON a photo instead of CSV
+    /// One line of JSON a photo or text instead of CSV
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     let (run, spec) = RunFolder::open(&arguments.run)?;
-    let (width, height) = (spec.input.width, spec.input.height);
-    let mut all = Photos::new(width as u32, height as u32);
+    let Some(size) = spec.input.photo() else {
+        let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
+        trainer.load_weights(&arguments.weights.file(&run)?)?;
+        return texts::predict(&run, &spec, trainer, &arguments.paths, arguments.json);
+    };
+    let mut all = Photos::new(size.width as u32, size.height as u32);
     let mut failed = Vec::new();
     for path in &arguments.paths {
         // A path that cannot be read does not stop the others.
-        match photos::read(path, width, height, Labels::Optional) {
+        match photos::read(path, size, Labels::Optional) {
             Ok(loaded) => {
                 let photos = loaded.photos;
                 for index in 0..photos.len() {

@@ -29,6 +29,7 @@ impl Answer {
             match branch.target {
                 Target::Age => answer.age = Some(outputs[photo]),
                 Target::Gender => answer.female = Some(1.0 / (1.0 + (-outputs[photo]).exp())),
+                Target::Class => {}
             }
         }
         answer
@@ -92,6 +93,7 @@ pub fn draw_curves(run: &RunFolder, spec: &Spec, epochs: &[Epoch]) -> Result<(),
         let [loss_label, metric, metric_label] = match branch.target {
             Target::Age => ["squared years", "age MAE", "years"],
             Target::Gender => ["nats", "gender accuracy", "share"],
+            Target::Class => ["nats", "accuracy", "share"],
         };
         let chart = |title: String, y_label: &str, value: fn(&BranchResult) -> f64| {
             let points = |side: fn(&Epoch) -> &[BranchResult]| {
@@ -131,6 +133,7 @@ pub fn write_page(
     for (file, caption) in [
         ("curves.png", "Loss and metric of each branch, epoch by epoch"),
         ("predictions.png", "Validation photos: predicted, and in brackets true"),
+        ("confusion.png", "Validation reviews: how often each class was taken for each"),
     ] {
         if run.plot(file).is_file() {
             images.push((caption.to_string(), format!("plots/{file}")));

@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let parameters = graph.parameter_count();
     print("")?;
     print(format_args!("parameters       {} ({:.1} MB)", grouped(parameters), 4e-6 * parameters as f64))?;
-    print(format_args!("forward          {:.1} MFLOP a photo", graph.flops() as f64 / 1e6))?;
+    print(format_args!("forward          {:.1} MFLOP a sample", graph.flops() as f64 / 1e6))?;
     print(format_args!("training memory  {:.1} MB for a batch of {batch}", memory as f64 / 1e6))?;
     print(format_args!("training step    {} kernels", training.steps.len()))?;
     Ok(Outcome::Done)

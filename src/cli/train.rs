@@ -2,14 +2,13 @@
 
 use super::backend::AdapterArguments;
 use super::progress::bar;
-use super::report::{Answer, draw_curves, draw_predictions, write_page};
-use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, photos, print};
-use crate::data::batches::{answer, order};
-use crate::data::faces::Photos;
+use super::report::{draw_curves, write_page};
+use super::set::{Set, Use};
+use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, print};
 use crate::data::split::Split;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
-use crate::spec::{Spec, Target};
+use crate::spec::{InputSpec, Spec, Target};
 use crate::train::checkpoint::save;
 use crate::train::history::{Epoch, total_loss};
 use crate::train::run::RunFolder;
@@ -21,21 +20,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, or a TOML file
+    /// face, review, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
-    /// A folder, zip or tar.gz of photos with UTKFace names; the built-in set if not given
+    /// A folder, zip or tar.gz of photos with UTKFace names, or a CSV of reviews; the built-in set if not
+    /// given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A CSV with the columns file and split (train, test); a seeded 80/20 split if not given
+    /// A CSV with the columns file (or id, of reviews) and split (train, test); a seeded 80/20 split if not
+    /// given
     #[arg(long)]
     split: Option<PathBuf>,
     #[command(flatten)]
     adapter: AdapterArguments,
-    /// Passes over the training photos
+    /// The column of the reviews' texts, if it is not plain from its name
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
+    /// The column of the reviews' sentiment, if it is not plain from its name
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+    /// Let no, not, nor and words such as don't count in reviews
+    #[arg(long)]
+    keep_negations: bool,
+    /// Passes over the training samples
     #[arg(long, value_parser = at_least_one)]
     epochs: Option<usize>,
-    /// Photos a step
+    /// Samples a step
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
     /// The learning rate
@@ -44,14 +54,14 @@ pub struct Arguments {
     /// Of all randomness
     #[arg(long)]
     seed: Option<u64>,
-    /// Use this many photos only, training and validation together
+    /// Use this many samples only, training and validation together
     #[arg(long, value_parser = at_least_one)]
     limit: Option<usize>,
     /// The run folder; runs/NAME-001 and so on if not given
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out", "text_column", "label_column", "keep_negations"])]
     resume: Option<PathBuf>,
     /// Skip the short check of the kernels before an adapter's first training
     #[arg(long)]
@@ -76,6 +86,17 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.data.path = arguments.data.or(spec.data.path);
     spec.data.split = arguments.split.or(spec.data.split);
     spec.data.limit = arguments.limit.or(spec.data.limit);
+    let for_texts = arguments.text_column.is_some() || arguments.label_column.is_some();
+    match &mut spec.input {
+        InputSpec::Text(text) => text.keep_negations |= arguments.keep_negations,
+        InputSpec::Photo(_) if for_texts || arguments.keep_negations => {
+            let message = "--text-column, --label-column and --keep-negations are for models that read texts";
+            return Err(Usage(message.into()).into());
+        }
+        InputSpec::Photo(_) => {}
+    }
+    spec.data.text_column = arguments.text_column.or(spec.data.text_column);
+    spec.data.label_column = arguments.label_column.or(spec.data.label_column);
     if spec.data.path.is_none() && spec.data.split.is_some() {
         return Err(Usage("--split needs --data: the built-in set has a split of its own".into()).into());
     }
@@ -89,21 +110,22 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     absolute_paths(&mut spec)?;
     crate::graph::Graph::new(&spec, spec.training.batch)?;
 
-    let config = spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
+    spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
 
     let mut backend = arguments.adapter.open()?;
     if !arguments.no_verify {
         first_check::run(&mut *backend)?;
     }
-    let (photos, split) = photos::with_split(&spec, photos::Use::Training)?;
+    let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
-    trainer.start_from_means(&photos, &split)?;
+    trainer.start_from_means(samples.dataset(), &split)?;
     let run = RunFolder::create(&spec.name, arguments.out.as_deref())?;
-    run.write(&run.config(), &config)?;
-    run.write(&run.split(), &split.to_csv(&photos))?;
+    run.write(&run.config(), &spec.to_toml()?)?;
+    run.write(&run.split(), &samples.split_csv(&split))?;
+    samples.save(&run)?;
     let (adapter, json) = (arguments.adapter.adapter, arguments.json);
-    let session = Session { run, spec, photos, split, trainer, epochs: Vec::new(), adapter, json };
+    let session = Session { run, spec, samples, split, trainer, epochs: Vec::new(), adapter, json };
     session.train(0)
 }
 
@@ -119,11 +141,11 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     if !arguments.no_verify {
         first_check::run(&mut *backend)?;
     }
-    // The split of the run is kept, whatever the photos' limit was.
+    // The split of the run is kept, whatever the limit was.
     let mut data = spec.clone();
     data.data.split = Some(run.split());
     data.data.limit = None;
-    let (photos, split) = photos::with_split(&data, photos::Use::Resuming)?;
+    let (samples, split) = Set::load(&mut data, Use::Resuming, Some(&run))?;
     let mut trainer = Trainer::new(backend, &spec)?;
     let first = trainer.load_state(&run.checkpoint())?;
     epochs.truncate(first);
@@ -137,7 +159,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     run.write(&run.config(), &spec.to_toml()?)?;
     log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
     let (adapter, json) = (arguments.adapter.adapter, arguments.json);
-    Session { run, spec, photos, split, trainer, epochs, adapter, json }.train(first)
+    Session { run, spec, samples, split, trainer, epochs, adapter, json }.train(first)
 }
 
 /// The run folder has to mean the same photos from everywhere.
@@ -175,7 +197,7 @@ fn environment(before: Option<&str>, info: &BackendInfo) -> Result<String> {
 struct Session<'a> {
     run: RunFolder,
     spec: Spec,
-    photos: Photos,
+    samples: Set,
     split: Split,
     trainer: Trainer<'a>,
     epochs: Vec<Epoch>,
@@ -215,7 +237,8 @@ impl Session<'_> {
                 progress.set_message(format!("epoch {} {what}", epoch + 1));
                 progress.set_position(done as u64);
             };
-            let stopped = self.trainer.epoch(epoch, &self.photos, &self.split, &stop, &mut show)?;
+            let samples = self.samples.dataset();
+            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show)?;
             progress.finish_and_clear();
             match stopped {
                 Stopped::Done(results) => self.finish_epoch(results)?,
@@ -264,20 +287,10 @@ impl Session<'_> {
         Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
     }
 
-    /// The picture of 20 validation photos, and the last word.
+    /// What the best weights say of the validation samples, and the last word.
     fn finish(&mut self) -> Result<()> {
         self.trainer.load_weights(&self.run.best())?;
-        // In the order of names all would be of one age.
-        let mut samples = order(&self.split.validation, self.spec.training.seed, 0);
-        samples.truncate(super::data::GRID[0]);
-        let outputs = self.trainer.predict(&self.photos, &samples)?;
-        let answers: Vec<(usize, Answer)> = samples
-            .iter()
-            .enumerate()
-            .map(|(photo, &index)| (index, Answer::new(&self.spec, &outputs, photo)))
-            .collect();
-        let title = "Validation photos: predicted, and in brackets true";
-        draw_predictions(&self.run.plot("predictions.png"), title, &self.photos, &answers)?;
+        self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.json)?;
         write_page(&self.run, &self.spec, &self.epochs, &self.facts())?;
         self.compare_with_guessing();
         log::info!("report: {}", self.run.report().display());
@@ -288,26 +301,32 @@ impl Session<'_> {
     fn compare_with_guessing(&self) {
         let Some(last) = self.epochs.last() else { return };
         for result in &last.validation {
-            let labels = |samples: &[usize]| -> Vec<f64> {
-                let labels = samples.iter().filter_map(|&index| self.photos.labels[index]);
-                labels.map(|label| f64::from(answer(label, result.target))).collect()
+            let answers = |samples: &[usize]| -> Vec<f32> {
+                let samples = samples.iter();
+                samples.filter_map(|&index| self.samples.dataset().answer(index, result.target)).collect()
             };
-            let mut known = labels(&self.split.train);
-            let asked = labels(&self.split.validation);
-            known.sort_by(f64::total_cmp);
+            let mut known = answers(&self.split.train);
+            let asked = answers(&self.split.validation);
+            known.sort_by(f32::total_cmp);
             let Some(&median) = known.get(known.len() / 2) else { continue };
-            let off =
-                asked.iter().map(|value| (value - median).abs()).sum::<f64>() / asked.len().max(1) as f64;
+            let count = asked.len().max(1) as f32;
             match result.target {
                 Target::Age => log::info!(
-                    "age: off by {:.2} years on average; always saying {median} would be off by {off:.2}",
-                    result.metric
+                    "age: off by {:.2} years on average; always saying {median} would be off by {:.2}",
+                    result.metric,
+                    asked.iter().map(|age| (age - median).abs()).sum::<f32>() / count
                 ),
-                Target::Gender => log::info!(
-                    "gender: {:.2} % right; always saying the commoner one would be {:.2} %",
-                    100.0 * result.metric,
-                    100.0 * (1.0 - off)
-                ),
+                Target::Gender | Target::Class => {
+                    let times = |class: &[f32]| (class.len(), class.first().copied());
+                    let commonest = known.chunk_by(|a, b| a == b).map(times).max_by_key(|&(count, _)| count);
+                    let right = asked.iter().filter(|&&class| Some(class) == commonest.and_then(|(_, c)| c));
+                    log::info!(
+                        "{}: {:.2} % right; always saying the commonest would be {:.2} %",
+                        result.target.name(),
+                        100.0 * result.metric,
+                        100.0 * right.count() as f32 / count
+                    );
+                }
             }
         }
     }
@@ -318,7 +337,7 @@ impl Session<'_> {
             self.spec.data.path.as_ref().map_or("built-in set".into(), |path| path.display().to_string());
         [
             ("model", self.spec.name.clone()),
-            ("photos", data),
+            ("data", data),
             ("training", self.split.train.len().to_string()),
             ("validation", self.split.validation.len().to_string()),
             ("adapter", format!("{}: {}", info.backend, info.adapter)),

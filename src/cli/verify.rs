@@ -1,7 +1,8 @@
 //! `faceshader verify`
 
 use super::backend::AdapterArguments;
-use super::{Outcome, Usage, model, photos, print};
+use super::set::Set;
+use super::{Outcome, Usage, model, print};
 use crate::data::batches::{Variation, batch};
 use crate::ops::Op;
 use crate::plan::Backend;
@@ -24,7 +25,7 @@ pub struct Arguments {
     /// Instead of the built-in cases, those with recorded answers in this folder of .safetensors files
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
-    /// Instead of single kernels, every step of one training step of this model: face, or a TOML file
+    /// Instead of single kernels, every step of one training step of this model: face, review, or a TOML file
     #[arg(long, conflicts_with_all = ["op", "vectors"])]
     model: Option<String>,
     /// One line of JSON a kernel, case or step
@@ -111,14 +112,14 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     }
 }
 
-/// Proves one whole training step of a model, on a few faces of the built-in set.
+/// Proves one whole training step of a model, on a few samples of the built-in set.
 fn verify_model(backend: Box<dyn Backend>, model: &str, json: bool) -> Result<Outcome> {
     let mut spec = model::load(model)?;
     spec.training.batch = MODEL_BATCH;
-    let photos = photos::built_in(spec.input.width, spec.input.height, MODEL_BATCH, photos::BUILT_IN_SEED);
+    let samples = Set::built_in(&mut spec, MODEL_BATCH)?;
     let chosen: Vec<usize> = (0..MODEL_BATCH).collect();
     let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
-    let batch = batch(&photos, &chosen, MODEL_BATCH, Some(variation));
+    let batch = batch(samples.dataset(), &chosen, MODEL_BATCH, Some(variation));
     let mut trainer = Trainer::new(backend, &spec)?;
     let mut printed = Ok(());
     let mut steps = 0;

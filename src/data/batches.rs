@@ -1,4 +1,4 @@
-//! From photos to what the host writes before every step.
+//! From samples to what the host writes before every step.
 
 use crate::data::faces::Photos;
 use crate::data::label::{FaceLabel, Gender};
@@ -7,38 +7,50 @@ use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATE_FACTOR, BATCH_SEED, BATCH_
 use crate::rng::{Generator, Stream, key};
 use crate::spec::{AugmentSpec, Target};
 
+/// Samples that a model learns from or is asked about, numbered from 0.
+pub trait Dataset {
+    /// What the model sees of `chosen` samples in a batch of `size`: names of the plan's inputs and their
+    /// bytes. Rows after the chosen ones are filled up.
+    fn inputs(&self, chosen: &[usize], size: usize, variation: Option<Variation>) -> Vec<Input>;
+
+    /// What a branch should answer for a sample, where that is known.
+    fn answer(&self, sample: usize, target: Target) -> Option<f32>;
+}
+
+/// The name of one of the plan's inputs, and its bytes.
+pub type Input = (&'static str, Vec<u8>);
+
 /// The inputs of one step. The last batch of an epoch may be shorter; it is filled up, and
 /// `words[BATCH_COUNT]` says how many samples are real.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// (N, height, width, 3) bytes.
-    pub photos: Vec<u8>,
-    /// (N, 6), see [`crate::ops::augment`].
-    pub transform: Vec<i32>,
+    /// What the model sees.
+    pub inputs: Vec<Input>,
     /// (N), the number of each sample in its set.
     pub sample: Vec<u32>,
     /// See [`BATCH_WORDS`].
     pub words: [u32; BATCH_WORDS],
-    /// Labels of the real samples, where they have one.
-    labels: Vec<Option<FaceLabel>>,
+    /// For each of [`Target::ALL`] (N), what a branch should answer.
+    answers: [Vec<f32>; Target::ALL.len()],
 }
 
 impl Batch {
-    /// (N), what a branch should answer; 0 for photos without a label.
-    pub fn targets(&self, target: Target) -> Vec<f32> {
-        self.labels.iter().map(|label| label.map_or(0.0, |label| answer(label, target))).collect()
+    /// (N), what a branch should answer; 0 for samples without a label.
+    pub fn targets(&self, target: Target) -> &[f32] {
+        &self.answers[target as usize]
     }
 }
 
 /// What a branch should answer for a photo with this label.
-pub fn answer(label: FaceLabel, target: Target) -> f32 {
+pub fn answer(label: FaceLabel, target: Target) -> Option<f32> {
     match target {
-        Target::Age => label.age as f32,
-        Target::Gender => f32::from(u8::from(label.gender == Gender::Female)),
+        Target::Age => Some(label.age as f32),
+        Target::Gender => Some(f32::from(u8::from(label.gender == Gender::Female))),
+        Target::Class => None,
     }
 }
 
-/// How the photos of a batch are varied.
+/// How the samples of a batch are varied.
 #[derive(Debug, Clone, Copy)]
 pub struct Variation<'a> {
     /// By how much at most.
@@ -49,33 +61,47 @@ pub struct Variation<'a> {
     pub epoch: u32,
 }
 
-/// Puts `chosen` samples, at most `size`, into a batch of `size`. Without a variation the photos stay
-/// as they are.
-pub fn batch(photos: &Photos, chosen: &[usize], size: usize, variation: Option<Variation>) -> Batch {
-    let photo_bytes = photos.width as usize * photos.height as usize * 3;
-    let mut batch = Batch {
-        photos: vec![0; size * photo_bytes],
-        transform: IDENTITY.repeat(size),
-        sample: vec![0; size],
-        words: [0; BATCH_WORDS],
-        labels: vec![None; size],
-    };
-    batch.words[BATCH_COUNT] = chosen.len().min(size) as u32;
-    batch.words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+/// Puts `chosen` samples, at most `size`, into a batch of `size`. Without a variation they stay as they
+/// are.
+pub fn batch(samples: &dyn Dataset, chosen: &[usize], size: usize, variation: Option<Variation>) -> Batch {
+    let chosen = &chosen[..chosen.len().min(size)];
+    let mut words = [0; BATCH_WORDS];
+    words[BATCH_COUNT] = chosen.len() as u32;
+    words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
     if let Some(Variation { seed, epoch, .. }) = variation {
-        batch.words[BATCH_EPOCH] = epoch;
-        batch.words[BATCH_SEED..BATCH_SEED + 2].copy_from_slice(&key(seed));
+        words[BATCH_EPOCH] = epoch;
+        words[BATCH_SEED..BATCH_SEED + 2].copy_from_slice(&key(seed));
     }
-    for (n, &index) in chosen.iter().take(size).enumerate() {
-        batch.photos[n * photo_bytes..][..photo_bytes].copy_from_slice(photos.photo(index));
-        batch.sample[n] = index as u32;
-        batch.labels[n] = photos.labels[index];
-        if let Some(variation) = variation {
-            let transform = draw_transform(variation, index as u32, photos.width, photos.height);
-            batch.transform[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);
+    let mut sample: Vec<u32> = chosen.iter().map(|&index| index as u32).collect();
+    sample.resize(size, 0);
+    let answers = Target::ALL.map(|target| {
+        let known = |&index: &usize| samples.answer(index, target).unwrap_or(0.0);
+        let mut answers: Vec<f32> = chosen.iter().map(known).collect();
+        answers.resize(size, 0.0);
+        answers
+    });
+    Batch { inputs: samples.inputs(chosen, size, variation), sample, words, answers }
+}
+
+impl Dataset for Photos {
+    /// `photos`: (N, height, width, 3) bytes; `transform`: (N, 6), see [`crate::ops::augment`].
+    fn inputs(&self, chosen: &[usize], size: usize, variation: Option<Variation>) -> Vec<Input> {
+        let photo_bytes = self.width as usize * self.height as usize * 3;
+        let mut photos = vec![0; size * photo_bytes];
+        let mut transforms = IDENTITY.repeat(size);
+        for (n, &index) in chosen.iter().enumerate() {
+            photos[n * photo_bytes..][..photo_bytes].copy_from_slice(self.photo(index));
+            if let Some(variation) = variation {
+                let transform = draw_transform(variation, index as u32, self.width, self.height);
+                transforms[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);
+            }
         }
+        vec![("photos", photos), ("transform", bytemuck::cast_slice(&transforms).to_vec())]
     }
-    batch
+
+    fn answer(&self, sample: usize, target: Target) -> Option<f32> {
+        self.labels[sample].and_then(|label| answer(label, target))
+    }
 }
 
 /// The order of an epoch's samples.
@@ -121,6 +147,12 @@ mod tests {
 
     const AUGMENT: AugmentSpec = AugmentSpec { rotation_degrees: 20.0, zoom: 0.2, flip_probability: 0.5 };
 
+    fn transform(batch: &Batch) -> Vec<i32> {
+        let (name, bytes) = &batch.inputs[1];
+        assert_eq!(*name, "transform");
+        bytemuck::pod_collect_to_vec(bytes)
+    }
+
     #[test]
     fn a_short_batch_is_filled_up_and_says_so() {
         let batch = batch(&photos(), &[3, 1], 3, None);
@@ -128,9 +160,9 @@ mod tests {
         assert_eq!(batch.sample, [3, 1, 0]);
         assert_eq!(batch.targets(Target::Age), [30.0, 10.0, 0.0]);
         assert_eq!(batch.targets(Target::Gender), [1.0, 1.0, 0.0]);
-        assert_eq!(batch.photos[..24], [3; 24]);
-        assert_eq!(batch.photos[48..], [0; 24]);
-        assert_eq!(batch.transform[..6], IDENTITY);
+        let (name, photos) = &batch.inputs[0];
+        assert_eq!((*name, &photos[..24], &photos[48..]), ("photos", &[3; 24][..], &[0; 24][..]));
+        assert_eq!(transform(&batch)[..6], IDENTITY);
     }
 
     #[test]
@@ -139,9 +171,10 @@ mod tests {
         let first = batch(&photos(), &[3, 1], 2, variation(0));
         let other = batch(&photos(), &[1, 3], 2, variation(0));
         let later = batch(&photos(), &[3, 1], 2, variation(1));
-        assert_eq!(first.transform[..6], other.transform[6..]);
-        assert_ne!(first.transform[..6], first.transform[6..]);
-        assert_ne!(first.transform, later.transform);
+        let [first, other, later] = [first, other, later].map(|batch| transform(&batch));
+        assert_eq!(first[..6], other[6..]);
+        assert_ne!(first[..6], first[6..]);
+        assert_ne!(first, later);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! A row of a table for every number.
 //!
-//! Input (N, L) of whole numbers below `vocabulary`, weight (vocabulary, width), output (N, L, width).
-//! A number beyond the table counts as the last one.
+//! Input (N, L) of whole numbers below `vocabulary`, weight (vocabulary, width), output (N, L, width) or,
+//! with `channels_first`, (N, width, L), which is what convolutions read. A number beyond the table counts
+//! as the last one.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
+use super::{
+    Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, WINDOW_BYTES, WORKGROUP,
+};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -14,15 +17,38 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
-    /// Rows of the table.
+    /// Rows of the table; that of the model's input if not given.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub vocabulary: usize,
     /// Columns of the table.
     pub width: usize,
+    /// Whether the columns come before the positions in the output.
+    #[serde(default)]
+    pub channels_first: bool,
+}
+
+/// Positions that a uniform window shows.
+const WINDOW: usize = WINDOW_BYTES / 4;
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Embedding {
     fn row(&self, number: u32) -> usize {
         (number as usize).min(self.vocabulary - 1)
+    }
+
+    /// Calls `visit` with the row of every position and where its columns lie in the output: the first
+    /// of them, and how far apart they are.
+    fn each_position(&self, input: &[u32], length: usize, mut visit: impl FnMut(usize, usize, usize)) {
+        for (position, &number) in input.iter().enumerate() {
+            let (first, step) = match self.channels_first {
+                false => (position * self.width, 1),
+                true => (position / length * length * self.width + position % length, length),
+            };
+            visit(self.row(number), first, step);
+        }
     }
 }
 
@@ -31,14 +57,16 @@ impl Operator for Embedding {
     const FORWARD: &'static [Kernel] =
         &[Kernel::new("forward", &["input", "weight"], &["output"]).per_sample()];
     const BACKWARD: &'static [Kernel] =
-        &[Kernel::new("backward_weight", &["input", "d_output"], &["d_weight"])];
+        &[Kernel::new("backward_weight", &["input", "d_output"], &["d_weight"])
+            .scratch(&["rows", "first", "last", "order"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         if self.vocabulary == 0 || self.width == 0 {
             return Err("vocabulary and width must be at least 1".into());
         }
-        match inputs.first().map(|input| input.0.as_slice()) {
-            Some(&[batch, length]) => Ok([batch, length, self.width].into()),
+        match (inputs.first().map(|input| input.0.as_slice()), self.channels_first) {
+            (Some(&[batch, length]), true) => Ok([batch, self.width, length].into()),
+            (Some(axes @ ([_] | [_, _])), false) => Ok(Shape([axes, &[self.width]].concat())),
             _ => Err("it needs a row of whole numbers a sample".into()),
         }
     }
@@ -49,25 +77,36 @@ impl Operator for Embedding {
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
-        (name == "input").then(|| inputs.first().cloned().map(|shape| ArgumentSpec::batched(shape).words()))?
+        let input = inputs.first()?;
+        let words = |count: usize| Some(ArgumentSpec::shared([count].into()).words());
+        match name {
+            "input" => Some(ArgumentSpec::batched(input.clone()).words()),
+            "rows" => words(input.len().next_multiple_of(WINDOW)),
+            "first" | "last" => words(self.vocabulary),
+            "order" => words(input.len()),
+            _ => None,
+        }
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         match (kernel, args) {
             ("forward", [input, weight, output]) => {
-                let rows = output.real_mut().chunks_exact_mut(self.width);
-                for (row, &number) in rows.zip(input.words()) {
-                    row.copy_from_slice(&weight.real()[self.row(number) * self.width..][..self.width]);
-                }
+                let [_, length] = input.rows();
+                let (weight, output) = (weight.real(), output.real_mut());
+                self.each_position(input.words(), length, |row, first, step| {
+                    for (column, &value) in weight[row * self.width..][..self.width].iter().enumerate() {
+                        output[first + column * step] = value;
+                    }
+                });
             }
             ("backward_weight", [input, d_output, d_weight]) => {
-                let d_weight = d_weight.real_mut();
+                let [_, length] = input.rows();
+                let (d_output, d_weight) = (d_output.real(), d_weight.real_mut());
                 let mut sums: Vec<N::Sum> = d_weight.iter().map(|_| N::Sum::default()).collect();
-                let rows = d_output.real().chunks_exact(self.width);
-                for (row, &number) in rows.zip(input.words()) {
-                    let sums = &mut sums[self.row(number) * self.width..][..self.width];
-                    sums.iter_mut().zip(row).for_each(|(sum, &d)| sum.add(d));
-                }
+                self.each_position(input.words(), length, |row, first, step| {
+                    let sums = &mut sums[row * self.width..][..self.width];
+                    sums.iter_mut().enumerate().for_each(|(w, sum)| sum.add(d_output[first + w * step]));
+                });
                 for (d_weight, sum) in d_weight.iter_mut().zip(sums) {
                     *d_weight = sum.total();
                 }
@@ -77,25 +116,47 @@ impl Operator for Embedding {
     }
 
     fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        let positions = shape("input").len();
-        let constants = [
-            ("POSITIONS", positions as f64),
-            ("VOCABULARY", self.vocabulary as f64),
-            ("WIDTH", self.width as f64),
-        ];
-        let invocations = if kernel == "forward" { positions } else { self.vocabulary } * self.width;
-        vec![Dispatch::line(kernel, invocations, &constants)]
+        let input = shape("input");
+        let positions = input.len();
+        let line = |entry_point: &str, invocations: usize, first_position: usize| {
+            let seen = WINDOW.min(positions - first_position);
+            let constants = [
+                ("POSITIONS", positions as f64),
+                ("LENGTH", (positions / input.batch().max(1)) as f64),
+                ("VOCABULARY", self.vocabulary as f64),
+                ("WIDTH", self.width as f64),
+                ("CHANNELS_FIRST", f64::from(u8::from(self.channels_first))),
+                ("FIRST_POSITION", first_position as f64),
+                ("VECTORS", seen.div_ceil(4) as f64),
+            ];
+            Dispatch::line(entry_point, invocations, &constants)
+        };
+        if kernel == "forward" {
+            return vec![line(kernel, positions * self.width, 0)];
+        }
+        let mut dispatches = vec![line("copy_rows", positions.next_multiple_of(WINDOW), 0)];
+        for entry_point in ["count", "list"] {
+            for first in (0..positions).step_by(WINDOW) {
+                dispatches.push(line(entry_point, self.vocabulary, first).seen_from("rows", first * 4));
+            }
+        }
+        dispatches.push(line(kernel, self.vocabulary * self.width, 0));
+        dispatches
     }
 
     fn cases() -> Vec<Case<Self>> {
-        let case = |vocabulary, width, input: [usize; 2]| {
-            Case::new(Embedding { vocabulary, width }, [input.into()])
+        let case = |vocabulary, width, channels_first, input: &[usize]| {
+            let op = Embedding { vocabulary, width, channels_first };
+            Case::new(op, [Shape(input.to_vec())])
         };
         vec![
-            case(1, 1, [1, 1]),
-            case(5, 3, [2, 7]),
-            case(11, WORKGROUP + 1, [3, 5]),
-            case(2 * WORKGROUP + 1, 7, [4, 33]),
+            case(1, 1, false, &[1, 1]),
+            case(5, 3, false, &[2, 7]),
+            case(6, 2, false, &[9]),
+            case(11, WORKGROUP + 1, true, &[3, 5]),
+            case(2 * WORKGROUP + 1, 7, true, &[4, 33]),
+            // More positions than one window shows.
+            case(3, 1, true, &[5, WINDOW / 4 + 3]),
         ]
     }
 

@@ -18,6 +18,9 @@ pub enum Metric {
     AbsoluteError,
     /// 1 where the logit and the target choose the same class, else 0; its mean is the accuracy.
     BinaryAccuracy,
+    /// 1 where the largest of a sample's logits, the first of equals, is that of the class whose number
+    /// is the target, else 0; its mean is the accuracy.
+    ClassAccuracy,
 }
 
 /// Adds a batch to the running sums.
@@ -41,6 +44,9 @@ impl Operator for Metrics {
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         match name {
+            "targets" if self.metric == Metric::ClassAccuracy => {
+                Some(ArgumentSpec::batched([inputs.first()?.batch()].into()).words())
+            }
             "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
             "loss" => Some(ArgumentSpec::shared([1].into())),
             "sums" => Some(ArgumentSpec::shared([SUMS].into())),
@@ -54,11 +60,18 @@ impl Operator for Metrics {
         let count = (batch.words()[BATCH_COUNT] as usize).min(samples);
         let mut metric = N::Sum::default();
         for n in 0..count {
-            let (x, t) = (input.real()[n * features], target.real()[n * features]);
+            let logits = &input.real()[n * features..][..features];
+            let truth = || target.real()[n * features];
             metric.add(match self.metric {
-                Metric::AbsoluteError => (x - t).abs(),
+                Metric::AbsoluteError => (logits[0] - truth()).abs(),
+                Metric::ClassAccuracy => {
+                    let best = (0..features).reduce(|best, class| {
+                        if logits[class].value() > logits[best].value() { class } else { best }
+                    });
+                    N::exact(f32::from(best == Some(target.words()[n] as usize)))
+                }
                 Metric::BinaryAccuracy => {
-                    N::exact(f32::from((x.value() > 0.0) == (t.value() > 0.5)))
+                    N::exact(f32::from((logits[0].value() > 0.0) == (truth().value() > 0.5)))
                 }
             });
         }
@@ -75,14 +88,14 @@ impl Operator for Metrics {
         let constants = [
             ("SAMPLES", samples as f64),
             ("FEATURES", (input.len() / samples.max(1)) as f64),
-            ("IS_ACCURACY", f64::from(u8::from(self.metric == Metric::BinaryAccuracy))),
+            ("METRIC", self.metric as u8 as f64),
         ];
         vec![Dispatch::line(kernel, 1, &constants)]
     }
 
     fn cases() -> Vec<Case<Self>> {
         let mut cases = Vec::new();
-        for metric in [Metric::AbsoluteError, Metric::BinaryAccuracy] {
+        for metric in [Metric::AbsoluteError, Metric::BinaryAccuracy, Metric::ClassAccuracy] {
             for shape in [[1, 1], [7, 1], [20, 3], [WORKGROUP + 1, 2]] {
                 cases.push(Case::new(Metrics { metric }, [shape.into()]));
             }
@@ -92,6 +105,9 @@ impl Operator for Metrics {
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
         match name {
+            "targets" if self.metric == Metric::ClassAccuracy => {
+                Some(CaseData::Words((0..elements).map(|_| generator.below(2)).collect()))
+            }
             "targets" => {
                 Some(CaseData::Real((0..elements).map(|_| generator.below(2) as f32).collect()))
             }

@@ -401,6 +401,7 @@ macro_rules! operators {
 // The table of operators: `shaders/MODULE.wgsl`, `src/ops/MODULE.rs`, and where it may stand.
 operators! {
     augment::Augment, Internal;
+    tokens::Tokens, Internal;
     conv2d::Conv2d, Layer;
     max_pool2d::MaxPool2d, Layer;
     avg_pool2d::AvgPool2d, Layer;

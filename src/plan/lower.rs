@@ -88,7 +88,12 @@ impl Lowering {
             for kernel in kernels {
                 self.step(&mut place, kernel);
             }
-            self.outputs.push(place.known["output"]);
+            let output = match place.known.get("output") {
+                Some(&output) => output,
+                // What the host writes and no kernel changes.
+                None => self.argument(&place, &node.name),
+            };
+            self.outputs.push(output);
         }
     }
 
@@ -115,7 +120,7 @@ impl Lowering {
         for kernel in branch.loss.forward() {
             self.step(&mut place, kernel);
         }
-        let metrics = Op::Metrics(Metrics { metric: branch.target.metric() });
+        let metrics = Op::Metrics(Metrics { metric: branch.target.metric(&branch.loss) });
         let known = place.known.clone();
         let layer = branch.name.clone();
         let mut measured = Place { layer, op: &metrics, inputs, known, kind: Kind::Persistent };
@@ -210,15 +215,12 @@ impl Lowering {
     fn step(&mut self, place: &mut Place, kernel: &Kernel) {
         let mut arguments = Vec::new();
         for name in kernel.arguments().chain(kernel.scratch.iter().copied()) {
-            let Some(spec) = place.op.argument(name, &place.inputs) else {
-                unreachable!("{} does not tell the shape of {name:?}", place.op.name())
-            };
             let buffer = match place.known.get(name) {
                 Some(&buffer) => buffer,
-                None => self.buffer(place, name, &spec),
+                None => self.argument(place, name),
             };
             place.known.insert(name.into(), buffer);
-            arguments.push(Argument { name: name.into(), buffer, shape: spec.shape });
+            arguments.push(Argument { name: name.into(), buffer, shape: spec_of(place, name).shape });
         }
         self.steps.push(Step {
             layer: place.layer.clone(),
@@ -229,11 +231,11 @@ impl Lowering {
     }
 
     /// The buffer that an argument means, made where it does not exist yet.
-    fn buffer(&mut self, place: &Place, name: &str, spec: &ArgumentSpec) -> BufferId {
+    fn argument(&mut self, place: &Place, name: &str) -> BufferId {
         let own = || format!("{}.{name}", place.layer);
         let is_parameter = place.op.parameters(&place.inputs).iter().any(|parameter| parameter.name == name);
         let (full_name, kind) = match name {
-            "photos" | "transform" | "sample" | "batch" => (name.to_string(), Kind::Input),
+            "photos" | "transform" | "tokens" | "sample" | "batch" => (name.to_string(), Kind::Input),
             "targets" => (own(), Kind::Input),
             _ if is_parameter => (own(), Kind::Persistent),
             _ => match name.strip_prefix("d_") {
@@ -241,7 +243,7 @@ impl Lowering {
                 None => (own(), place.kind),
             },
         };
-        let ArgumentSpec { shape, dtype, batched } = spec.clone();
+        let ArgumentSpec { shape, dtype, batched } = spec_of(place, name);
         if let Some(found) = self.find(&full_name) {
             let buffer = &self.buffers[found];
             let same = buffer.shape.len() == shape.len() && buffer.dtype == dtype;
@@ -254,6 +256,13 @@ impl Lowering {
 
     fn find(&self, name: &str) -> Option<BufferId> {
         self.buffers.iter().position(|buffer| buffer.name == name)
+    }
+}
+
+fn spec_of(place: &Place, name: &str) -> ArgumentSpec {
+    match place.op.argument(name, &place.inputs) {
+        Some(spec) => spec,
+        None => unreachable!("{} does not tell the shape of {name:?}", place.op.name()),
     }
 }
 

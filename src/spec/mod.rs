@@ -28,30 +28,38 @@ pub enum Target {
     Age,
     /// The logit of being female.
     Gender,
+    /// The class of a text: the logit of the second of two, or a logit for each of several.
+    Class,
 }
 
 impl Target {
-    /// What the branch is measured by, besides its loss.
-    pub fn metric(self) -> Metric {
-        match self {
-            Target::Age => Metric::AbsoluteError,
-            Target::Gender => Metric::BinaryAccuracy,
+    /// All targets.
+    pub const ALL: [Target; 3] = [Target::Age, Target::Gender, Target::Class];
+
+    /// What a branch is measured by, besides its loss.
+    pub fn metric(self, loss: &Op) -> Metric {
+        match (self, loss) {
+            (Target::Age, _) => Metric::AbsoluteError,
+            (_, Op::SoftmaxCrossEntropy(_)) => Metric::ClassAccuracy,
+            (Target::Gender | Target::Class, _) => Metric::BinaryAccuracy,
         }
     }
 
-    /// The metric's name in results: `age_mae`, `gender_accuracy`.
+    /// The metric's name in results: `age_mae`, `gender_accuracy`, `accuracy`.
     pub fn metric_name(self) -> &'static str {
         match self {
             Target::Age => "age_mae",
             Target::Gender => "gender_accuracy",
+            Target::Class => "accuracy",
         }
     }
 
-    /// The target's name: `age`, `gender`.
+    /// The target's name: `age`, `gender`, `class`.
     pub fn name(self) -> &'static str {
         match self {
             Target::Age => "age",
             Target::Gender => "gender",
+            Target::Class => "class",
         }
     }
 
@@ -60,14 +68,60 @@ impl Target {
         match self {
             Target::Age => &["mse"],
             Target::Gender => &["bce_with_logits"],
+            Target::Class => &["bce_with_logits", "softmax_cross_entropy"],
         }
     }
+
+    /// Whether this can be told of such an input.
+    fn is_of(self, input: &InputSpec) -> bool {
+        (self == Target::Class) == matches!(input, InputSpec::Text(_))
+    }
+}
+
+/// What the model sees.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum InputSpec {
+    /// Photos of faces.
+    Photo(PhotoSpec),
+    /// Texts, such as reviews.
+    Text(TextSpec),
+}
+
+impl InputSpec {
+    /// What it says of photos, if the model sees photos.
+    pub fn photo(&self) -> Option<&PhotoSpec> {
+        match self {
+            InputSpec::Photo(photo) => Some(photo),
+            InputSpec::Text(_) => None,
+        }
+    }
+}
+
+/// The texts that the model sees, as the numbers of their words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextSpec {
+    /// Words that count: longer texts are cut, shorter ones filled up with 0.
+    pub length: usize,
+    /// Numbers that a word may have, with 0 for none. A training counts the words of its own texts.
+    pub vocabulary: usize,
+    /// How often a word occurs in the training texts, at least, to have a number.
+    #[serde(default = "usual_min_count")]
+    pub min_count: usize,
+    /// Whether no, not, nor and words such as don't count, although they are stop words.
+    #[serde(default)]
+    pub keep_negations: bool,
+}
+
+fn usual_min_count() -> usize {
+    5
 }
 
 /// The photos that the model sees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct InputSpec {
+pub struct PhotoSpec {
     /// Width in pixels.
     pub width: usize,
     /// Height in pixels.
@@ -106,19 +160,25 @@ pub struct TrainingSpec {
     pub seed: u64,
 }
 
-/// Where the photos come from. Without a path: the built-in set.
+/// Where the samples come from. Without a path: the built-in set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSpec {
-    /// A folder, zip or tar.gz.
+    /// A folder, zip or tar.gz of photos, or a CSV of texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// A CSV with the columns file and split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PathBuf>,
-    /// Use this many photos only.
+    /// Use this many samples only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// The column of the texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_column: Option<String>,
+    /// The column of the texts' classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
 }
 
 /// A layer as written.
@@ -173,7 +233,7 @@ pub struct Spec {
     pub optimizer_line: usize,
     /// How long to train.
     pub training: TrainingSpec,
-    /// Where the photos come from.
+    /// Where the samples come from.
     pub data: DataSpec,
     /// The layers that all branches share.
     #[serde(rename = "layer", skip_serializing_if = "Vec::is_empty")]

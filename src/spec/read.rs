@@ -2,7 +2,8 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, DataSpec, InputSpec, Layer, Spec, SpecError, Target, TrainingSpec, is_plain,
+    AugmentSpec, Branch, DataSpec, InputSpec, Layer, PhotoSpec, Spec, SpecError, Target, TextSpec,
+    TrainingSpec, is_plain,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 /// Names that the plan gives to buffers of its own.
-const RESERVED: [&str; 2] = ["photo", "optimizer"];
+const RESERVED: [&str; 3] = ["photo", "tokens", "optimizer"];
 
 /// The lines of the tables that are checked as a whole.
 struct Lines {
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
             Lines { input: line_of("input"), augment: line_of("augment"), training: line_of("training") };
         let optimizer_line = line_of("optimizer");
         let name: String = self.required(&mut root, "name")?;
-        let input: InputSpec = self.required(&mut root, "input")?;
+        let input = self.input(&mut root)?;
         let augment: AugmentSpec = self.optional(&mut root, "augment")?.unwrap_or_default();
         let optimizer = self.operator(&mut root, "optimizer", Role::Optimizer)?;
         let training: TrainingSpec = self.required(&mut root, "training")?;
@@ -105,6 +106,13 @@ impl<'a> Reader<'a> {
                 let message = format!("the branch's name {name:?} may only hold letters, digits and _");
                 return refuse(branch.line, message);
             }
+            if !branch.target.is_of(&spec.input) {
+                let (target, sees) = match &spec.input {
+                    InputSpec::Photo(_) => (branch.target.name(), "photos tell age and gender"),
+                    InputSpec::Text(_) => (branch.target.name(), "texts tell their class"),
+                };
+                return refuse(branch.line, format!("branch {name:?} cannot learn {target}: {sees}"));
+            }
             let weight = branch.loss.loss_weight();
             if !((weight as f32).is_normal() && weight > 0.0) {
                 let message =
@@ -112,20 +120,7 @@ impl<'a> Reader<'a> {
                 return refuse(branch.line, message);
             }
         }
-        for (name, extent) in [("width", spec.input.width), ("height", spec.input.height)] {
-            if !(1..=4096).contains(&extent) {
-                return refuse(
-                    lines.input,
-                    format!("the input's {name} is {extent}; it must be from 1 to 4096"),
-                );
-            }
-        }
-        let [low, high] = spec.input.range;
-        if !((low as f32).is_finite() && (high as f32).is_finite() && low < high) {
-            let message =
-                format!("the input's range [{low}, {high}] must run from a lower to a higher number");
-            return refuse(lines.input, message);
-        }
+        check_input(&spec.input).or_else(|message| refuse(lines.input, message))?;
         let a = &spec.augment;
         if !(0.0..=180.0).contains(&a.rotation_degrees) {
             let message = format!("rotation_degrees is {}; it must be from 0 to 180", a.rotation_degrees);
@@ -148,6 +143,18 @@ impl<'a> Reader<'a> {
             return refuse(lines.training, "there are 0 epochs; it must be at least 1".into());
         }
         Ok(())
+    }
+
+    /// Texts have a length; photos have not.
+    fn input(&self, root: &mut Table<'a>) -> Result<InputSpec, SpecError> {
+        let is_text = match root.items.get("input").map(|value| value.get_ref()) {
+            Some(DeValue::Table(table)) => table.contains_key("length"),
+            _ => false,
+        };
+        Ok(match is_text {
+            true => InputSpec::Text(self.required::<TextSpec>(root, "input")?),
+            false => InputSpec::Photo(self.required::<PhotoSpec>(root, "input")?),
+        })
     }
 
     fn branch(&self, mut table: Table<'a>) -> Result<Branch, SpecError> {
@@ -260,6 +267,30 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+fn check_input(input: &InputSpec) -> Result<(), String> {
+    let within = |name: &str, number: usize, low: usize, high: usize| match (low..=high).contains(&number) {
+        true => Ok(()),
+        false => Err(format!("the input's {name} is {number}; it must be from {low} to {high}")),
+    };
+    match input {
+        InputSpec::Photo(PhotoSpec { width, height, range: [low, high] }) => {
+            within("width", *width, 1, 4096)?;
+            within("height", *height, 1, 4096)?;
+            if !((*low as f32).is_finite() && (*high as f32).is_finite() && low < high) {
+                return Err(format!(
+                    "the input's range [{low}, {high}] must run from a lower to a higher number"
+                ));
+            }
+        }
+        InputSpec::Text(TextSpec { length, vocabulary, min_count, .. }) => {
+            within("length", *length, 1, 1 << 16)?;
+            within("vocabulary", *vocabulary, 2, 1 << 24)?;
+            within("min_count", *min_count, 1, 1 << 16)?;
+        }
+    }
+    Ok(())
 }
 
 /// The names of layers, one or several.

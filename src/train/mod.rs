@@ -1,6 +1,7 @@
 //! Training: the loop, its results, and what it leaves behind.
 
 pub mod checkpoint;
+pub mod confusion;
 pub mod history;
 pub mod run;
 mod trainer;

@@ -125,6 +125,11 @@ impl RunFolder {
         self.path.join("weights/best.safetensors")
     }
 
+    /// How a model that reads texts numbers their words.
+    pub fn vocabulary(&self) -> PathBuf {
+        self.path.join("vocabulary.json")
+    }
+
     /// A picture.
     pub fn plot(&self, name: &str) -> PathBuf {
         self.path.join("plots").join(name)

@@ -2,12 +2,11 @@
 
 use super::checkpoint::{Tensor, load, save};
 use super::history::{BranchResult, Epoch};
-use crate::data::batches::{Batch, Variation, answer, batch, order};
-use crate::data::faces::Photos;
+use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::ops::Role;
+use crate::ops::{Metric, Role};
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
 use crate::rng::{Generator, Stream};
 use crate::shape::DType;
@@ -133,24 +132,30 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Lets each branch begin with the best answer that does not look at the photo: the bias of its
-    /// last layer becomes the mean age of the training photos, or the logit of the share of women.
+    /// Lets each branch begin with the best answer that does not look at the sample: the bias of its
+    /// last layer becomes the mean age of the training photos, or the logit of the share of women or of
+    /// the second of two classes. Several classes begin as equals.
     ///
     /// Without it, the first epochs push all weights of the last layer up to reach the mean age, and
     /// then every hidden unit that dropout disturbs shifts the answer the same way: predictions, made
     /// without dropout, come out years too low.
-    pub fn start_from_means(&mut self, photos: &Photos, split: &Split) -> Result<(), TrainError> {
+    pub fn start_from_means(&mut self, samples: &dyn Dataset, split: &Split) -> Result<(), TrainError> {
         let graph = Graph::new(&self.spec, 1)?;
         for branch in &graph.branches {
             let name = format!("{}.bias", graph.nodes[branch.node].name);
             let Some(buffer) = self.training.plan.buffer(&name) else { continue };
-            let labels = split.train.iter().filter_map(|&index| photos.labels[index]);
-            let answers: Vec<f64> = labels.map(|label| f64::from(answer(label, branch.target))).collect();
+            if self.training.plan.buffers[buffer].shape.len() > 1 {
+                continue;
+            }
+            let answers = split.train.iter().filter_map(|&index| samples.answer(index, branch.target));
+            let answers: Vec<f64> = answers.map(f64::from).collect();
             let mean = answers.iter().sum::<f64>() / answers.len().max(1) as f64;
             let bias = match branch.target {
                 Target::Age => mean,
-                // Kept off certainty, for a set of one gender.
-                Target::Gender => (mean.clamp(0.01, 0.99) / (1.0 - mean.clamp(0.01, 0.99))).ln(),
+                // Kept off certainty, for a set of one gender or class.
+                Target::Gender | Target::Class => {
+                    (mean.clamp(0.01, 0.99) / (1.0 - mean.clamp(0.01, 0.99))).ln()
+                }
             };
             self.backend.write(self.training.id, buffer, &(bias as f32).to_le_bytes())?;
         }
@@ -171,7 +176,7 @@ impl<'a> Trainer<'a> {
     pub fn epoch(
         &mut self,
         epoch: usize,
-        photos: &Photos,
+        samples: &dyn Dataset,
         split: &Split,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(Progress),
@@ -187,14 +192,14 @@ impl<'a> Trainer<'a> {
             self.reset_sums()?;
         }
         for (step, chosen) in order.chunks(size).enumerate().skip(first) {
-            self.train_step(&batch(photos, chosen, size, Some(variation)))?;
+            self.train_step(&batch(samples, chosen, size, Some(variation)))?;
             progress(Progress::Training(step + 1, steps));
             if stop.load(Ordering::Relaxed) {
                 return Ok(Stopped::Interrupted(step + 1));
             }
         }
         let train = self.read_sums()?;
-        let validation = self.evaluate(photos, &split.validation, &mut |done, all| {
+        let validation = self.evaluate(samples, &split.validation, &mut |done, all| {
             progress(Progress::Validation(done, all));
         })?;
         let finite =
@@ -222,18 +227,18 @@ impl<'a> Trainer<'a> {
         verify_run(&mut *self.backend, &self.training.plan, self.training.id, done)
     }
 
-    /// Losses and metrics of labelled photos.
+    /// Losses and metrics of labelled samples.
     pub fn evaluate(
         &mut self,
-        photos: &Photos,
-        samples: &[usize],
+        samples: &dyn Dataset,
+        asked: &[usize],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<BranchResult>, TrainError> {
         self.reset_sums()?;
         let size = self.evaluation.plan.batch;
-        let batches = samples.len().div_ceil(size);
-        for (index, chosen) in samples.chunks(size).enumerate() {
-            let batch = batch(photos, chosen, size, None);
+        let batches = asked.len().div_ceil(size);
+        for (index, chosen) in asked.chunks(size).enumerate() {
+            let batch = batch(samples, chosen, size, None);
             write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch)?;
             self.backend.run(self.evaluation.id)?;
             progress(index + 1, batches);
@@ -241,21 +246,22 @@ impl<'a> Trainer<'a> {
         self.read_sums()
     }
 
-    /// What each branch answers for each photo: (branch, photo).
-    pub fn predict(&mut self, photos: &Photos, samples: &[usize]) -> Result<Vec<Vec<f32>>, TrainError> {
+    /// What each branch answers for each sample that is asked about: (branch, sample), with as many
+    /// values a sample as the branch ends with.
+    pub fn predict(&mut self, samples: &dyn Dataset, asked: &[usize]) -> Result<Vec<Vec<f32>>, TrainError> {
         let size = self.evaluation.plan.batch;
         let outputs: Vec<BufferId> = (self.spec.branches.iter())
             .filter_map(|branch| output_of(&self.evaluation.plan, &branch.name))
             .collect();
-        let mut answers = vec![Vec::with_capacity(samples.len()); outputs.len()];
-        for chosen in samples.chunks(size) {
-            let batch = batch(photos, chosen, size, None);
+        let mut answers = vec![Vec::with_capacity(asked.len()); outputs.len()];
+        for chosen in asked.chunks(size) {
+            let batch = batch(samples, chosen, size, None);
             write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch)?;
             self.backend.run(self.evaluation.id)?;
             for (answers, &output) in answers.iter_mut().zip(&outputs) {
                 let bytes = self.backend.read(self.evaluation.id, output)?;
                 let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
-                answers.extend_from_slice(&values[..chosen.len()]);
+                answers.extend_from_slice(&values[..chosen.len() * (values.len() / size)]);
             }
         }
         Ok(answers)
@@ -400,13 +406,20 @@ fn write_batch(
         // A plan without dropout, say, does not ask for the samples' numbers.
         None => Ok(()),
     };
-    write("photos", &batch.photos)?;
-    write("transform", bytemuck::cast_slice(&batch.transform))?;
+    for (name, bytes) in &batch.inputs {
+        write(name, bytes)?;
+    }
     write("sample", bytemuck::cast_slice(&batch.sample))?;
     write("batch", bytemuck::cast_slice(&batch.words))?;
     for branch in &spec.branches {
         let targets = batch.targets(branch.target);
-        write(&format!("{}.targets", branch.name), bytemuck::cast_slice(&targets))?;
+        let name = format!("{}.targets", branch.name);
+        if branch.target.metric(&branch.loss) == Metric::ClassAccuracy {
+            let classes: Vec<u32> = targets.iter().map(|&class| class as u32).collect();
+            write(&name, bytemuck::cast_slice(&classes))?;
+        } else {
+            write(&name, bytemuck::cast_slice(targets))?;
+        }
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ fn a_wrong_layer_is_named_with_its_line() {
     let text = changed("op = \"relu\"", "op = \"gelu\"");
     with_model(&text, &["relu1", "gelu", "there are"]);
     let text = changed("op = \"dense\"\nout_features = 9", "op = \"embedding\"\nvocabulary = 9\nwidth = 2");
-    with_model(&text, &["age.dense1", "whole numbers"]);
+    with_model(&text, &["age.dense1", "the numbers of words"]);
     let text = changed("rate = 0.25", "rate = 1.0");
     with_model(&text, &["dropout", "rate is 1"]);
     let text = changed("input = [\"conv2\", \"pool1\"]", "input = [\"conv2\", \"pool9\"]");

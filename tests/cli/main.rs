@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod common;
+mod reviews;
 mod run_folder;
 mod tables;

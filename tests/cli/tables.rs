@@ -7,7 +7,7 @@ fn summary_prints_the_published_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeed(folder.path(), &["summary", "face"]);
     for part in
-        ["12,894,242", "179.5 MFLOP a photo", "32 x 126 x 126", "64 x 14 x 14", "6,423,040", "batch of 20"]
+        ["12,894,242", "179.5 MFLOP a sample", "32 x 126 x 126", "64 x 14 x 14", "6,423,040", "batch of 20"]
     {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
     }

@@ -4,5 +4,6 @@
 mod common;
 mod determinism;
 mod proof;
+mod texts;
 mod weights;
 mod wiring;

@@ -2,7 +2,7 @@
 //! from another too early.
 
 use crate::common::{backends, faces, tiny};
-use faceshader::data::batches::{Variation, answer, batch};
+use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::ops::{CaseData, Role};
 use faceshader::plan::{Backend, Kind, Plan, Purpose, Slot, lower};
@@ -20,14 +20,22 @@ fn step() -> (Plan, HashMap<String, CaseData>) {
     // A short batch: five samples of six.
     let batch = batch(&photos, &split.train[..5], 6, variation);
     let mut values = HashMap::new();
-    values.insert("photos".into(), CaseData::Bytes(batch.photos.clone()));
-    values.insert("transform".into(), CaseData::Words(batch.transform.iter().map(|&t| t as u32).collect()));
+    for (name, bytes) in &batch.inputs {
+        let data = match *name {
+            "photos" => CaseData::Bytes(bytes.clone()),
+            _ => CaseData::Words(bytemuck::pod_collect_to_vec(bytes)),
+        };
+        values.insert(name.to_string(), data);
+    }
     values.insert("sample".into(), CaseData::Words(batch.sample.clone()));
     values.insert("batch".into(), CaseData::Words(batch.words.to_vec()));
     for branch in &spec.branches {
-        values.insert(format!("{}.targets", branch.name), CaseData::Real(batch.targets(branch.target)));
+        values.insert(
+            format!("{}.targets", branch.name),
+            CaseData::Real(batch.targets(branch.target).to_vec()),
+        );
     }
-    assert!(answer(photos.labels[0].unwrap(), spec.branches[0].target) > 0.0);
+    assert!(batch.targets(spec.branches[0].target)[0] > 0.0);
     for buffer in plan.buffers.iter().filter(|buffer| buffer.kind == Kind::Persistent) {
         let is_parameter = buffer.name.ends_with(".weight") || buffer.name.ends_with(".bias");
         let wave =

@@ -1,0 +1,113 @@
+//! Reviews, from the file to a prediction.
+
+use crate::common::{fail, succeed};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn model() -> String {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/assets/tiny_text.toml");
+    path.display().to_string()
+}
+
+/// Writes 60 short reviews of two classes, and a model for two.
+fn reviews(folder: &Path) {
+    let mut text = String::from("Mood,Opinion\n");
+    for index in 0..60 {
+        let (class, word) = [("Neg", "dreadful"), ("Pos", "splendid")][index % 2];
+        writeln!(text, "{class},\"A {word} car, number {index}, and the engine is {word}\"").unwrap();
+    }
+    fs::write(folder.join("reviews.csv"), text).unwrap();
+    let two = fs::read_to_string(model()).unwrap();
+    let two = two
+        .replace("out_features = 3", "out_features = 1")
+        .replace("softmax_cross_entropy", "bce_with_logits");
+    fs::write(folder.join("two.toml"), two).unwrap();
+}
+
+const COLUMNS: [&str; 4] = ["--text-column", "Opinion", "--label-column", "Mood"];
+
+fn train(folder: &Path, more: &[&str]) -> String {
+    let mut arguments =
+        vec!["train", "--model", "two.toml", "--data", "reviews.csv", "--adapter", "cpu", "--out", "run"];
+    arguments.extend(COLUMNS);
+    arguments.extend(more);
+    succeed(folder, &arguments)
+}
+
+#[test]
+fn a_training_on_reviews_leaves_all_that_a_prediction_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let text = train(folder.path(), &["--epochs", "8"]);
+    for word in ["train accuracy", "val accuracy", "taken for", "precision", "recall", "F1"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let run = folder.path().join("run");
+    for file in ["vocabulary.json", "plots/confusion.png", "plots/curves.png", "report.html"] {
+        assert!(fs::metadata(run.join(file)).is_ok_and(|file| file.len() > 0), "{file}");
+    }
+    let results = fs::read_to_string(run.join("results.csv")).unwrap();
+    let columns = "epoch,train_loss,val_loss,train_accuracy,val_accuracy,seconds";
+    assert_eq!(results.lines().next(), Some(columns));
+    // The reviews are not needed any more; their words are in the run.
+    let eval = succeed(folder.path(), &["eval", "run", "--adapter", "cpu", "--json"]);
+    let eval: serde_json::Value = serde_json::from_str(&eval).unwrap();
+    assert_eq!((eval["accuracy"].as_f64(), eval["reviews"].as_u64()), (Some(1.0), Some(12)));
+    assert_eq!(eval["confusion"]["classes"], serde_json::json!(["Neg", "Pos"]));
+    fs::remove_file(folder.path().join("reviews.csv")).unwrap();
+    fs::write(folder.path().join("lines.txt"), "a splendid engine\n\nsuch a dreadful car\n").unwrap();
+    let asked = ["predict", "run", "lines.txt", "Splendid!", "splendid cars", "--adapter", "cpu", "--json"];
+    let text = succeed(folder.path(), &asked);
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let labels: Vec<&str> = lines.iter().filter_map(|line| line["label"].as_str()).collect();
+    assert_eq!((labels.len(), &labels[..2], labels[3]), (4, &["Pos", "Neg"][..], "Pos"));
+    assert!(lines[0]["probability"].as_f64().is_some_and(|p| p > 0.5));
+    // Tokens that are not made of letters only are dropped, as in training.
+    assert_eq!(lines[2]["words"], serde_json::json!([]));
+    let words = lines[3]["words"].as_array().unwrap();
+    let splendid = words.iter().find(|word| word["word"] == "splendid").unwrap();
+    assert!(splendid["weight"].as_f64().is_some_and(|weight| weight > 0.0), "{words:?}");
+}
+
+#[test]
+fn a_resumed_training_on_reviews_ends_like_one_in_one_go() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let weights = |run: &str| fs::read(folder.path().join(run).join("weights/last.safetensors")).unwrap();
+    train(folder.path(), &["--epochs", "3"]);
+    fs::rename(folder.path().join("run"), folder.path().join("whole")).unwrap();
+    train(folder.path(), &["--epochs", "1"]);
+    succeed(folder.path(), &["train", "--resume", "run", "--epochs", "3", "--adapter", "cpu"]);
+    assert!(weights("run") == weights("whole"));
+}
+
+#[test]
+fn a_model_for_other_classes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let model = model();
+    let mut arguments = vec!["train", "--model", &model, "--data", "reviews.csv", "--adapter", "cpu"];
+    arguments.extend(COLUMNS);
+    fail(folder.path(), &arguments, 1, &["2 classes (Neg, Pos)", "\"mood\" tells 3", "out_features = 2"]);
+}
+
+#[test]
+fn mistakes_about_columns_and_models_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let train = |more: &[&'static str]| {
+        let mut arguments = vec!["train", "--model", "two.toml", "--data", "reviews.csv", "--adapter", "cpu"];
+        arguments.extend(more);
+        arguments
+    };
+    fail(folder.path(), &train(&["--text-column", "Body"]), 1, &["reviews.csv", "Body", "Opinion"]);
+    fail(folder.path(), &["train", "--text-column", "Body"], 2, &["--text-column", "texts"]);
+    fs::write(folder.path().join("reviews.csv"), "Mood,Opinion\nPos,fine\nPos,nice\n").unwrap();
+    fail(folder.path(), &train(&COLUMNS), 1, &["reviews.csv", "Pos"]);
+    let faces =
+        fs::read_to_string(folder.path().join("two.toml")).unwrap().replace("\"class\"", "\"gender\"");
+    fs::write(folder.path().join("two.toml"), faces).unwrap();
+    fail(folder.path(), &train(&[]), 1, &["two.toml", "texts tell their class"]);
+}

@@ -1,0 +1,87 @@
+//! A model that reads texts, on every backend.
+
+use crate::common::backends;
+use faceshader::data::batches::batch;
+use faceshader::data::reviews::{Reviews, TextOptions, Texts, Vocabulary};
+use faceshader::data::split::Split;
+use faceshader::spec::{InputSpec, Spec};
+use faceshader::train::confusion::{Confusion, chosen_class};
+use faceshader::train::{Stopped, Trainer};
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+
+/// 33 texts of three classes, each with words of its own among words of all.
+fn texts() -> (Spec, Texts, Split) {
+    let mut spec = Spec::parse(include_str!("../assets/tiny_text.toml"), "tiny_text.toml").unwrap();
+    let classes = ["calm", "cross", "glad"].map(str::to_string).to_vec();
+    let own = [["quiet", "soft", "slow"], ["rattle", "broken", "stuck"], ["bright", "smooth", "quick"]];
+    let common = ["engine", "seat", "wheel", "door", "road"];
+    let mut reviews = Reviews { classes: classes.clone(), ..Reviews::default() };
+    for index in 0..33_usize {
+        let class = index % 3;
+        let word = |n: usize| {
+            if n.is_multiple_of(3) { own[class][(index + n) % 3] } else { common[(index * 7 + n) % 5] }
+        };
+        let text: Vec<&str> = (0..4 + index % 9).map(word).collect();
+        reviews.names.push(index.to_string());
+        reviews.texts.push(text.join(" "));
+        reviews.labels.push(Some(class));
+    }
+    let InputSpec::Text(text) = &mut spec.input else { panic!("it reads texts") };
+    let options = TextOptions { keep_negations: false, min_count: text.min_count, length: text.length };
+    let training: Vec<&str> = reviews.texts[..26].iter().map(String::as_str).collect();
+    let vocabulary = Vocabulary::build(options, classes, training).unwrap();
+    text.vocabulary = vocabulary.rows();
+    (
+        spec,
+        Texts::new(reviews, vocabulary),
+        Split { train: (0..26).collect(), validation: (26..33).collect() },
+    )
+}
+
+#[test]
+fn three_classes_are_learned_alike_on_every_backend() {
+    let (spec, texts, split) = texts();
+    let mut losses = Vec::new();
+    for (name, backend) in backends() {
+        let mut trainer = Trainer::new(backend, &spec).unwrap();
+        let stop = AtomicBool::new(false);
+        let mut last = None;
+        for epoch in 0..12 {
+            match trainer.epoch(epoch, &texts, &split, &stop, &mut |_| {}).unwrap() {
+                Stopped::Done(results) => last = Some(results),
+                Stopped::Interrupted(_) => panic!("nobody stopped it"),
+            }
+        }
+        let last = last.unwrap();
+        assert_eq!(last.validation[0].metric, 1.0, "{name}: {last:?}");
+        losses.push(last.train[0].loss);
+        let values = trainer.predict(&texts, &split.validation).unwrap().remove(0);
+        assert_eq!(values.len(), 3 * split.validation.len());
+        let pairs = split.validation.iter().zip(values.chunks(3));
+        let pairs =
+            pairs.map(|(&index, values)| (texts.reviews.labels[index].unwrap(), chosen_class(values)));
+        let confusion = Confusion::of(texts.vocabulary.classes(), pairs);
+        assert_eq!(confusion.accuracy(), last.validation[0].metric, "{name}");
+    }
+    let close = |loss: &f64| (loss - losses[0]).abs() <= 1e-3 * losses[0];
+    assert!(losses.iter().all(close), "{losses:?}");
+}
+
+#[test]
+fn every_step_on_texts_computes_what_its_twin_says() {
+    let (spec, texts, split) = texts();
+    for (name, backend) in backends() {
+        let mut trainer = Trainer::new(backend, &spec).unwrap();
+        trainer.train_step(&batch(&texts, &split.train[..6], 6, None)).unwrap();
+        let mut proven = BTreeSet::new();
+        let short = batch(&texts, &split.train[6..10], 6, None);
+        let result = trainer.verify_step(&short, &mut |report| {
+            proven.insert(report.kernel.clone());
+        });
+        result.unwrap_or_else(|failure| panic!("{name}: {failure}"));
+        for kernel in ["embedding.backward_weight", "conv1d.backward_weight", "max_pool1d.backward_input"] {
+            assert!(proven.contains(kernel), "{name}: no {kernel} among {proven:?}");
+        }
+    }
+}
