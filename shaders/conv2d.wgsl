@@ -13,21 +13,28 @@
 // weight, d_weight    (OUT_CHANNELS, IN_CHANNELS, KERNEL_HEIGHT, KERNEL_WIDTH)
 // bias, d_bias        (OUT_CHANNELS)
 // output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH)
-// partial             (BATCH * SPLITS, OUT_CHANNELS, TAPS + 1), the last column for the bias
+// partial             (PIECES, OUT_CHANNELS, TAPS + 1), the last column for the bias
 // forward_packed      (blocks of 32 output channels, tap, output channel in the block)
 // backward_packed     (blocks of 32 input channels, output channel's tap, input channel in the block)
+// d_output_packed     (blocks of 32 output channels, windows, 512 rows, output channel in the block): the
+//                     first row of a window holds its number, each other one a sample's pixel
 //
 // where a tap is one of (channel, i, j), and packed rows are padded to an even number a block. A
 // dispatch of forward or backward_input sees ROWS taps from FIRST_ROW on of the block of channels from
-// FIRST_COLUMN on, as a uniform buffer: all lanes need the same weight at the same time. Of the block's
-// 32 channels only VECTORS * 4 are computed. Beyond the first rows it adds to what is there.
+// FIRST_COLUMN on, as a uniform buffer: all lanes need the same weight at the same time. An invocation
+// computes VECTORS * 4 of the block's 32 channels; where PARTS is above 1, workgroups along z share the
+// block. Beyond the first rows a dispatch adds to what is there.
 //
 // Invocations are numbered along one line (see line_index). One computes
 //   pack_forward, pack_backward  one element of the packed weights
-//   forward                      32 output channels of one output pixel; neighbours differ in x
-//   backward_input               32 input channels of one input pixel; neighbours differ in x
+//   forward                      4 * VECTORS output channels of four output pixels side by side
+//   backward_input               4 * VECTORS input channels of four input pixels side by side
 //   backward_weight_partial      8 taps of 8 filters over SPLIT_ROWS output rows of one sample;
 //                                neighbours differ in the taps, and the one after the last is the bias
+//   pack_d_output                one element of the packed d_output
+//   backward_weight_rows         three taps side by side of 32 filters, over a share of a window's pixels:
+//                                a workgroup of 8 for software adapters, where all lanes need the same
+//                                d_output at the same time; workgroups along y are the pieces
 //   backward_weight              the sum of one tap of one filter over all partial sums, in order
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
@@ -43,6 +50,8 @@
 @group(0) @binding(10) var<storage, read_write> backward_packed: array<f32>;
 @group(0) @binding(11) var<uniform> forward_packed_uniform: array<vec4f, 4096>;
 @group(0) @binding(12) var<uniform> backward_packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(13) var<storage, read_write> d_output_packed: array<f32>;
+@group(0) @binding(14) var<uniform> d_output_packed_uniform: array<vec4f, 4096>;
 
 override BATCH: i32;
 override IN_CHANNELS: i32;
@@ -59,14 +68,19 @@ override PAD_TOP: i32;
 override PAD_LEFT: i32;
 override SPLIT_ROWS: i32;
 override SPLITS: i32;
+override PIECES: i32;
 override FIRST_COLUMN: i32;
 override VECTORS: i32;
+override PARTS: i32;
 override FIRST_ROW: i32;
 override ROWS: i32;
 
 const WORKGROUP: u32 = 64u;
 const BLOCK: i32 = 8;
 const OUTS: i32 = 32;
+const ROW_LANES: u32 = 8u;
+const ROW_TAPS: i32 = 3;
+const WINDOW_PIXELS: i32 = 511;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
     return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
@@ -119,16 +133,24 @@ fn pack_backward(
     backward_packed[index] = value;
 }
 
-// Adds four output channels of the pixel whose first channel lies at `pixel` to what earlier rows
-// left, or to the bias.
-fn store_output(sum: vec4f, channel: i32, pixel: i32) {
-    let plane = OUT_HEIGHT * OUT_WIDTH;
-    for (var i = 0; i < 4 && channel + i < OUT_CHANNELS; i++) {
-        let at = pixel + (channel + i) * plane;
+// An element of the input: zero outside of it.
+fn input_at(plane: i32, y: i32, x: i32) -> f32 {
+    let inside = y >= 0 && y < IN_HEIGHT && x >= 0 && x < IN_WIDTH;
+    return select(0.0, input[select(0, (plane * IN_HEIGHT + y) * IN_WIDTH + x, inside)], inside);
+}
+
+// Adds a channel of up to four pixels side by side to what earlier rows left, or to the bias. `first` is
+// where the first of them lies in channel 0.
+fn store_output(sum: vec4f, channel: i32, first: i32, pixels: i32) {
+    if channel >= OUT_CHANNELS {
+        return;
+    }
+    let at = first + channel * OUT_HEIGHT * OUT_WIDTH;
+    for (var i = 0; i < min(pixels, 4); i++) {
         if FIRST_ROW == 0 {
-            output[at] = sum[i] + bias[channel + i];
+            output[at + i] = sum[i] + bias[channel];
         } else {
-            output[at] += sum[i];
+            output[at + i] += sum[i];
         }
     }
 }
@@ -139,19 +161,25 @@ fn forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let out_pixels = OUT_HEIGHT * OUT_WIDTH;
+    let quads = (OUT_WIDTH + 3) / 4;
     let index = line_index(group, groups, lane);
-    if index >= BATCH * out_pixels {
+    if index >= BATCH * OUT_HEIGHT * quads {
         return;
     }
-    let out_x = index % OUT_WIDTH;
-    let out_y = index / OUT_WIDTH % OUT_HEIGHT;
-    let sample = index / out_pixels;
+    let out_x = index % quads * 4;
+    let out_y = index / quads % OUT_HEIGHT;
+    let sample = index / (quads * OUT_HEIGHT);
+    var first_vector = 0;
+    if PARTS > 1 {
+        first_vector = i32(group.z) * VECTORS;
+    }
     // The first tap: all lanes walk through the taps together.
     var kernel_x = FIRST_ROW % KERNEL_WIDTH;
     var kernel_y = FIRST_ROW / KERNEL_WIDTH % KERNEL_HEIGHT;
     var plane = sample * IN_CHANNELS + FIRST_ROW / (KERNEL_WIDTH * KERNEL_HEIGHT);
 
+    // Four pixels in each vector, one channel a vector.
+    var values = vec4f();
     var sum_0 = vec4f();
     var sum_1 = vec4f();
     var sum_2 = vec4f();
@@ -160,34 +188,96 @@ fn forward(
     var sum_5 = vec4f();
     var sum_6 = vec4f();
     var sum_7 = vec4f();
+    var sum_8 = vec4f();
+    var sum_9 = vec4f();
+    var sum_10 = vec4f();
+    var sum_11 = vec4f();
+    var sum_12 = vec4f();
+    var sum_13 = vec4f();
+    var sum_14 = vec4f();
+    var sum_15 = vec4f();
+    var sum_16 = vec4f();
+    var sum_17 = vec4f();
+    var sum_18 = vec4f();
+    var sum_19 = vec4f();
+    var sum_20 = vec4f();
+    var sum_21 = vec4f();
+    var sum_22 = vec4f();
+    var sum_23 = vec4f();
+    var sum_24 = vec4f();
+    var sum_25 = vec4f();
+    var sum_26 = vec4f();
+    var sum_27 = vec4f();
+    var sum_28 = vec4f();
+    var sum_29 = vec4f();
+    var sum_30 = vec4f();
+    var sum_31 = vec4f();
     for (var row = 0; row < ROWS; row++) {
-        let in_y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
-        let in_x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
-        let inside = in_y >= 0 && in_y < IN_HEIGHT && in_x >= 0 && in_x < IN_WIDTH;
-        let source = select(0, (plane * IN_HEIGHT + in_y) * IN_WIDTH + in_x, inside);
-        let value = select(0.0, input[source], inside);
-        let at = row * 8;
-        sum_0 += value * forward_packed_uniform[at];
+        let y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
+        let x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
+        if STRIDE_X == 1 && kernel_x > 0 && row > 0 {
+            // The next tap sees the same pixels, one further on.
+            values = vec4f(values.yzw, input_at(plane, y, x + 3));
+        } else {
+            values.x = input_at(plane, y, x);
+            values.y = input_at(plane, y, x + STRIDE_X);
+            values.z = input_at(plane, y, x + 2 * STRIDE_X);
+            values.w = input_at(plane, y, x + 3 * STRIDE_X);
+        }
+        let at = row * 8 + first_vector;
+        let weights_0 = forward_packed_uniform[at];
+        sum_0 += values * weights_0.x;
+        sum_1 += values * weights_0.y;
+        sum_2 += values * weights_0.z;
+        sum_3 += values * weights_0.w;
         if VECTORS > 1 {
-            sum_1 += value * forward_packed_uniform[at + 1];
+            let weights_1 = forward_packed_uniform[at + 1];
+            sum_4 += values * weights_1.x;
+            sum_5 += values * weights_1.y;
+            sum_6 += values * weights_1.z;
+            sum_7 += values * weights_1.w;
         }
         if VECTORS > 2 {
-            sum_2 += value * forward_packed_uniform[at + 2];
+            let weights_2 = forward_packed_uniform[at + 2];
+            sum_8 += values * weights_2.x;
+            sum_9 += values * weights_2.y;
+            sum_10 += values * weights_2.z;
+            sum_11 += values * weights_2.w;
         }
         if VECTORS > 3 {
-            sum_3 += value * forward_packed_uniform[at + 3];
+            let weights_3 = forward_packed_uniform[at + 3];
+            sum_12 += values * weights_3.x;
+            sum_13 += values * weights_3.y;
+            sum_14 += values * weights_3.z;
+            sum_15 += values * weights_3.w;
         }
         if VECTORS > 4 {
-            sum_4 += value * forward_packed_uniform[at + 4];
+            let weights_4 = forward_packed_uniform[at + 4];
+            sum_16 += values * weights_4.x;
+            sum_17 += values * weights_4.y;
+            sum_18 += values * weights_4.z;
+            sum_19 += values * weights_4.w;
         }
         if VECTORS > 5 {
-            sum_5 += value * forward_packed_uniform[at + 5];
+            let weights_5 = forward_packed_uniform[at + 5];
+            sum_20 += values * weights_5.x;
+            sum_21 += values * weights_5.y;
+            sum_22 += values * weights_5.z;
+            sum_23 += values * weights_5.w;
         }
         if VECTORS > 6 {
-            sum_6 += value * forward_packed_uniform[at + 6];
+            let weights_6 = forward_packed_uniform[at + 6];
+            sum_24 += values * weights_6.x;
+            sum_25 += values * weights_6.y;
+            sum_26 += values * weights_6.z;
+            sum_27 += values * weights_6.w;
         }
         if VECTORS > 7 {
-            sum_7 += value * forward_packed_uniform[at + 7];
+            let weights_7 = forward_packed_uniform[at + 7];
+            sum_28 += values * weights_7.x;
+            sum_29 += values * weights_7.y;
+            sum_30 += values * weights_7.z;
+            sum_31 += values * weights_7.w;
         }
         kernel_x++;
         if kernel_x == KERNEL_WIDTH {
@@ -200,26 +290,77 @@ fn forward(
         }
     }
 
-    let first = sample * OUT_CHANNELS * out_pixels + out_y * OUT_WIDTH + out_x;
-    store_output(sum_0, FIRST_COLUMN + 0, first);
-    store_output(sum_1, FIRST_COLUMN + 4, first);
-    store_output(sum_2, FIRST_COLUMN + 8, first);
-    store_output(sum_3, FIRST_COLUMN + 12, first);
-    store_output(sum_4, FIRST_COLUMN + 16, first);
-    store_output(sum_5, FIRST_COLUMN + 20, first);
-    store_output(sum_6, FIRST_COLUMN + 24, first);
-    store_output(sum_7, FIRST_COLUMN + 28, first);
+    let channel = FIRST_COLUMN + first_vector * 4;
+    let first = (sample * OUT_CHANNELS * OUT_HEIGHT + out_y) * OUT_WIDTH + out_x;
+    let pixels = OUT_WIDTH - out_x;
+    store_output(sum_0, channel + 0, first, pixels);
+    store_output(sum_1, channel + 1, first, pixels);
+    store_output(sum_2, channel + 2, first, pixels);
+    store_output(sum_3, channel + 3, first, pixels);
+    if VECTORS > 1 {
+        store_output(sum_4, channel + 4, first, pixels);
+        store_output(sum_5, channel + 5, first, pixels);
+        store_output(sum_6, channel + 6, first, pixels);
+        store_output(sum_7, channel + 7, first, pixels);
+    }
+    if VECTORS > 2 {
+        store_output(sum_8, channel + 8, first, pixels);
+        store_output(sum_9, channel + 9, first, pixels);
+        store_output(sum_10, channel + 10, first, pixels);
+        store_output(sum_11, channel + 11, first, pixels);
+    }
+    if VECTORS > 3 {
+        store_output(sum_12, channel + 12, first, pixels);
+        store_output(sum_13, channel + 13, first, pixels);
+        store_output(sum_14, channel + 14, first, pixels);
+        store_output(sum_15, channel + 15, first, pixels);
+    }
+    if VECTORS > 4 {
+        store_output(sum_16, channel + 16, first, pixels);
+        store_output(sum_17, channel + 17, first, pixels);
+        store_output(sum_18, channel + 18, first, pixels);
+        store_output(sum_19, channel + 19, first, pixels);
+    }
+    if VECTORS > 5 {
+        store_output(sum_20, channel + 20, first, pixels);
+        store_output(sum_21, channel + 21, first, pixels);
+        store_output(sum_22, channel + 22, first, pixels);
+        store_output(sum_23, channel + 23, first, pixels);
+    }
+    if VECTORS > 6 {
+        store_output(sum_24, channel + 24, first, pixels);
+        store_output(sum_25, channel + 25, first, pixels);
+        store_output(sum_26, channel + 26, first, pixels);
+        store_output(sum_27, channel + 27, first, pixels);
+    }
+    if VECTORS > 7 {
+        store_output(sum_28, channel + 28, first, pixels);
+        store_output(sum_29, channel + 29, first, pixels);
+        store_output(sum_30, channel + 30, first, pixels);
+        store_output(sum_31, channel + 31, first, pixels);
+    }
 }
 
-// Adds four input channels of the pixel whose first channel lies at `pixel` to what earlier rows left.
-fn store_d_input(sum: vec4f, channel: i32, pixel: i32) {
-    let plane = IN_HEIGHT * IN_WIDTH;
-    for (var i = 0; i < 4 && channel + i < IN_CHANNELS; i++) {
-        let at = pixel + (channel + i) * plane;
+// The element of d_output that has (y, x) in its window's first tap: zero where there is none.
+fn d_output_at(plane: i32, y: i32, x: i32) -> f32 {
+    let out_y = y / STRIDE_Y;
+    let out_x = x / STRIDE_X;
+    let inside = y >= 0 && y % STRIDE_Y == 0 && out_y < OUT_HEIGHT
+        && x >= 0 && x % STRIDE_X == 0 && out_x < OUT_WIDTH;
+    return select(0.0, d_output[select(0, (plane * OUT_HEIGHT + out_y) * OUT_WIDTH + out_x, inside)], inside);
+}
+
+// Adds a channel of up to four pixels side by side to what earlier rows left.
+fn store_d_input(sum: vec4f, channel: i32, first: i32, pixels: i32) {
+    if channel >= IN_CHANNELS {
+        return;
+    }
+    let at = first + channel * IN_HEIGHT * IN_WIDTH;
+    for (var i = 0; i < min(pixels, 4); i++) {
         if FIRST_ROW == 0 {
-            d_input[at] = sum[i];
+            d_input[at + i] = sum[i];
         } else {
-            d_input[at] += sum[i];
+            d_input[at + i] += sum[i];
         }
     }
 }
@@ -230,18 +371,25 @@ fn backward_input(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let in_pixels = IN_HEIGHT * IN_WIDTH;
+    let quads = (IN_WIDTH + 3) / 4;
     let index = line_index(group, groups, lane);
-    if index >= BATCH * in_pixels {
+    if index >= BATCH * IN_HEIGHT * quads {
         return;
     }
-    let in_x = index % IN_WIDTH;
-    let in_y = index / IN_WIDTH % IN_HEIGHT;
-    let sample = index / in_pixels;
+    let in_x = index % quads * 4;
+    let in_y = index / quads % IN_HEIGHT;
+    let sample = index / (quads * IN_HEIGHT);
+    var first_vector = 0;
+    if PARTS > 1 {
+        first_vector = i32(group.z) * VECTORS;
+    }
+    // The first tap: all lanes walk through the taps together.
     var kernel_x = FIRST_ROW % KERNEL_WIDTH;
     var kernel_y = FIRST_ROW / KERNEL_WIDTH % KERNEL_HEIGHT;
     var plane = sample * OUT_CHANNELS + FIRST_ROW / (KERNEL_WIDTH * KERNEL_HEIGHT);
 
+    // Four pixels in each vector, one channel a vector.
+    var values = vec4f();
     var sum_0 = vec4f();
     var sum_1 = vec4f();
     var sum_2 = vec4f();
@@ -250,37 +398,95 @@ fn backward_input(
     var sum_5 = vec4f();
     var sum_6 = vec4f();
     var sum_7 = vec4f();
+    var sum_8 = vec4f();
+    var sum_9 = vec4f();
+    var sum_10 = vec4f();
+    var sum_11 = vec4f();
+    var sum_12 = vec4f();
+    var sum_13 = vec4f();
+    var sum_14 = vec4f();
+    var sum_15 = vec4f();
+    var sum_16 = vec4f();
+    var sum_17 = vec4f();
+    var sum_18 = vec4f();
+    var sum_19 = vec4f();
+    var sum_20 = vec4f();
+    var sum_21 = vec4f();
+    var sum_22 = vec4f();
+    var sum_23 = vec4f();
+    var sum_24 = vec4f();
+    var sum_25 = vec4f();
+    var sum_26 = vec4f();
+    var sum_27 = vec4f();
+    var sum_28 = vec4f();
+    var sum_29 = vec4f();
+    var sum_30 = vec4f();
+    var sum_31 = vec4f();
     for (var row = 0; row < ROWS; row++) {
-        let shifted_y = in_y + PAD_TOP - kernel_y;
-        let shifted_x = in_x + PAD_LEFT - kernel_x;
-        let out_y = shifted_y / STRIDE_Y;
-        let out_x = shifted_x / STRIDE_X;
-        let inside = shifted_y >= 0 && shifted_y % STRIDE_Y == 0 && out_y < OUT_HEIGHT
-            && shifted_x >= 0 && shifted_x % STRIDE_X == 0 && out_x < OUT_WIDTH;
-        let source = select(0, (plane * OUT_HEIGHT + out_y) * OUT_WIDTH + out_x, inside);
-        let value = select(0.0, d_output[source], inside);
-        let at = row * 8;
-        sum_0 += value * backward_packed_uniform[at];
+        let y = in_y + PAD_TOP - kernel_y;
+        let x = in_x + PAD_LEFT - kernel_x;
+        if STRIDE_X == 1 && kernel_x > 0 && row > 0 {
+            values = vec4f(d_output_at(plane, y, x), values.xyz);
+        } else {
+            values.x = d_output_at(plane, y, x);
+            values.y = d_output_at(plane, y, x + 1);
+            values.z = d_output_at(plane, y, x + 2);
+            values.w = d_output_at(plane, y, x + 3);
+        }
+        let at = row * 8 + first_vector;
+        let weights_0 = backward_packed_uniform[at];
+        sum_0 += values * weights_0.x;
+        sum_1 += values * weights_0.y;
+        sum_2 += values * weights_0.z;
+        sum_3 += values * weights_0.w;
         if VECTORS > 1 {
-            sum_1 += value * backward_packed_uniform[at + 1];
+            let weights_1 = backward_packed_uniform[at + 1];
+            sum_4 += values * weights_1.x;
+            sum_5 += values * weights_1.y;
+            sum_6 += values * weights_1.z;
+            sum_7 += values * weights_1.w;
         }
         if VECTORS > 2 {
-            sum_2 += value * backward_packed_uniform[at + 2];
+            let weights_2 = backward_packed_uniform[at + 2];
+            sum_8 += values * weights_2.x;
+            sum_9 += values * weights_2.y;
+            sum_10 += values * weights_2.z;
+            sum_11 += values * weights_2.w;
         }
         if VECTORS > 3 {
-            sum_3 += value * backward_packed_uniform[at + 3];
+            let weights_3 = backward_packed_uniform[at + 3];
+            sum_12 += values * weights_3.x;
+            sum_13 += values * weights_3.y;
+            sum_14 += values * weights_3.z;
+            sum_15 += values * weights_3.w;
         }
         if VECTORS > 4 {
-            sum_4 += value * backward_packed_uniform[at + 4];
+            let weights_4 = backward_packed_uniform[at + 4];
+            sum_16 += values * weights_4.x;
+            sum_17 += values * weights_4.y;
+            sum_18 += values * weights_4.z;
+            sum_19 += values * weights_4.w;
         }
         if VECTORS > 5 {
-            sum_5 += value * backward_packed_uniform[at + 5];
+            let weights_5 = backward_packed_uniform[at + 5];
+            sum_20 += values * weights_5.x;
+            sum_21 += values * weights_5.y;
+            sum_22 += values * weights_5.z;
+            sum_23 += values * weights_5.w;
         }
         if VECTORS > 6 {
-            sum_6 += value * backward_packed_uniform[at + 6];
+            let weights_6 = backward_packed_uniform[at + 6];
+            sum_24 += values * weights_6.x;
+            sum_25 += values * weights_6.y;
+            sum_26 += values * weights_6.z;
+            sum_27 += values * weights_6.w;
         }
         if VECTORS > 7 {
-            sum_7 += value * backward_packed_uniform[at + 7];
+            let weights_7 = backward_packed_uniform[at + 7];
+            sum_28 += values * weights_7.x;
+            sum_29 += values * weights_7.y;
+            sum_30 += values * weights_7.z;
+            sum_31 += values * weights_7.w;
         }
         kernel_x++;
         if kernel_x == KERNEL_WIDTH {
@@ -293,15 +499,55 @@ fn backward_input(
         }
     }
 
-    let first = sample * IN_CHANNELS * in_pixels + in_y * IN_WIDTH + in_x;
-    store_d_input(sum_0, FIRST_COLUMN + 0, first);
-    store_d_input(sum_1, FIRST_COLUMN + 4, first);
-    store_d_input(sum_2, FIRST_COLUMN + 8, first);
-    store_d_input(sum_3, FIRST_COLUMN + 12, first);
-    store_d_input(sum_4, FIRST_COLUMN + 16, first);
-    store_d_input(sum_5, FIRST_COLUMN + 20, first);
-    store_d_input(sum_6, FIRST_COLUMN + 24, first);
-    store_d_input(sum_7, FIRST_COLUMN + 28, first);
+    let channel = FIRST_COLUMN + first_vector * 4;
+    let first = (sample * IN_CHANNELS * IN_HEIGHT + in_y) * IN_WIDTH + in_x;
+    let pixels = IN_WIDTH - in_x;
+    store_d_input(sum_0, channel + 0, first, pixels);
+    store_d_input(sum_1, channel + 1, first, pixels);
+    store_d_input(sum_2, channel + 2, first, pixels);
+    store_d_input(sum_3, channel + 3, first, pixels);
+    if VECTORS > 1 {
+        store_d_input(sum_4, channel + 4, first, pixels);
+        store_d_input(sum_5, channel + 5, first, pixels);
+        store_d_input(sum_6, channel + 6, first, pixels);
+        store_d_input(sum_7, channel + 7, first, pixels);
+    }
+    if VECTORS > 2 {
+        store_d_input(sum_8, channel + 8, first, pixels);
+        store_d_input(sum_9, channel + 9, first, pixels);
+        store_d_input(sum_10, channel + 10, first, pixels);
+        store_d_input(sum_11, channel + 11, first, pixels);
+    }
+    if VECTORS > 3 {
+        store_d_input(sum_12, channel + 12, first, pixels);
+        store_d_input(sum_13, channel + 13, first, pixels);
+        store_d_input(sum_14, channel + 14, first, pixels);
+        store_d_input(sum_15, channel + 15, first, pixels);
+    }
+    if VECTORS > 4 {
+        store_d_input(sum_16, channel + 16, first, pixels);
+        store_d_input(sum_17, channel + 17, first, pixels);
+        store_d_input(sum_18, channel + 18, first, pixels);
+        store_d_input(sum_19, channel + 19, first, pixels);
+    }
+    if VECTORS > 5 {
+        store_d_input(sum_20, channel + 20, first, pixels);
+        store_d_input(sum_21, channel + 21, first, pixels);
+        store_d_input(sum_22, channel + 22, first, pixels);
+        store_d_input(sum_23, channel + 23, first, pixels);
+    }
+    if VECTORS > 6 {
+        store_d_input(sum_24, channel + 24, first, pixels);
+        store_d_input(sum_25, channel + 25, first, pixels);
+        store_d_input(sum_26, channel + 26, first, pixels);
+        store_d_input(sum_27, channel + 27, first, pixels);
+    }
+    if VECTORS > 7 {
+        store_d_input(sum_28, channel + 28, first, pixels);
+        store_d_input(sum_29, channel + 29, first, pixels);
+        store_d_input(sum_30, channel + 30, first, pixels);
+        store_d_input(sum_31, channel + 31, first, pixels);
+    }
 }
 
 // What four taps see of one sample at one output pixel: zero outside of the input, and one for the
@@ -411,6 +657,210 @@ fn backward_weight_partial(
 }
 
 @compute @workgroup_size(WORKGROUP)
+fn pack_d_output(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    let plane = OUT_HEIGHT * OUT_WIDTH;
+    let windows = (BATCH * plane + WINDOW_PIXELS - 1) / WINDOW_PIXELS;
+    let blocks = (OUT_CHANNELS + OUTS - 1) / OUTS;
+    if index >= blocks * windows * (WINDOW_PIXELS + 1) * OUTS {
+        return;
+    }
+    let row = index / OUTS % (WINDOW_PIXELS + 1);
+    let window = index / (OUTS * (WINDOW_PIXELS + 1)) % windows;
+    let channel = index / (OUTS * (WINDOW_PIXELS + 1) * windows) * OUTS + index % OUTS;
+    let pixel = window * WINDOW_PIXELS + row - 1;
+    var value = f32(window);
+    if row > 0 {
+        value = 0.0;
+        if pixel < BATCH * plane && channel < OUT_CHANNELS {
+            value = d_output[(pixel / plane * OUT_CHANNELS + channel) * plane + pixel % plane];
+        }
+    }
+    d_output_packed[index] = value;
+}
+
+// Adds one of the `taps` taps that are left in the row, of four filters, to what earlier windows left.
+fn store_row(sum: vec4f, piece: i32, out_channel: i32, tap: i32, taps: i32, is_first: bool) {
+    if taps <= 0 {
+        return;
+    }
+    let columns = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + 1;
+    for (var i = 0; i < min(4, OUT_CHANNELS - out_channel); i++) {
+        let at = (piece * OUT_CHANNELS + out_channel + i) * columns + tap;
+        partial[at] = sum[i] + select(partial[at], 0.0, is_first);
+    }
+}
+
+@compute @workgroup_size(ROW_LANES)
+fn backward_weight_rows(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row_blocks = (KERNEL_WIDTH + ROW_TAPS - 1) / ROW_TAPS;
+    let index = i32(group.x * ROW_LANES + lane);
+    // The one after the last is the bias, which sees a one.
+    let is_bias = index == IN_CHANNELS * KERNEL_HEIGHT * row_blocks;
+    if index > IN_CHANNELS * KERNEL_HEIGHT * row_blocks {
+        return;
+    }
+    let kernel_x = index % row_blocks * ROW_TAPS;
+    let kernel_y = index / row_blocks % KERNEL_HEIGHT;
+    let channel = min(index / (row_blocks * KERNEL_HEIGHT), IN_CHANNELS - 1);
+    // The pixels of this piece of the window.
+    let window = i32(d_output_packed_uniform[0].x);
+    let rows = min(WINDOW_PIXELS, BATCH * OUT_HEIGHT * OUT_WIDTH - window * WINDOW_PIXELS);
+    let share = (rows + PIECES - 1) / PIECES;
+    let begin = i32(group.y) * share;
+    let pixel = window * WINDOW_PIXELS + begin;
+    var out_x = pixel % OUT_WIDTH;
+    var out_y = pixel / OUT_WIDTH % OUT_HEIGHT;
+    var plane = pixel / (OUT_WIDTH * OUT_HEIGHT) * IN_CHANNELS + channel;
+
+    // Four filters in each vector, of the first, second and third tap.
+    var first_0 = vec4f();
+    var second_0 = vec4f();
+    var third_0 = vec4f();
+    var first_1 = vec4f();
+    var second_1 = vec4f();
+    var third_1 = vec4f();
+    var first_2 = vec4f();
+    var second_2 = vec4f();
+    var third_2 = vec4f();
+    var first_3 = vec4f();
+    var second_3 = vec4f();
+    var third_3 = vec4f();
+    var first_4 = vec4f();
+    var second_4 = vec4f();
+    var third_4 = vec4f();
+    var first_5 = vec4f();
+    var second_5 = vec4f();
+    var third_5 = vec4f();
+    var first_6 = vec4f();
+    var second_6 = vec4f();
+    var third_6 = vec4f();
+    var first_7 = vec4f();
+    var second_7 = vec4f();
+    var third_7 = vec4f();
+    var values = vec3f();
+    for (var row = begin; row < min(begin + share, rows); row++) {
+        let y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
+        let x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
+        if STRIDE_X == 1 && out_x > 0 && row > begin {
+            // The next pixel's taps see the same inputs, one further on.
+            values = vec3f(values.yz, input_at(plane, y, x + 2));
+        } else {
+            values = vec3f(input_at(plane, y, x), input_at(plane, y, x + 1), input_at(plane, y, x + 2));
+        }
+        values = select(values, vec3f(1.0, 0.0, 0.0), is_bias);
+        let at = (row + 1) * 8;
+        let d_0 = d_output_packed_uniform[at];
+        first_0 += values.x * d_0;
+        second_0 += values.y * d_0;
+        third_0 += values.z * d_0;
+        if VECTORS > 1 {
+            let d_1 = d_output_packed_uniform[at + 1];
+            first_1 += values.x * d_1;
+            second_1 += values.y * d_1;
+            third_1 += values.z * d_1;
+        }
+        if VECTORS > 2 {
+            let d_2 = d_output_packed_uniform[at + 2];
+            first_2 += values.x * d_2;
+            second_2 += values.y * d_2;
+            third_2 += values.z * d_2;
+        }
+        if VECTORS > 3 {
+            let d_3 = d_output_packed_uniform[at + 3];
+            first_3 += values.x * d_3;
+            second_3 += values.y * d_3;
+            third_3 += values.z * d_3;
+        }
+        if VECTORS > 4 {
+            let d_4 = d_output_packed_uniform[at + 4];
+            first_4 += values.x * d_4;
+            second_4 += values.y * d_4;
+            third_4 += values.z * d_4;
+        }
+        if VECTORS > 5 {
+            let d_5 = d_output_packed_uniform[at + 5];
+            first_5 += values.x * d_5;
+            second_5 += values.y * d_5;
+            third_5 += values.z * d_5;
+        }
+        if VECTORS > 6 {
+            let d_6 = d_output_packed_uniform[at + 6];
+            first_6 += values.x * d_6;
+            second_6 += values.y * d_6;
+            third_6 += values.z * d_6;
+        }
+        if VECTORS > 7 {
+            let d_7 = d_output_packed_uniform[at + 7];
+            first_7 += values.x * d_7;
+            second_7 += values.y * d_7;
+            third_7 += values.z * d_7;
+        }
+        out_x++;
+        if out_x == OUT_WIDTH {
+            out_x = 0;
+            out_y++;
+            if out_y == OUT_HEIGHT {
+                out_y = 0;
+                plane += IN_CHANNELS;
+            }
+        }
+    }
+
+    var tap = ((index / (row_blocks * KERNEL_HEIGHT)) * KERNEL_HEIGHT + kernel_y) * KERNEL_WIDTH + kernel_x;
+    var taps = KERNEL_WIDTH - kernel_x;
+    if is_bias {
+        tap = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
+        taps = 1;
+    }
+    store_row(first_0, i32(group.y), FIRST_COLUMN + 0, tap + 0, taps - 0, window == 0);
+    store_row(second_0, i32(group.y), FIRST_COLUMN + 0, tap + 1, taps - 1, window == 0);
+    store_row(third_0, i32(group.y), FIRST_COLUMN + 0, tap + 2, taps - 2, window == 0);
+    if VECTORS > 1 {
+        store_row(first_1, i32(group.y), FIRST_COLUMN + 4, tap + 0, taps - 0, window == 0);
+        store_row(second_1, i32(group.y), FIRST_COLUMN + 4, tap + 1, taps - 1, window == 0);
+        store_row(third_1, i32(group.y), FIRST_COLUMN + 4, tap + 2, taps - 2, window == 0);
+    }
+    if VECTORS > 2 {
+        store_row(first_2, i32(group.y), FIRST_COLUMN + 8, tap + 0, taps - 0, window == 0);
+        store_row(second_2, i32(group.y), FIRST_COLUMN + 8, tap + 1, taps - 1, window == 0);
+        store_row(third_2, i32(group.y), FIRST_COLUMN + 8, tap + 2, taps - 2, window == 0);
+    }
+    if VECTORS > 3 {
+        store_row(first_3, i32(group.y), FIRST_COLUMN + 12, tap + 0, taps - 0, window == 0);
+        store_row(second_3, i32(group.y), FIRST_COLUMN + 12, tap + 1, taps - 1, window == 0);
+        store_row(third_3, i32(group.y), FIRST_COLUMN + 12, tap + 2, taps - 2, window == 0);
+    }
+    if VECTORS > 4 {
+        store_row(first_4, i32(group.y), FIRST_COLUMN + 16, tap + 0, taps - 0, window == 0);
+        store_row(second_4, i32(group.y), FIRST_COLUMN + 16, tap + 1, taps - 1, window == 0);
+        store_row(third_4, i32(group.y), FIRST_COLUMN + 16, tap + 2, taps - 2, window == 0);
+    }
+    if VECTORS > 5 {
+        store_row(first_5, i32(group.y), FIRST_COLUMN + 20, tap + 0, taps - 0, window == 0);
+        store_row(second_5, i32(group.y), FIRST_COLUMN + 20, tap + 1, taps - 1, window == 0);
+        store_row(third_5, i32(group.y), FIRST_COLUMN + 20, tap + 2, taps - 2, window == 0);
+    }
+    if VECTORS > 6 {
+        store_row(first_6, i32(group.y), FIRST_COLUMN + 24, tap + 0, taps - 0, window == 0);
+        store_row(second_6, i32(group.y), FIRST_COLUMN + 24, tap + 1, taps - 1, window == 0);
+        store_row(third_6, i32(group.y), FIRST_COLUMN + 24, tap + 2, taps - 2, window == 0);
+    }
+    if VECTORS > 7 {
+        store_row(first_7, i32(group.y), FIRST_COLUMN + 28, tap + 0, taps - 0, window == 0);
+        store_row(second_7, i32(group.y), FIRST_COLUMN + 28, tap + 1, taps - 1, window == 0);
+        store_row(third_7, i32(group.y), FIRST_COLUMN + 28, tap + 2, taps - 2, window == 0);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
 fn backward_weight(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
@@ -423,7 +873,7 @@ fn backward_weight(
         return;
     }
     var sum = 0.0;
-    for (var piece = 0; piece < BATCH * SPLITS; piece++) {
+    for (var piece = 0; piece < PIECES; piece++) {
         sum += partial[piece * OUT_CHANNELS * columns + index];
     }
     let tap = index % columns;

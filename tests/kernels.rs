@@ -3,7 +3,7 @@
 
 use faceshader::cpu::CpuBackend;
 use faceshader::gpu::{GpuBackend, Options, adapter};
-use faceshader::ops::Op;
+use faceshader::ops::{Op, Variant};
 use faceshader::plan::{Backend, BackendInfo};
 use faceshader::verify::{Numbers, check_gradients, verify_case};
 use std::collections::BTreeMap;
@@ -54,11 +54,14 @@ fn gpu_kernels_equal_their_twins_on_every_adapter() {
     let adapters = adapter::list();
     let mut usable = Vec::new();
     for adapter in adapters.iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
-        for checked in [false, true] {
+        for (checked, variant) in
+            [(false, Variant::Gpu), (false, Variant::Software), (true, Variant::Software)]
+        {
             // Written past the test harness, which would swallow it: a log has to say what was tested.
             let line = adapter.report.line();
-            writeln!(std::io::stderr(), "kernels on {line} (run-time checks: {checked})").unwrap();
-            let mut backend = GpuBackend::open(adapter, Options { checked }).unwrap();
+            writeln!(std::io::stderr(), "kernels on {line} as for {variant:?}, run-time checks: {checked}")
+                .unwrap();
+            let mut backend = GpuBackend::open(adapter, Options { checked, variant: Some(variant) }).unwrap();
             let info = backend.info();
             assert_eq!(info, adapter.report.info(), "another adapter was opened");
             assert_all_kernels(&prove_all(&mut backend));

@@ -3,6 +3,7 @@
 use crate::cpu::CpuBackend;
 use crate::gpu::adapter::{Choice, choose};
 use crate::gpu::{GpuBackend, Options};
+use crate::ops::Variant;
 use crate::plan::{Backend, BackendInfo};
 use anyhow::Result;
 use clap::Args;
@@ -16,6 +17,18 @@ pub struct AdapterArguments {
     /// Keep all run-time checks in the shaders
     #[arg(long)]
     pub checked: bool,
+    /// Use the kernels made for GPUs or for software adapters, whatever the adapter is
+    #[arg(long)]
+    pub kernels: Option<Kernels>,
+}
+
+/// Which kernels run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kernels {
+    /// Many lanes with few registers each
+    Gpu,
+    /// For a CPU that plays a GPU
+    Software,
 }
 
 impl AdapterArguments {
@@ -24,10 +37,18 @@ impl AdapterArguments {
         let (choice, reason) = choose(&self.adapter)?;
         let backend: Box<dyn Backend> = match choice {
             Choice::Cpu => Box::new(CpuBackend::new()),
-            Choice::Gpu(adapter) => Box::new(GpuBackend::open(&adapter, Options { checked: self.checked })?),
+            Choice::Gpu(adapter) => Box::new(GpuBackend::open(&adapter, self.options())?),
         };
         let BackendInfo { backend: name, adapter, driver } = backend.info();
         log::info!("adapter: {name}, {adapter}, {driver} ({reason})");
         Ok(backend)
+    }
+
+    fn options(&self) -> Options {
+        let variant = self.kernels.map(|kernels| match kernels {
+            Kernels::Gpu => Variant::Gpu,
+            Kernels::Software => Variant::Software,
+        });
+        Options { checked: self.checked, variant }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::adapter::Adapter;
 use super::device::Device;
+use crate::ops::Variant;
 use crate::plan::{Backend, BackendError, BackendInfo, Bound, BufferId, Pipeline, Plan, PlanId, Program};
 use crate::shaders::{Access, shader};
 use std::collections::{HashMap, VecDeque};
@@ -12,6 +13,8 @@ use wgpu::{BufferUsages, ShaderStages};
 pub struct Options {
     /// Keep the driver's and wgpu's checks of indices and loops in the shaders.
     pub checked: bool,
+    /// What the kernels are made for; what the adapter is, if not given.
+    pub variant: Option<Variant>,
 }
 
 /// Submissions that may be on their way at once. More would pile up their uploads in memory.
@@ -37,7 +40,8 @@ struct Dispatch {
 #[derive(Debug)]
 pub struct GpuBackend {
     device: Device,
-    options: Options,
+    checked: bool,
+    variant: Variant,
     modules: HashMap<String, wgpu::ShaderModule>,
     shared: HashMap<String, wgpu::Buffer>,
     plans: Vec<Prepared>,
@@ -49,7 +53,11 @@ impl GpuBackend {
     pub fn open(adapter: &Adapter, options: Options) -> Result<Self, BackendError> {
         Ok(Self {
             device: Device::open(adapter)?,
-            options,
+            checked: options.checked,
+            variant: options.variant.unwrap_or(match adapter.report.is_software {
+                true => Variant::Software,
+                false => Variant::Gpu,
+            }),
             modules: HashMap::new(),
             shared: HashMap::new(),
             plans: Vec::new(),
@@ -100,7 +108,7 @@ impl GpuBackend {
             return Ok(module.clone());
         }
         let source = shader(name).map_or("", |shader| shader.source);
-        let module = self.device.checked(|| shader_module(&self.device, name, source, self.options))?;
+        let module = self.device.checked(|| shader_module(&self.device, name, source, self.checked))?;
         self.modules.insert(name.into(), module.clone());
         Ok(module)
     }
@@ -184,10 +192,10 @@ impl GpuBackend {
 /// constants of the plan and compared with an extent first, and the tests run them with and without
 /// checks.
 #[allow(unsafe_code)]
-fn shader_module(device: &Device, name: &str, source: &str, options: Options) -> wgpu::ShaderModule {
+fn shader_module(device: &Device, name: &str, source: &str, checked: bool) -> wgpu::ShaderModule {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    if options.checked {
+    if checked {
         return device.handle.create_shader_module(descriptor);
     }
     // SAFETY: the shaders are our own, clamp the indices that they read from buffers, and their loops end.
@@ -200,7 +208,8 @@ impl Backend for GpuBackend {
     }
 
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
-        let program = Program::new(plan).map_err(|error| BackendError::Unsupported(error.to_string()))?;
+        let program =
+            Program::new(plan, self.variant).map_err(|error| BackendError::Unsupported(error.to_string()))?;
         let slots = self.slots(&program)?;
         let mut compiled: HashMap<usize, (wgpu::ComputePipeline, wgpu::BindGroupLayout)> = HashMap::new();
         let mut dispatches = Vec::new();

@@ -7,7 +7,7 @@
 //! first step on.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
 use super::WORKGROUP;
 use crate::number::Number;
 use crate::rng::Generator;
@@ -145,7 +145,7 @@ impl Operator for Adam {
         true
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = if kernel == "advance" { 1 } else { shape("param").len() };
         let constants = [
             ("ELEMENTS", elements as f64),

@@ -2,7 +2,7 @@
 //! layers use.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ impl Operator for Add {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = shape(if kernel == "forward" { "output" } else { "d_output" }).len();
         vec![Dispatch::line(kernel, elements, &[("ELEMENTS", elements as f64)])]
     }

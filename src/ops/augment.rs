@@ -7,7 +7,7 @@
 //! that every backend sees the same picture. The identity leaves the photo as it is.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::{DType, Shape};
@@ -90,7 +90,7 @@ impl Operator for Augment {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let [batch, height, width, channels] = shape("photos").nchw().unwrap_or_default();
         let constants = [
             ("BATCH", batch as f64),

@@ -3,7 +3,7 @@
 //! Input (N, C, H, W), output (N, C, OH, OW).
 
 use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
-use super::{Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ impl Operator for AvgPool2d {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
         pool_dispatch(kernel, &input, self.known_windows(input.clone()))
     }

@@ -7,7 +7,7 @@
 
 use super::attr::{image_axes, wrong_arguments};
 use super::mse::some_real_samples;
-use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter};
+use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter};
 use super::WORKGROUP;
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -219,7 +219,7 @@ impl Operator for BatchNorm2d {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let channels = shape("statistics").len() / 2;
         // Only `recall` has no image; it does not look at its extents.
         let [samples, _, height, width] = match kernel {

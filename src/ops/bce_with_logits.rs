@@ -6,7 +6,7 @@
 use super::attr::wrong_arguments;
 use super::mse::{element_loss_local, some_real_samples};
 use super::sigmoid::sigmoid;
-use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
 use super::{WORKGROUP, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -61,7 +61,7 @@ impl Operator for BceWithLogits {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let features = input.len() / input.batch().max(1);
         let constants =

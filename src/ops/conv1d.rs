@@ -5,7 +5,7 @@
 use super::attr::{Padding, Pair};
 use super::conv2d::Conv2d;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -79,8 +79,8 @@ impl Operator for Conv1d {
         self.raised().fast(kernel, args)
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        self.raised().dispatches(kernel, &|name| raised(shape(name)))
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        self.raised().dispatches(kernel, variant, &|name| raised(shape(name)))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -5,7 +5,7 @@
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
 use super::packed::{Packed, Window};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -187,7 +187,7 @@ impl Operator for Dense {
         true
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
         let lanes = lanes(in_features);

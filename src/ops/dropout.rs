@@ -5,7 +5,7 @@
 //! dropped if word `e % 4` of Philox's draw (`e / 4`, sample, epoch, stream) is below `rate * 2^32`.
 
 use super::attr::wrong_arguments;
-use super::{Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::Number;
 use crate::rng::{Generator, Stream, philox4x32};
 use crate::shape::Shape;
@@ -65,7 +65,7 @@ impl Operator for Dropout {
         self.apply(batch.words(), sample.words(), from.real(), to.real_mut());
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
         let batch = input.batch();
         let features = input.len() / batch.max(1);

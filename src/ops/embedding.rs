@@ -5,7 +5,7 @@
 //! as the last one.
 
 use super::attr::wrong_arguments;
-use super::{
+use super::{Variant, 
     Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, WINDOW_BYTES, WORKGROUP,
 };
 use crate::number::{Accumulator, Number};
@@ -115,7 +115,7 @@ impl Operator for Embedding {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let positions = input.len();
         let line = |entry_point: &str, invocations: usize, first_position: usize| {

@@ -1,7 +1,7 @@
 //! All axes but the batch become one. Nothing is computed: the buffer stays as it is.
 
 use super::attr::wrong_arguments;
-use super::{Arg, Case, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, Case, Dispatch, Kernel, Operator};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ impl Operator for Flatten {
         wrong_arguments(kernel)
     }
 
-    fn dispatches(&self, _kernel: &str, _shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, _kernel: &str, _variant: Variant, _shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         Vec::new()
     }
 

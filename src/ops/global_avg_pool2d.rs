@@ -4,7 +4,7 @@
 
 use super::attr::{Pair, image_axes};
 use super::avg_pool2d::AvgPool2d;
-use super::{Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -41,9 +41,9 @@ impl Operator for GlobalAvgPool2d {
         windowed.twin(kernel, args);
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let image = shape(if kernel == "forward" { "input" } else { "d_input" });
-        Self::windowed(&image).dispatches(kernel, shape)
+        Self::windowed(&image).dispatches(kernel, variant, shape)
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -5,7 +5,7 @@
 use super::attr::Pair;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
 use super::max_pool2d::MaxPool2d;
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,8 @@ impl Operator for MaxPool1d {
         self.raised().twin(kernel, args);
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        self.raised().dispatches(kernel, &|name| raised(shape(name)))
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        self.raised().dispatches(kernel, variant, &|name| raised(shape(name)))
     }
 
     fn cases() -> Vec<Case<Self>> {

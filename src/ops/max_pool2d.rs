@@ -4,7 +4,7 @@
 //! the window's largest element. The first maximum wins, as in PyTorch.
 
 use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl Operator for MaxPool2d {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
         pool_dispatch(kernel, &input, self.known_windows(input.clone()))
     }

@@ -4,7 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::mse::some_real_samples;
-use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -82,7 +82,7 @@ impl Operator for Metrics {
         sums[2] = sums[2] + N::exact(count as f32);
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let samples = input.batch();
         let constants = [

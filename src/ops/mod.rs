@@ -160,6 +160,22 @@ impl Dispatch {
     }
 }
 
+/// What a kernel's dispatches are made for. The results are the same within their bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// Many lanes with few registers each.
+    Gpu,
+    /// A CPU that plays a GPU: few lanes, for which a load from a storage buffer costs much and one that
+    /// all lanes share costs little.
+    Software,
+}
+
+impl Variant {
+    /// All variants.
+    pub const ALL: [Variant; 2] = [Variant::Gpu, Variant::Software];
+}
+
 /// What is appended to an argument's name for the binding that sees it as a uniform buffer.
 pub const UNIFORM_SUFFIX: &str = "_uniform";
 
@@ -254,8 +270,9 @@ pub trait Operator: Sized {
         false
     }
 
-    /// A kernel as dispatches of the operator's shader. `shape` gives the shape of an argument.
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch>;
+    /// A kernel as dispatches of the operator's shader, for adapters of one kind. `shape` gives the shape
+    /// of an argument.
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch>;
 
     /// What the kernels are proven for.
     fn cases() -> Vec<Case<Self>>;
@@ -386,8 +403,13 @@ macro_rules! operators {
             }
 
             /// See [`Operator::dispatches`].
-            pub fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-                match self { $(Op::$operator(op) => op.dispatches(kernel, shape),)+ }
+            pub fn dispatches(
+                &self,
+                kernel: &str,
+                variant: Variant,
+                shape: &dyn Fn(&str) -> Shape,
+            ) -> Vec<Dispatch> {
+                match self { $(Op::$operator(op) => op.dispatches(kernel, variant, shape),)+ }
             }
 
             /// See [`Operator::fill`].

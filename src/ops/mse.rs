@@ -3,7 +3,7 @@
 //! Input and target (N, features), loss (1). The gradient is that of `weight` times the loss.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, BATCH_COUNT, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
 use super::{WORKGROUP, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -54,7 +54,7 @@ impl Operator for Mse {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let features = input.len() / input.batch().max(1);
         let constants = [

@@ -2,7 +2,7 @@
 //! gradients (Sutskever et al., 2013, without dampening).
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
 use super::WORKGROUP;
 use crate::number::Number;
 use crate::rng::Generator;
@@ -50,7 +50,7 @@ impl Operator for Sgd {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = shape("param").len();
         let constants = [
             ("ELEMENTS", elements as f64),

@@ -1,7 +1,7 @@
 //! The logistic function, element by element.
 
 use super::attr::wrong_arguments;
-use super::{Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl Operator for Sigmoid {
         }
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = shape("output").len();
         vec![Dispatch::line(kernel, elements, &[("ELEMENTS", elements as f64)])]
     }

@@ -3,7 +3,7 @@
 //! Tokens (N, L). There is nothing to compute.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ impl Operator for Tokens {
         wrong_arguments(kernel)
     }
 
-    fn dispatches(&self, _kernel: &str, _shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, _kernel: &str, _variant: Variant, _shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         Vec::new()
     }
 

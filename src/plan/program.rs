@@ -3,7 +3,7 @@
 //! Whatever has WebGPU can replay a program; it is plain data and knows nothing of devices.
 
 use super::{Plan, Slot};
-use crate::ops::{UNIFORM_SUFFIX, WINDOW_BYTES};
+use crate::ops::{UNIFORM_SUFFIX, Variant, WINDOW_BYTES};
 use crate::shaders::{Access, shader};
 use serde::{Deserialize, Serialize};
 
@@ -72,12 +72,12 @@ pub struct ProgramError {
 }
 
 impl Program {
-    /// Lowers a plan.
-    pub fn new(plan: &Plan) -> Result<Program, ProgramError> {
+    /// Lowers a plan for adapters of one kind.
+    pub fn new(plan: &Plan, variant: Variant) -> Result<Program, ProgramError> {
         let mut pipelines: Vec<Pipeline> = Vec::new();
         let mut dispatches = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
-            for dispatch in step.op.dispatches(&step.kernel, &|name| step.shape(name)) {
+            for dispatch in step.op.dispatches(&step.kernel, variant, &|name| step.shape(name)) {
                 let error = |reason: String| ProgramError {
                     shader: step.op.shader().into(),
                     entry_point: dispatch.entry_point.clone(),

@@ -3,6 +3,7 @@
 use crate::common::{backends, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
+use faceshader::ops::Variant;
 use faceshader::plan::{Plan, Program, Purpose, lower};
 use faceshader::train::Trainer;
 use std::collections::BTreeSet;
@@ -35,7 +36,7 @@ fn a_plan_and_its_program_are_plain_data() {
     let plan = lower(&graph, "tiny", Purpose::Training);
     let text = serde_json::to_string(&plan).unwrap();
     assert!(serde_json::from_str::<Plan>(&text).unwrap() == plan);
-    let program = Program::new(&plan).unwrap();
+    let program = Program::new(&plan, Variant::Gpu).unwrap();
     let text = serde_json::to_string(&program).unwrap();
     assert!(serde_json::from_str::<Program>(&text).unwrap() == program);
 }

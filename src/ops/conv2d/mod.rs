@@ -5,8 +5,8 @@
 mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
-use super::packed::{Packed, Window};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
+use super::packed::{OUTS, Packed, WINDOW_BYTES, Window};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,18 @@ pub struct Conv2d {
     pub padding: Padding,
 }
 
+/// Workgroups among which a block of 32 channels is shared on a GPU.
+const GPU_PARTS: usize = 4;
+/// Pixels side by side that one invocation of `forward` or `backward_input` computes.
+const PIXELS: usize = 4;
+
+/// Taps side by side that one invocation of `backward_weight_rows` computes.
+const ROW_TAPS: usize = 3;
+/// Pixels in a window of its packed `d_output`, behind the row with the window's number.
+const WINDOW_PIXELS: usize = 511;
+/// Invocations in a workgroup of `backward_weight_rows`, and workgroups that keep a software adapter busy.
+const ROW_LANES: usize = 8;
+const ROW_WORKGROUPS: usize = 16;
 /// Output channels, and taps, that one invocation of `backward_weight_partial` computes.
 const WEIGHT_BLOCK: usize = 8;
 /// `backward_weight` splits its sum until it has about this many invocations, so that a GPU is busy.
@@ -79,6 +91,23 @@ impl Geometry {
         let rows = self.y.output.div_ceil(pieces);
         [rows, self.y.output.div_ceil(rows)]
     }
+
+    /// Windows through which `backward_weight_rows` sees one block of `d_output`'s channels.
+    fn row_windows(&self) -> usize {
+        (self.batch * self.y.output * self.x.output).div_ceil(WINDOW_PIXELS)
+    }
+
+    /// Bytes of the packed `d_output`, all of it whole windows.
+    fn row_bytes(&self) -> usize {
+        self.out_channels.div_ceil(OUTS) * self.row_windows() * WINDOW_BYTES
+    }
+
+    /// Workgroups of `backward_weight_rows`, and the pieces that its sums are split into.
+    fn row_split(&self) -> [usize; 2] {
+        let lanes = self.in_channels * self.y.kernel * self.x.kernel.div_ceil(ROW_TAPS) + 1;
+        let workgroups = lanes.div_ceil(ROW_LANES);
+        [workgroups, (ROW_WORKGROUPS / workgroups).max(1)]
+    }
 }
 
 impl Conv2d {
@@ -107,7 +136,7 @@ impl Operator for Conv2d {
             .per_sample()
             .scratch(&["forward_packed"])];
     const BACKWARD: &'static [Kernel] = &[
-        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["partial"]),
+        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["partial", "d_output_packed"]),
         Kernel::new("backward_input", &["d_output", "weight"], &["d_input"])
             .per_sample()
             .scratch(&["backward_packed"]),
@@ -131,11 +160,12 @@ impl Operator for Conv2d {
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let g = self.geometry(inputs).ok()?;
-        let pieces = g.batch * g.weight_split()[1];
+        let pieces = (g.batch * g.weight_split()[1]).max(g.row_split()[1]);
         let shape: Shape = match name {
             "partial" => [pieces, g.out_channels, g.taps() + 1].into(),
             "forward_packed" => [g.forward_weights().room()].into(),
             "backward_packed" => [g.backward_weights().room()].into(),
+            "d_output_packed" => [g.row_bytes() / 4].into(),
             _ => return None,
         };
         Some(ArgumentSpec::shared(shape))
@@ -185,10 +215,14 @@ impl Operator for Conv2d {
         true
     }
 
-    fn dispatches(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
+        let [row_workgroups, row_pieces] = g.row_split();
+        let is_gpu = variant == Variant::Gpu;
+        // A GPU has no room for the sums of 32 channels of 4 pixels; four workgroups share them.
+        let parts = if is_gpu { GPU_PARTS } else { 1 };
         let extents = [
             ("BATCH", g.batch as f64),
             ("IN_CHANNELS", g.in_channels as f64),
@@ -205,36 +239,54 @@ impl Operator for Conv2d {
             ("PAD_LEFT", g.x.before as f64),
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
+            ("PIECES", (if is_gpu { g.batch * splits } else { row_pieces }) as f64),
         ];
-        let line = |entry_point: &str, invocations: usize, window: &Window| {
-            let constants = [extents.as_slice(), window.constants().as_slice()].concat();
-            Dispatch::line(entry_point, invocations, &constants)
+        let line = |entry_point: &str, invocations: usize, window: &Window, parts: usize| {
+            let parts = parts.min(window.vectors.max(1));
+            let window = Window { vectors: window.vectors.div_ceil(parts), ..*window };
+            let parts_of = [("PARTS", parts as f64)];
+            let constants = [extents.as_slice(), window.constants().as_slice(), parts_of.as_slice()].concat();
+            let mut dispatch = Dispatch::line(entry_point, invocations, &constants);
+            dispatch.workgroups[2] = parts as u32;
+            dispatch
         };
-        let through_windows = |packed: Packed, pack: &str, entry_point: &str, argument: &str, pixels: usize| {
-            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
+        let packing = |packed: Packed, entry_point: &str| line(entry_point, packed.len(), &Window::default(), 1);
+        let through_windows = |packed: Packed, pack: &str, argument: &str, [rows, width]: [usize; 2]| {
+            let mut dispatches = vec![packing(packed, pack)];
             for window in packed.windows() {
-                let dispatch = line(entry_point, g.batch * pixels, &window);
+                let dispatch = line(kernel, g.batch * rows * width.div_ceil(PIXELS), &window, parts);
                 dispatches.push(dispatch.seen_from(argument, window.offset_bytes));
             }
             dispatches
         };
-        match kernel {
-            "forward" => {
-                let pixels = g.y.output * g.x.output;
-                through_windows(g.forward_weights(), "pack_forward", "forward", "forward_packed", pixels)
+        let sum_up = line("backward_weight", g.out_channels * (g.taps() + 1), &Window::default(), 1);
+        match (kernel, variant) {
+            ("forward", _) => {
+                let pixels = [g.y.output, g.x.output];
+                through_windows(g.forward_weights(), "pack_forward", "forward_packed", pixels)
             }
-            "backward_input" => {
-                let pixels = g.y.input * g.x.input;
-                let packed = g.backward_weights();
-                through_windows(packed, "pack_backward", "backward_input", "backward_packed", pixels)
+            ("backward_input", _) => {
+                let pixels = [g.y.input, g.x.input];
+                through_windows(g.backward_weights(), "pack_backward", "backward_packed", pixels)
             }
-            _ => {
+            (_, Variant::Gpu) => {
                 let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
                 let none = Window::default();
-                vec![
-                    line("backward_weight_partial", g.batch * splits * blocks, &none),
-                    line("backward_weight", g.out_channels * (g.taps() + 1), &none),
-                ]
+                vec![line("backward_weight_partial", g.batch * splits * blocks, &none, 1), sum_up]
+            }
+            (_, Variant::Software) => {
+                let none = Window::default();
+                let mut dispatches = vec![line("pack_d_output", g.row_bytes() / 4, &none, 1)];
+                for number in 0..g.row_bytes() / WINDOW_BYTES {
+                    let first_column = number / g.row_windows() * OUTS;
+                    let vectors = OUTS.min(g.out_channels - first_column).div_ceil(4);
+                    let block = Window { first_column, vectors, ..none };
+                    let mut dispatch = line("backward_weight_rows", 1, &block, 1);
+                    dispatch.workgroups = [row_workgroups as u32, row_pieces as u32, 1];
+                    dispatches.push(dispatch.seen_from("d_output_packed", number * WINDOW_BYTES));
+                }
+                dispatches.push(sum_up);
+                dispatches
             }
         }
     }
