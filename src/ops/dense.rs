@@ -4,7 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
-use super::packed::{Packed, Window};
+use super::packed::{NUMBERED_ROWS, OUTS, Packed, WINDOW_BYTES, Window, numbered_bytes};
 use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -60,7 +60,7 @@ fn for_input(batch: usize, out_features: usize) -> Packed {
 impl Operator for Dense {
     const EXACT_ON_INTEGERS: bool = true;
     const FORWARD: &'static [Kernel] =
-        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).scratch(&["partial"])];
+        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).scratch(&["partial", "input_rows"])];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"])
             .scratch(&["weight_packed"]),
@@ -85,6 +85,7 @@ impl Operator for Dense {
         let [batch, in_features, out_features] = self.extents(inputs).ok()?;
         match name {
             "partial" => Some(ArgumentSpec::batched([batch, out_features, lanes(in_features)].into())),
+            "input_rows" => Some(ArgumentSpec::shared([numbered_bytes(batch, in_features) / 4].into())),
             "weight_packed" => Some(ArgumentSpec::shared([for_weight(batch, out_features).room()].into())),
             "input_packed" => Some(ArgumentSpec::shared([for_input(batch, out_features).room()].into())),
             _ => None,
@@ -187,7 +188,7 @@ impl Operator for Dense {
         true
     }
 
-    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
         let lanes = lanes(in_features);
@@ -210,6 +211,18 @@ impl Operator for Dense {
             dispatches
         };
         match kernel {
+            "forward" if variant == Variant::Software => {
+                let bytes = numbered_bytes(batch, in_features);
+                let mut dispatches = vec![line("pack_input_rows", bytes / 4, &Window::default())];
+                for number in 0..bytes / WINDOW_BYTES {
+                    let first_column = number / in_features.div_ceil(NUMBERED_ROWS) * OUTS;
+                    let vectors = OUTS.min(batch - first_column).div_ceil(4);
+                    let block = Window { first_column, vectors, ..Window::default() };
+                    let dispatch = line("forward_rows", out_features, &block);
+                    dispatches.push(dispatch.seen_from("input_rows", number * WINDOW_BYTES));
+                }
+                dispatches
+            }
             "forward" => {
                 let blocks = batch.div_ceil(BLOCK) * out_features.div_ceil(BLOCK);
                 let none = Window::default();

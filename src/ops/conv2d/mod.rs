@@ -5,7 +5,7 @@
 mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
-use super::packed::{OUTS, Packed, WINDOW_BYTES, Window};
+use super::packed::{NUMBERED_ROWS, OUTS, Packed, WINDOW_BYTES, Window, numbered_bytes};
 use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -34,8 +34,6 @@ const PIXELS: usize = 4;
 
 /// Taps side by side that one invocation of `backward_weight_rows` computes.
 const ROW_TAPS: usize = 3;
-/// Pixels in a window of its packed `d_output`, behind the row with the window's number.
-const WINDOW_PIXELS: usize = 511;
 /// Invocations in a workgroup of `backward_weight_rows`, and workgroups that keep a software adapter busy.
 const ROW_LANES: usize = 8;
 const ROW_WORKGROUPS: usize = 16;
@@ -92,14 +90,14 @@ impl Geometry {
         [rows, self.y.output.div_ceil(rows)]
     }
 
-    /// Windows through which `backward_weight_rows` sees one block of `d_output`'s channels.
-    fn row_windows(&self) -> usize {
-        (self.batch * self.y.output * self.x.output).div_ceil(WINDOW_PIXELS)
+    /// Pixels of all samples.
+    fn out_pixels(&self) -> usize {
+        self.batch * self.y.output * self.x.output
     }
 
-    /// Bytes of the packed `d_output`, all of it whole windows.
+    /// Bytes of `d_output` as `backward_weight_rows` reads it: a row a pixel, a column an output channel.
     fn row_bytes(&self) -> usize {
-        self.out_channels.div_ceil(OUTS) * self.row_windows() * WINDOW_BYTES
+        numbered_bytes(self.out_channels, self.out_pixels())
     }
 
     /// Workgroups of `backward_weight_rows`, and the pieces that its sums are split into.
@@ -278,7 +276,7 @@ impl Operator for Conv2d {
                 let none = Window::default();
                 let mut dispatches = vec![line("pack_d_output", g.row_bytes() / 4, &none, 1)];
                 for number in 0..g.row_bytes() / WINDOW_BYTES {
-                    let first_column = number / g.row_windows() * OUTS;
+                    let first_column = number / g.out_pixels().div_ceil(NUMBERED_ROWS) * OUTS;
                     let vectors = OUTS.min(g.out_channels - first_column).div_ceil(4);
                     let block = Window { first_column, vectors, ..none };
                     let mut dispatch = line("backward_weight_rows", 1, &block, 1);
