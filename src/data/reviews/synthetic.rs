@@ -1,21 +1,23 @@
 //! The built-in set: short reviews of cars, put together by the program.
 //!
-//! A review is a few opinions and some talk that tells nothing. An opinion says a good word plainly, or
-//! denies a bad one ("the brakes are anything but weak"), or the other way about, so that to count words
-//! is not enough: a word means something only beside its neighbours. What denies (never, hardly, lacks,
-//! without, …) is no stop word and is said as often of good words as of bad ones. There is no
-//! punctuation, as in the reviews that the reference trains on.
+//! A review is three to five opinions and some talk that tells nothing. An opinion says a good word
+//! plainly, or denies a bad one ("the brakes are anything but weak"), or the other way about, so that
+//! to count words is not enough: a word means something only beside its neighbours. What denies (never,
+//! hardly, lacks, without, …) is no stop word and is said as often of good words as of bad ones. There
+//! is no punctuation, as in the reviews that the reference trains on.
 
 use super::Reviews;
 use crate::rng::{Generator, Stream};
+
+/// Reviews of the built-in set. Of the 300 that it has not seen, the reference's network gets 92 % to
+/// 100 % right after four epochs (six seeds); counted words alone, by logistic regression, 83 %.
+pub const COUNT: u32 = 1_500;
 
 /// The names of the two classes.
 pub const CLASSES: [&str; 2] = ["negative", "positive"];
 
 /// What is denied, of a hundred opinions.
 const DENIED_PERCENT: u32 = 30;
-/// Reviews of four opinions or more with one of the other kind, of a hundred.
-const MIXED_PERCENT: u32 = 30;
 
 /// Words that fit into the same sentences: bad ones and good ones, and these sentences, plain and
 /// denying. `*` is the word, `#` a part of the car, `@` the car.
@@ -114,12 +116,9 @@ const TALK: [&str; 10] = [
 pub fn draw(seed: u64, index: u32) -> (usize, String) {
     let mut random = Generator::new(seed, 0, index, Stream::SyntheticReviews);
     let class = (index % 2) as usize;
-    let opinions = 2 + random.below(4);
-    let mixed = opinions >= 4 && chance(MIXED_PERCENT, &mut random);
-    let mut sentences: Vec<String> = (0..opinions)
-        .map(|nth| opinion(if mixed && nth == 0 { 1 - class } else { class }, &mut random))
-        .collect();
-    let talk = if opinions == 2 { 1 + random.below(2) } else { random.below(3) };
+    let opinions = 3 + random.below(3);
+    let mut sentences: Vec<String> = (0..opinions).map(|_| opinion(class, &mut random)).collect();
+    let talk = random.below(3);
     sentences.extend((0..talk).map(|_| filled(pick(&TALK, &mut random), "", &mut random)));
     random.shuffle(&mut sentences);
     (class, sentences.join(" "))

@@ -61,8 +61,8 @@ fn bad_rows_are_skipped_with_their_lines_and_keep_their_numbers() {
     let (texts, skipped) = read_and_skipped(bytes);
     assert_eq!(texts, ["one", "seven"]);
     let expected = [
-        ("line 3", "3 fields where the first line has 2; a text with commas"),
-        ("line 4", "1 fields where the first line has 2"),
+        ("line 3", "fields: 3, but 2 in the first line; a text with commas"),
+        ("line 4", "fields: 1, but 2 in the first line"),
         ("line 5", "the review is empty"),
         ("line 6", "the label is empty"),
         ("line 7", "field 2 is not UTF-8; save the file as UTF-8"),
