@@ -72,6 +72,8 @@ pub struct Graph {
     pub branches: Vec<BranchEnd>,
     /// The optimiser.
     pub optimizer: Op,
+    /// Whether plans may do at once what several layers do.
+    pub fuse: bool,
 }
 
 impl Graph {
@@ -120,7 +122,8 @@ impl Graph {
         spec.optimizer.output_shape(&[[1].into()]).map_err(|reason| {
             spec.error(spec.optimizer_line, format!("optimizer {:?}: {reason}", spec.optimizer.name()))
         })?;
-        Ok(Graph { batch, nodes: builder.nodes, branches, optimizer: spec.optimizer.clone() })
+        let (nodes, optimizer, fuse) = (builder.nodes, spec.optimizer.clone(), spec.training.fuse);
+        Ok(Graph { batch, nodes, branches, optimizer, fuse })
     }
 
     /// Every parameter with its full name, such as `age.conv3.weight`, in the order of the nodes.

@@ -19,12 +19,16 @@ pub struct Arguments {
     /// Steps measured; the median counts
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     steps: usize,
+    /// Run every layer's kernels on their own
+    #[arg(long)]
+    no_fuse: bool,
     #[command(flatten)]
     adapter: AdapterArguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let spec = model::load(&arguments.model)?;
+    let mut spec = model::load(&arguments.model)?;
+    spec.training.fuse &= !arguments.no_fuse;
     let batch = arguments.batch.unwrap_or(spec.training.batch);
     let plan = lower(&Graph::new(&spec, batch)?, &spec.name, Purpose::Training);
     let mut backend = arguments.adapter.open()?;

@@ -14,13 +14,17 @@ pub struct Arguments {
     /// Samples a step, for the memory
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
+    /// Run every layer's kernels on their own
+    #[arg(long)]
+    no_fuse: bool,
     /// One object of JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let spec = model::load(&arguments.model)?;
+    let mut spec = model::load(&arguments.model)?;
+    spec.training.fuse &= !arguments.no_fuse;
     let batch = arguments.batch.unwrap_or(spec.training.batch);
     let graph = Graph::new(&spec, 1)?;
     let training = lower(&Graph::new(&spec, batch)?, &spec.name, Purpose::Training);

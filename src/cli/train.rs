@@ -31,6 +31,9 @@ pub struct Arguments {
     /// given
     #[arg(long)]
     split: Option<PathBuf>,
+    /// Run every layer's kernels on their own
+    #[arg(long)]
+    no_fuse: bool,
     #[command(flatten)]
     adapter: AdapterArguments,
     /// The column of the reviews' texts, if it is not plain from its name
@@ -61,7 +64,7 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out", "text_column", "label_column", "keep_negations"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
     resume: Option<PathBuf>,
     /// Skip the short check of the kernels before an adapter's first training
     #[arg(long)]
@@ -100,6 +103,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     if spec.data.path.is_none() && spec.data.split.is_some() {
         return Err(Usage("--split needs --data: the built-in set has a split of its own".into()).into());
     }
+    spec.training.fuse &= !arguments.no_fuse;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
     spec.training.seed = arguments.seed.unwrap_or(spec.training.seed);
     let default = if spec.data.path.is_some() { spec.training.epochs } else { BUILT_IN_EPOCHS };

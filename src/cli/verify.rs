@@ -17,6 +17,9 @@ const MODEL_BATCH: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
+    /// Run every layer's kernels on their own
+    #[arg(long)]
+    no_fuse: bool,
     #[command(flatten)]
     adapter: AdapterArguments,
     /// This operator only
@@ -54,7 +57,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         return verify_vectors(&mut *backend, folder, &arguments);
     }
     if let Some(model) = &arguments.model {
-        return verify_model(backend, model, arguments.json);
+        return verify_model(backend, model, &arguments);
     }
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let mut failures = Vec::new();
@@ -113,8 +116,10 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 /// Proves one whole training step of a model, on a few samples of the built-in set.
-fn verify_model(backend: Box<dyn Backend>, model: &str, json: bool) -> Result<Outcome> {
+fn verify_model(backend: Box<dyn Backend>, model: &str, arguments: &Arguments) -> Result<Outcome> {
+    let json = arguments.json;
     let mut spec = model::load(model)?;
+    spec.training.fuse &= !arguments.no_fuse;
     spec.training.batch = MODEL_BATCH;
     let samples = Set::built_in(&mut spec, MODEL_BATCH)?;
     let chosen: Vec<usize> = (0..MODEL_BATCH).collect();

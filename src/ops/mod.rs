@@ -274,6 +274,12 @@ pub trait Operator: Sized {
     /// of an argument.
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch>;
 
+    /// The operator that does at once what a ReLU and then this one do, if there is one. Its kernels read the
+    /// ReLU's input in place of their own.
+    fn after_relu(&self) -> Option<Self> {
+        None
+    }
+
     /// What the kernels are proven for.
     fn cases() -> Vec<Case<Self>>;
 
@@ -410,6 +416,11 @@ macro_rules! operators {
                 shape: &dyn Fn(&str) -> Shape,
             ) -> Vec<Dispatch> {
                 match self { $(Op::$operator(op) => op.dispatches(kernel, variant, shape),)+ }
+            }
+
+            /// See [`Operator::after_relu`].
+            pub fn after_relu(&self) -> Option<Op> {
+                match self { $(Op::$operator(op) => op.after_relu().map(Op::$operator),)+ }
             }
 
             /// See [`Operator::fill`].

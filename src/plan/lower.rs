@@ -4,6 +4,7 @@
 //! is meant: `input` is what the layer reads, `d_input` the gradient of that, `weight` a parameter,
 //! `batch` what the host writes before every run, and so on.
 
+use super::fuse::fuse;
 use super::{Argument, Buffer, BufferId, Kind, Plan, Step, memory};
 use crate::graph::{BranchEnd, Graph};
 use crate::ops::add::Add;
@@ -43,6 +44,9 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
         slots: Vec::new(),
         steps: lowering.steps,
     };
+    if graph.fuse {
+        fuse(&mut plan);
+    }
     remove_unused(&mut plan);
     memory::assign(&mut plan);
     plan

@@ -4,6 +4,7 @@
 //! who shares memory with whom. A backend replays the list. Plans are plain data.
 
 mod backend;
+mod fuse;
 mod lower;
 mod memory;
 mod program;

@@ -158,6 +158,17 @@ pub struct TrainingSpec {
     /// Of all randomness.
     #[serde(default)]
     pub seed: u64,
+    /// Whether kernels may do at once what several layers do.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub fuse: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// Where the samples come from. Without a path: the built-in set.

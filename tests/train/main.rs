@@ -3,6 +3,7 @@
 
 mod common;
 mod determinism;
+mod fusion;
 mod proof;
 mod texts;
 mod weights;
