@@ -5,6 +5,7 @@
 
 mod adapters;
 mod backend;
+mod bench;
 mod data;
 mod eval;
 mod first_check;
@@ -49,6 +50,8 @@ enum Command {
     Data(data::Command),
     /// The adapters of this machine, and whether each can train
     Adapters(adapters::Arguments),
+    /// Samples a second, in training and prediction
+    Bench(bench::Arguments),
     /// The time of every kernel of a training step
     Profile(profile::Arguments),
     /// Prove every kernel against its CPU twin on an adapter
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Summary(arguments) => summary::run(&arguments),
         Command::Data(command) => data::run(command),
         Command::Adapters(arguments) => adapters::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
     };

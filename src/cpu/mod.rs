@@ -129,6 +129,10 @@ impl Backend for CpuBackend {
         Ok(())
     }
 
+    fn dispatches(&self, _plan: PlanId) -> usize {
+        0
+    }
+
     fn wait(&mut self) -> Result<(), BackendError> {
         Ok(())
     }

@@ -266,6 +266,10 @@ impl Backend for GpuBackend {
         self.submit(plan, |dispatch| dispatch.step == step)
     }
 
+    fn dispatches(&self, plan: PlanId) -> usize {
+        self.plans[plan.0].dispatches.len()
+    }
+
     fn wait(&mut self) -> Result<(), BackendError> {
         self.in_flight.clear();
         self.device.wait(None)

@@ -61,6 +61,9 @@ pub trait Backend {
     /// Runs one step only.
     fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError>;
 
+    /// How many times a run of a plan is handed to the device.
+    fn dispatches(&self, plan: PlanId) -> usize;
+
     /// Waits for all runs so far.
     fn wait(&mut self) -> Result<(), BackendError>;
 

@@ -128,6 +128,13 @@ impl Step {
         self.arguments.iter().filter(|a| !kernel.scratch.contains(&a.name.as_str()))
     }
 
+    /// Floating-point operations; of a gradient, as many as of the forward pass.
+    pub fn flops(&self) -> u64 {
+        let shape_of = |name: &str| self.arguments.iter().find(|argument| argument.name == name);
+        let input = shape_of("input").or_else(|| shape_of("d_input"));
+        input.map_or(0, |input| self.op.flops(std::slice::from_ref(&input.shape)))
+    }
+
     /// The shape of the argument `name`.
     pub fn shape(&self, name: &str) -> Shape {
         match self.arguments.iter().find(|argument| argument.name == name) {
@@ -156,6 +163,26 @@ impl Plan {
     /// The buffer of this name.
     pub fn buffer(&self, name: &str) -> Option<BufferId> {
         self.buffers.iter().position(|buffer| buffer.name == name)
+    }
+
+    /// Floating-point operations of a run. A gradient costs what its forward pass does.
+    pub fn flops(&self) -> u64 {
+        self.steps.iter().map(Step::flops).sum()
+    }
+
+    /// Bytes that all steps read and write, if each reads and writes every argument once.
+    pub fn traffic_bytes(&self) -> usize {
+        self.steps.iter().map(|step| self.step_bytes(step)).sum()
+    }
+
+    /// Bytes that one step reads and writes.
+    pub fn step_bytes(&self, step: &Step) -> usize {
+        let kernel = step.signature();
+        let times = |argument: &Argument| {
+            let name = &argument.name.as_str();
+            usize::from(kernel.reads.contains(name)) + usize::from(kernel.writes.contains(name))
+        };
+        step.arguments.iter().map(|argument| times(argument) * self.buffers[argument.buffer].bytes()).sum()
     }
 
     /// The memory that all buffers take together.

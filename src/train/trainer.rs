@@ -167,6 +167,26 @@ impl<'a> Trainer<'a> {
         self.backend.info()
     }
 
+    /// Waits for all steps so far.
+    pub fn wait(&mut self) -> Result<(), TrainError> {
+        Ok(self.backend.wait()?)
+    }
+
+    /// The plan of a training step.
+    pub fn plan(&self) -> &Plan {
+        &self.training.plan
+    }
+
+    /// Dispatches of a training step.
+    pub fn dispatches(&self) -> usize {
+        self.backend.dispatches(self.training.id)
+    }
+
+    /// Samples that are evaluated or predicted at once.
+    pub fn evaluation_batch(&self) -> usize {
+        self.evaluation.plan.batch
+    }
+
     /// Memory that the buffers of training and validation take.
     pub fn memory_bytes(&self) -> usize {
         self.training.plan.memory_bytes() + self.evaluation.plan.memory_bytes()
