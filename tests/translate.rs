@@ -4,6 +4,7 @@
 
 use faceshader::graph::Graph;
 use faceshader::ops::Op;
+use faceshader::ops::Variant;
 use faceshader::plan::{Pipeline, Program, Purpose, lower};
 use faceshader::shaders::shader;
 use faceshader::spec::Spec;
@@ -15,17 +16,61 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Every pipeline of both models, for training and prediction.
+/// Every pipeline of the models, for training and prediction, fused and not, on GPUs and software
+/// adapters.
 fn pipelines() -> Vec<Pipeline> {
     let mut pipelines: Vec<Pipeline> = Vec::new();
-    for text in [include_str!("../assets/models/face.toml"), include_str!("assets/tiny.toml")] {
+    let models = [
+        include_str!("../assets/models/face.toml"),
+        include_str!("../assets/models/review.toml"),
+        include_str!("assets/tiny.toml"),
+        include_str!("assets/tiny_text.toml"),
+    ];
+    for text in models {
         let spec = Spec::parse(text, "model.toml").unwrap();
-        let graph = Graph::new(&spec, 20).unwrap();
-        for purpose in [Purpose::Training, Purpose::Evaluation] {
-            for pipeline in Program::new(&lower(&graph, "model", purpose)).unwrap().pipelines {
-                if !pipelines.contains(&pipeline) {
-                    pipelines.push(pipeline);
+        for fuse in [true, false] {
+            let graph = Graph { fuse, ..Graph::new(&spec, 20).unwrap() };
+            for purpose in [Purpose::Training, Purpose::Evaluation] {
+                let plan = lower(&graph, "model", purpose);
+                for variant in Variant::ALL {
+                    for pipeline in Program::new(&plan, variant).unwrap().pipelines {
+                        if !pipelines.contains(&pipeline) {
+                            pipelines.push(pipeline);
+                        }
+                    }
                 }
+            }
+        }
+    }
+    for pipeline in cases() {
+        // A few of each entry point, for the operators that no model above has.
+        let alike =
+            |other: &&Pipeline| other.shader == pipeline.shader && other.entry_point == pipeline.entry_point;
+        if pipelines.iter().filter(alike).count() < 3 {
+            pipelines.push(pipeline);
+        }
+    }
+    pipelines
+}
+
+/// The pipelines of every operator's cases.
+fn cases() -> Vec<Pipeline> {
+    let mut pipelines = Vec::new();
+    for case in Op::all_cases() {
+        let shape = |name: &str| case.op.argument(name, &case.inputs).unwrap().shape;
+        for (kernel, variant) in case.op.kernels().into_iter().flat_map(|k| Variant::ALL.map(|v| (k, v))) {
+            for dispatch in case.op.dispatches(kernel.name, variant, &shape) {
+                let value = |name: &&str| dispatch.constants.iter().find(|(other, _)| other == name).cloned();
+                pipelines.push(Pipeline {
+                    shader: case.op.shader().into(),
+                    entry_point: dispatch.entry_point.clone(),
+                    constants: shader(case.op.shader())
+                        .unwrap()
+                        .constants
+                        .iter()
+                        .filter_map(|n| value(&n))
+                        .collect(),
+                });
             }
         }
     }
