@@ -101,6 +101,10 @@ impl Graph {
                 node = builder.layer(layer, &branch.name, node)?;
             }
             let shape = &builder.nodes[node].shape;
+            if builder.nodes[node].dtype != DType::F32 {
+                let message = format!("branch {:?} has no layer; add an embedding and others", branch.name);
+                return Err(spec.error(branch.line, message));
+            }
             if shape.len() != batch && branch.target.metric(&branch.loss) != Metric::ClassAccuracy {
                 return Err(spec.error(
                     branch.line,
@@ -189,6 +193,15 @@ impl Builder<'_> {
             && embedding.vocabulary == 0
         {
             embedding.vocabulary = text.vocabulary;
+        }
+        if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&op, &self.spec.input)
+            && embedding.vocabulary < text.vocabulary
+        {
+            let (rows, words) = (embedding.vocabulary, text.vocabulary);
+            let message = format!(
+                "layer {name:?}: its vocabulary of {rows} is smaller than the input's of {words}; leave it out"
+            );
+            return Err(self.spec.error(layer.line, message));
         }
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
         for (argument, &input) in op.inputs().iter().zip(&inputs) {

@@ -54,9 +54,7 @@ fn gpu_kernels_equal_their_twins_on_every_adapter() {
     let adapters = adapter::list();
     let mut usable = Vec::new();
     for adapter in adapters.iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
-        for (checked, variant) in
-            [(false, Variant::Gpu), (false, Variant::Software), (true, Variant::Software)]
-        {
+        for (checked, variant) in [false, true].into_iter().flat_map(|c| Variant::ALL.map(|v| (c, v))) {
             // Written past the test harness, which would swallow it: a log has to say what was tested.
             let line = adapter.report.line();
             writeln!(std::io::stderr(), "kernels on {line} as for {variant:?}, run-time checks: {checked}")

@@ -68,7 +68,7 @@ fn cases() -> Vec<Pipeline> {
                         .unwrap()
                         .constants
                         .iter()
-                        .filter_map(|n| value(&n))
+                        .filter_map(value)
                         .collect(),
                 });
             }

@@ -1,5 +1,6 @@
 //! Opens the backend that the user means, and says which it is and why.
 
+use super::Usage;
 use crate::cpu::CpuBackend;
 use crate::gpu::adapter::{Choice, choose};
 use crate::gpu::{GpuBackend, Options};
@@ -36,12 +37,22 @@ impl AdapterArguments {
     pub fn open(&self) -> Result<Box<dyn Backend>> {
         let (choice, reason) = choose(&self.adapter)?;
         let backend: Box<dyn Backend> = match choice {
+            Choice::Cpu if self.checked || self.kernels.is_some() => {
+                return Err(Usage("--checked and --kernels are for GPUs, not for the cpu".into()).into());
+            }
             Choice::Cpu => Box::new(CpuBackend::new()),
             Choice::Gpu(adapter) => Box::new(GpuBackend::open(&adapter, self.options())?),
         };
         let BackendInfo { backend: name, adapter, driver } = backend.info();
         log::info!("adapter: {name}, {adapter}, {driver} ({reason})");
         Ok(backend)
+    }
+
+    /// Which kernels run, for what is remembered of an adapter.
+    pub fn kernels(&self) -> String {
+        let Options { checked, variant } = self.options();
+        let kind = variant.map_or("its own".into(), |variant| format!("{variant:?}"));
+        format!("{kind} kernels, checked: {checked}")
     }
 
     fn options(&self) -> Options {

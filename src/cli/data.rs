@@ -44,6 +44,8 @@ pub struct CheckArguments {
     /// Of reviews: a CSV with the columns row and split; a seeded 80/20 split if not given
     #[arg(long)]
     split: Option<PathBuf>,
+    #[command(flatten)]
+    columns: super::texts::Columns,
     /// One line of JSON a photo, then one with the totals
     #[arg(long)]
     json: bool,
@@ -102,10 +104,16 @@ fn cell(photos: &Photos, index: usize) -> Cell<'_> {
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
     if arguments.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-        return super::texts::check(&arguments.path, arguments.split.as_deref(), arguments.json);
+        return super::texts::check(
+            &arguments.path,
+            arguments.split.as_deref(),
+            &arguments.columns,
+            arguments.json,
+        );
     }
-    if arguments.split.is_some() {
-        return Err(Usage("--split is for a CSV of reviews".into()).into());
+    if arguments.split.is_some() || arguments.columns.are_named() {
+        let message = "--split, --text-column and --label-column are for a CSV of reviews";
+        return Err(Usage(message.into()).into());
     }
     let loaded = photos::read(&arguments.path, &SHOWN, Labels::Required)?;
     if arguments.json {

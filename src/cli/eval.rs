@@ -18,10 +18,12 @@ pub struct Arguments {
     /// A folder, zip or tar.gz with UTKFace names, or a CSV of reviews; the run's own if not given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A CSV with the columns file (or id) and split: its test or validation samples count. Without it,
+    /// A CSV with the columns file (or row, of reviews) and split: its test or validation samples count. Without it,
     /// all of --data do, and the run's own validation samples if there is no --data
     #[arg(long)]
     split: Option<PathBuf>,
+    #[command(flatten)]
+    columns: texts::Columns,
     /// Which weights of the run to use
     #[arg(long, default_value = "best")]
     weights: Weights,
@@ -60,6 +62,9 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(path) = arguments.data {
         spec.data.path = Some(path);
         spec.data.limit = None;
+        // Another file has columns of its own.
+        spec.data.text_column = arguments.columns.text_column;
+        spec.data.label_column = arguments.columns.label_column;
     } else {
         spec.data.split = Some(run.split());
         spec.data.limit = None;

@@ -1,7 +1,7 @@
 //! Before an adapter's first training: a short proof that its driver computes what it should.
 //!
-//! The verdict is kept in the user's cache folder, by adapter, driver, program version and shaders, so
-//! that it takes its second or two only once.
+//! The verdict is kept in the user's cache folder, by adapter, driver, kind of kernels, program
+//! version and shaders, so that it takes its second or two only once.
 
 use crate::file::write_whole;
 use crate::ops::Op;
@@ -18,9 +18,9 @@ const CASES: usize = 2;
 /// Cases with larger inputs are left to `faceshader verify`.
 const MAX_INPUT: usize = 2_000;
 
-/// Proves the kernels on a few cases, unless this adapter has passed before.
-pub fn run(backend: &mut dyn Backend) -> Result<()> {
-    let (key, file) = (key(&backend.info()), file());
+/// Proves the kernels on a few cases, unless this adapter has passed before. `kernels` says which they are.
+pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
+    let (key, file) = (key(&backend.info(), kernels), file());
     if file.as_ref().is_some_and(|file| passed(file).contains(&key)) {
         return Ok(());
     }
@@ -49,11 +49,12 @@ pub fn run(backend: &mut dyn Backend) -> Result<()> {
 }
 
 /// What the verdict depends on.
-fn key(info: &BackendInfo) -> String {
+fn key(info: &BackendInfo, kernels: &str) -> String {
     let mut hasher = DefaultHasher::new();
     SHADERS.iter().for_each(|shader| shader.source.hash(&mut hasher));
     let BackendInfo { backend, adapter, driver } = info;
-    format!("{backend}; {adapter}; {driver}; {} {:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{backend}; {adapter}; {driver}; {kernels}; {version} {:016x}", hasher.finish())
 }
 
 /// Where verdicts are kept; `None` if the user has no cache folder.

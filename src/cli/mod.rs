@@ -39,13 +39,13 @@ struct Arguments {
 enum Command {
     /// Train a model; without --data, on the built-in set of drawn faces
     Train(train::Arguments),
-    /// Losses and metrics of a trained model on labelled photos
+    /// Losses and metrics of a trained model on labelled photos or reviews
     Eval(eval::Arguments),
-    /// Age and gender of photos, by a trained model
+    /// Age and gender of photos, or the sentiment of texts, by a trained model
     Predict(predict::Arguments),
     /// The layers of a model: shapes, parameters, FLOPs, memory
     Summary(summary::Arguments),
-    /// Look at photos before training on them
+    /// Look at photos or reviews before training on them
     #[command(subcommand)]
     Data(data::Command),
     /// The adapters of this machine, and whether each can train

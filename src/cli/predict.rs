@@ -3,7 +3,7 @@
 use super::backend::AdapterArguments;
 use super::eval::Weights;
 use super::report::{Answer, draw_predictions};
-use super::{Outcome, message, photos, print, texts};
+use super::{Outcome, Usage, message, photos, print, texts};
 use crate::data::faces::{Labels, Photos};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
@@ -18,6 +18,8 @@ pub struct Arguments {
     /// or of CSV
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    columns: texts::Columns,
     /// Which weights of the run to use
     #[arg(long, default_value = "best")]
     weights: Weights,
@@ -36,7 +38,10 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let Some(size) = spec.input.photo() else {
         let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
         trainer.load_weights(&arguments.weights.file(&run)?)?;
-        return texts::predict(&run, &spec, trainer, &arguments.paths, arguments.json);
+        if arguments.picture.is_some() {
+            return Err(Usage("--picture is for photos".into()).into());
+        }
+        return texts::predict(&run, &spec, trainer, &arguments.paths, &arguments.columns, arguments.json);
     };
     let mut all = Photos::new(size.width as u32, size.height as u32);
     let mut failed = Vec::new();

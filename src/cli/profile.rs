@@ -10,7 +10,7 @@ use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, or a TOML file
+    /// face, review, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// Samples a step

@@ -8,7 +8,7 @@ use crate::data::batches::{Dataset, order};
 use crate::data::faces::Photos;
 use crate::data::reviews::Texts;
 use crate::data::split::{Samples, Split};
-use crate::spec::{DataSpec, InputSpec, Spec};
+use crate::spec::{InputSpec, Spec};
 use crate::train::Trainer;
 use crate::train::confusion::Confusion;
 use crate::train::run::RunFolder;
@@ -37,12 +37,12 @@ pub enum Set {
 }
 
 impl Set {
-    /// The built-in set of this size, to try a model on.
+    /// At least so many samples of the built-in set, to try a model on.
     pub fn built_in(spec: &mut Spec, count: usize) -> Result<Set> {
         match &spec.input {
             InputSpec::Photo(photo) => Ok(Set::Faces(photos::built_in(photo, count, photos::BUILT_IN_SEED))),
             InputSpec::Text(_) => {
-                let reviews = texts::load(&DataSpec::default(), None)?;
+                let reviews = texts::built_in(count);
                 let all = Split { train: (0..reviews.texts.len()).collect(), validation: Vec::new() };
                 // The model keeps its own vocabulary: what counts is its shape.
                 texts::numbered(reviews, &all, None, &mut spec.clone()).map(Set::Reviews)

@@ -24,36 +24,65 @@ const BUILT_IN_SEED: u64 = 0;
 /// Words named for a prediction.
 const NAMED_WORDS: usize = 5;
 
+/// Which columns of a CSV hold reviews.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Columns {
+    /// The column of the reviews' texts, if it is not plain from its name
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
+    /// The column of the reviews' sentiment, if it is not plain from its name
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+}
+
+impl Columns {
+    /// Whether the user has named one.
+    pub fn are_named(&self) -> bool {
+        self.text_column.is_some() || self.label_column.is_some()
+    }
+
+    fn options(&self, labels: Labels, classes: Option<Vec<String>>) -> ReadOptions {
+        let Self { text_column, label_column } = self.clone();
+        ReadOptions { text_column, label_column, labels, classes }
+    }
+}
+
 /// The vocabulary of a run.
 pub fn vocabulary_of(run: &RunFolder) -> Result<Vocabulary> {
     Vocabulary::read(&run.vocabulary()).context("a run that reads texts needs its vocabulary")
 }
 
+/// At least so many reviews of the built-in set.
+pub fn built_in(count: usize) -> Reviews {
+    synthetic::reviews(BUILT_IN_SEED, synthetic::COUNT.max(count as u32))
+}
+
 /// Reads labelled reviews, or writes the built-in set. `classes` are those of a trained model.
 pub fn load(data: &DataSpec, classes: Option<Vec<String>>) -> Result<Reviews> {
-    let Some(path) = &data.path else { return Ok(synthetic::reviews(BUILT_IN_SEED, synthetic::COUNT)) };
-    let options = ReadOptions {
-        text_column: data.text_column.clone(),
-        label_column: data.label_column.clone(),
-        labels: Labels::Required,
-        classes,
-    };
-    let loaded = read(path, &options)?;
+    let Some(path) = &data.path else { return Ok(built_in(0)) };
+    let columns = Columns { text_column: data.text_column.clone(), label_column: data.label_column.clone() };
+    let loaded = read(path, &columns.options(Labels::Required, classes))?;
     tell_skipped(&loaded.skipped);
     Ok(loaded.reviews)
 }
 
 /// Prints what `data check` tells of a CSV.
-pub fn check(path: &Path, split: Option<&Path>, json: bool) -> Result<Outcome> {
-    let options =
-        ReadOptions { text_column: None, label_column: None, labels: Labels::Required, classes: None };
-    let loaded = read(path, &options)?;
+pub fn check(path: &Path, split: Option<&Path>, columns: &Columns, json: bool) -> Result<Outcome> {
+    let loaded = read(path, &columns.options(Labels::Required, None))?;
     let split = match split {
         Some(split) => Split::from_csv(split, &loaded.reviews)?.0,
         None => Split::seeded(&loaded.reviews, 0),
     };
     let training: Vec<&str> = split.train.iter().map(|&index| loaded.reviews.texts[index].as_str()).collect();
-    let vocabulary = Vocabulary::build(TextOptions::default(), loaded.reviews.classes.clone(), training)?;
+    let vocabulary = match Vocabulary::build(TextOptions::default(), loaded.reviews.classes.clone(), training)
+    {
+        Ok(vocabulary) => vocabulary,
+        // Too few words to train on are no reason not to tell of the rows.
+        Err(error) => {
+            tell_skipped(&loaded.skipped);
+            return Err(error.into());
+        }
+    };
     let summary = Summary::of(&loaded, &split, &vocabulary);
     if json {
         print(serde_json::to_string(&summary)?)?
@@ -189,6 +218,7 @@ pub fn predict(
     spec: &Spec,
     mut trainer: Trainer,
     asked: &[PathBuf],
+    columns: &Columns,
     json: bool,
 ) -> Result<Outcome> {
     let vocabulary = vocabulary_of(run)?;
@@ -196,7 +226,7 @@ pub fn predict(
     let mut failed = Vec::new();
     let mut texts = Vec::new();
     for argument in asked {
-        match lines_of(argument, spec) {
+        match lines_of(argument, columns) {
             Ok(lines) => texts.extend(lines),
             Err(error) => {
                 log::error!("{}", message(&error));
@@ -221,19 +251,22 @@ pub fn predict(
 }
 
 /// The lines of a file, the reviews of a CSV, or the argument itself where it is no file.
-fn lines_of(argument: &Path, spec: &Spec) -> Result<Vec<String>> {
+fn lines_of(argument: &Path, columns: &Columns) -> Result<Vec<String>> {
+    if argument.is_dir() {
+        bail!("{} is a folder; name the files in it", argument.display());
+    }
     if !argument.is_file() {
         let text = argument.to_str().context("the text is not UTF-8")?;
+        let is_named_like_a_file = argument.extension().is_some_and(|extension| {
+            ["txt", "csv"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        });
+        if is_named_like_a_file && !text.contains(char::is_whitespace) {
+            bail!("{text} is not there");
+        }
         return Ok(vec![text.to_string()]);
     }
     if argument.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-        let options = ReadOptions {
-            text_column: spec.data.text_column.clone(),
-            label_column: spec.data.label_column.clone(),
-            labels: Labels::Optional,
-            classes: None,
-        };
-        let loaded = read(argument, &options)?;
+        let loaded = read(argument, &columns.options(Labels::Optional, None))?;
         tell_skipped(&loaded.skipped);
         return Ok(loaded.reviews.texts);
     }

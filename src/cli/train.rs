@@ -4,6 +4,7 @@ use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::report::{draw_curves, write_page};
 use super::set::{Set, Use};
+use super::texts::Columns;
 use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, print};
 use crate::data::split::Split;
 use crate::ops::Op;
@@ -27,7 +28,7 @@ pub struct Arguments {
     /// given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A CSV with the columns file (or id, of reviews) and split (train, test); a seeded 80/20 split if not
+    /// A CSV with the columns file (or row, of reviews) and split (train, test); a seeded 80/20 split if not
     /// given
     #[arg(long)]
     split: Option<PathBuf>,
@@ -36,12 +37,8 @@ pub struct Arguments {
     no_fuse: bool,
     #[command(flatten)]
     adapter: AdapterArguments,
-    /// The column of the reviews' texts, if it is not plain from its name
-    #[arg(long, value_name = "NAME")]
-    text_column: Option<String>,
-    /// The column of the reviews' sentiment, if it is not plain from its name
-    #[arg(long, value_name = "NAME")]
-    label_column: Option<String>,
+    #[command(flatten)]
+    columns: Columns,
     /// Let no, not, nor and words such as don't count in reviews
     #[arg(long)]
     keep_negations: bool,
@@ -89,7 +86,10 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.data.path = arguments.data.or(spec.data.path);
     spec.data.split = arguments.split.or(spec.data.split);
     spec.data.limit = arguments.limit.or(spec.data.limit);
-    let for_texts = arguments.text_column.is_some() || arguments.label_column.is_some();
+    let for_texts = arguments.columns.are_named();
+    if for_texts && spec.data.path.is_none() {
+        return Err(Usage("--text-column and --label-column need --data".into()).into());
+    }
     match &mut spec.input {
         InputSpec::Text(text) => text.keep_negations |= arguments.keep_negations,
         InputSpec::Photo(_) if for_texts || arguments.keep_negations => {
@@ -98,8 +98,8 @@ fn start(arguments: Arguments) -> Result<Outcome> {
         }
         InputSpec::Photo(_) => {}
     }
-    spec.data.text_column = arguments.text_column.or(spec.data.text_column);
-    spec.data.label_column = arguments.label_column.or(spec.data.label_column);
+    spec.data.text_column = arguments.columns.text_column.or(spec.data.text_column);
+    spec.data.label_column = arguments.columns.label_column.or(spec.data.label_column);
     if spec.data.path.is_none() && spec.data.split.is_some() {
         return Err(Usage("--split needs --data: the built-in set has a split of its own".into()).into());
     }
@@ -108,8 +108,10 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.training.seed = arguments.seed.unwrap_or(spec.training.seed);
     let default = if spec.data.path.is_some() { spec.training.epochs } else { BUILT_IN_EPOCHS };
     spec.training.epochs = arguments.epochs.unwrap_or(default);
-    if let (Some(rate), Op::Adam(adam)) = (arguments.lr, &mut spec.optimizer) {
-        adam.learning_rate = rate;
+    match (arguments.lr, &mut spec.optimizer) {
+        (Some(rate), Op::Adam(adam)) => adam.learning_rate = rate,
+        (Some(rate), Op::Sgd(sgd)) => sgd.learning_rate = rate,
+        _ => {}
     }
     absolute_paths(&mut spec)?;
     crate::graph::Graph::new(&spec, spec.training.batch)?;
@@ -119,7 +121,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
 
     let mut backend = arguments.adapter.open()?;
     if !arguments.no_verify {
-        first_check::run(&mut *backend)?;
+        first_check::run(&mut *backend, &arguments.adapter.kernels())?;
     }
     let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
@@ -143,7 +145,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     absolute_paths(&mut spec)?;
     let mut backend = arguments.adapter.open()?;
     if !arguments.no_verify {
-        first_check::run(&mut *backend)?;
+        first_check::run(&mut *backend, &arguments.adapter.kernels())?;
     }
     // The split of the run is kept, whatever the limit was.
     let mut data = spec.clone();

@@ -3,7 +3,7 @@
 //! Input and output (N, C, H, W); weight, bias, running_mean and running_var (C), under PyTorch's names.
 //! Training normalises each channel by the mean and the biased variance of the batch's real samples, and
 //! moves the running statistics towards the mean and the unbiased variance. Predictions normalise by the
-//! running statistics.
+//! running statistics. Of a single element the unbiased variance is taken to be 0, where PyTorch refuses.
 
 use super::attr::{image_axes, wrong_arguments};
 use super::mse::some_real_samples;

@@ -246,6 +246,8 @@ impl Operator for Dense {
         let case = |batch, inputs, out_features| Case::new(Dense { out_features }, [[batch, inputs].into()]);
         vec![
             case(1, 1, 1),
+            // More samples than a block, and more inputs than a window, holds.
+            case(35, 1030, 3),
             case(3, 7, 5),
             case(8, WORKGROUP, 8),
             case(9, WORKGROUP + 1, 17),

@@ -72,7 +72,7 @@ impl Operator for Embedding {
     }
 
     fn parameters(&self, _inputs: &[Shape]) -> Vec<Parameter> {
-        let init = Init::GlorotUniform { fan_in: self.vocabulary, fan_out: self.width };
+        let init = Init::Rows { rows: self.vocabulary, width: self.width };
         vec![Parameter::trained("weight", [self.vocabulary, self.width], init)]
     }
 

@@ -78,17 +78,31 @@ pub enum Init {
         /// Outputs that one input reaches.
         fan_out: usize,
     },
+    /// The table of an embedding: its first row, which stands for no word, is zero, and the others are as
+    /// Glorot and Bengio's.
+    Rows {
+        /// Rows of the table.
+        rows: usize,
+        /// Columns of the table.
+        width: usize,
+    },
 }
 
 impl Init {
-    /// Draws one element.
-    pub fn draw(self, generator: &mut Generator) -> f32 {
+    /// Draws a parameter of so many elements.
+    pub fn draw(self, elements: usize, generator: &mut Generator) -> Vec<f32> {
         match self {
-            Init::Zeros => 0.0,
-            Init::Ones => 1.0,
+            Init::Zeros => vec![0.0; elements],
+            Init::Ones => vec![1.0; elements],
             Init::GlorotUniform { fan_in, fan_out } => {
                 let limit = (6.0 / fan_in.saturating_add(fan_out).max(1) as f64).sqrt() as f32;
-                generator.uniform(-limit, limit)
+                (0..elements).map(|_| generator.uniform(-limit, limit)).collect()
+            }
+            Init::Rows { rows, width } => {
+                let mut drawn =
+                    Init::GlorotUniform { fan_in: rows, fan_out: width }.draw(elements, generator);
+                drawn[..width.min(elements)].fill(0.0);
+                drawn
             }
         }
     }

@@ -6,7 +6,7 @@
 //! [`OUTS`] columns and then seen through windows of at most 64 KiB, WebGPU's default limit, one
 //! dispatch a window. A later window of the same block adds to what an earlier one has left.
 
-/// Columns of a block: the results that one invocation computes.
+/// Columns of a block: the results that one invocation computes, or a few of them on a GPU.
 pub const OUTS: usize = 32;
 /// Rows of a window.
 const WINDOW_ROWS: usize = WINDOW_BYTES / (OUTS * 4);

@@ -2,7 +2,7 @@
 //!
 //! Whatever has WebGPU can replay a program; it is plain data and knows nothing of devices.
 
-use super::{Plan, Slot};
+use super::{Buffer, Kind, Plan, Slot};
 use crate::ops::{UNIFORM_SUFFIX, Variant, WINDOW_BYTES};
 use crate::shaders::{Access, shader};
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,16 @@ impl Program {
                 });
             }
         }
-        Ok(Program { name: plan.name.clone(), slots: plan.slots.clone(), pipelines, dispatches })
+        // Room for what the dispatches see, and for what the host writes or reads: scratch of kernels for
+        // another kind of adapter takes none.
+        let mut slots = plan.slots.clone();
+        for (index, slot) in slots.iter_mut().enumerate() {
+            let seen = dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
+            let seen = seen.filter(|bound| bound.slot == index).map(|bound| bound.offset_bytes + bound.bytes);
+            let host = plan.buffers.iter().filter(|buffer| buffer.slot == index);
+            let host = host.filter(|buffer| buffer.kind != Kind::Transient).map(Buffer::bytes);
+            slot.bytes = seen.chain(host).max().unwrap_or(0).max(4);
+        }
+        Ok(Program { name: plan.name.clone(), slots, pipelines, dispatches })
     }
 }

@@ -178,7 +178,7 @@ pub struct DataSpec {
     /// A folder, zip or tar.gz of photos, or a CSV of texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// A CSV with the columns file and split.
+    /// A CSV with the columns file (or row, of texts) and split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PathBuf>,
     /// Use this many samples only.

@@ -125,8 +125,7 @@ impl<'a> Trainer<'a> {
         for (index, (name, parameter)) in graph.parameters().into_iter().enumerate() {
             let Some(buffer) = self.training.plan.buffer(&name) else { continue };
             let mut generator = Generator::new(self.spec.training.seed, 0, index as u32, Stream::Init);
-            let values: Vec<f32> =
-                (0..parameter.shape.len()).map(|_| parameter.init.draw(&mut generator)).collect();
+            let values = parameter.init.draw(parameter.shape.len(), &mut generator);
             self.backend.write(self.training.id, buffer, bytemuck::cast_slice(&values))?;
         }
         Ok(())

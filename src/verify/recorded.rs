@@ -78,8 +78,7 @@ impl Recorded {
                 let parameters = self.case.op.parameters(&self.case.inputs);
                 let parameter = parameters.into_iter().find(|known| known.name == name && !known.trained)?;
                 let mut generator = Generator::new(0, 0, 0, Stream::Test);
-                let start = (0..parameter.shape.len()).map(|_| parameter.init.draw(&mut generator));
-                Some(CaseData::Real(start.collect()))
+                Some(CaseData::Real(parameter.init.draw(parameter.shape.len(), &mut generator)))
             }
         }
     }

@@ -43,3 +43,16 @@ fn fused_and_plain_plans_train_to_the_same_weights() {
         }
     }
 }
+
+#[test]
+fn a_relu_that_somebody_else_reads_stays() {
+    // Let the pooling keep the size, so that the sum can read the ReLU as well.
+    let text = include_str!("../assets/tiny.toml")
+        .replacen("kernel = 2\n", "kernel = 1\n", 1)
+        .replace("\"pool1\"]", "\"relu1\"]");
+    let spec = Spec::parse(&text, "tiny.toml").unwrap();
+    for purpose in [Purpose::Training, Purpose::Evaluation] {
+        let fused = kernels(&spec, purpose);
+        assert!(fused.contains("relu1 relu.forward"), "{fused:?}");
+    }
+}

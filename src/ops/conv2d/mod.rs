@@ -27,6 +27,8 @@ pub struct Conv2d {
     pub padding: Padding,
 }
 
+/// WebGPU's default limit of what a binding shows.
+const MAX_BINDING_BYTES: usize = 128 << 20;
 /// Workgroups among which a block of 32 channels is shared on a GPU.
 const GPU_PARTS: usize = 4;
 /// Pixels side by side that one invocation of `forward` or `backward_input` computes.
@@ -163,7 +165,8 @@ impl Operator for Conv2d {
             "partial" => [pieces, g.out_channels, g.taps() + 1].into(),
             "forward_packed" => [g.forward_weights().room()].into(),
             "backward_packed" => [g.backward_weights().room()].into(),
-            "d_output_packed" => [g.row_bytes() / 4].into(),
+            "d_output_packed" if g.row_bytes() <= MAX_BINDING_BYTES => [g.row_bytes() / 4].into(),
+            "d_output_packed" => [1].into(),
             _ => return None,
         };
         Some(ArgumentSpec::shared(shape))
@@ -218,9 +221,9 @@ impl Operator for Conv2d {
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
         let [row_workgroups, row_pieces] = g.row_split();
-        let is_gpu = variant == Variant::Gpu;
+        let by_rows = variant == Variant::Software && g.row_bytes() <= MAX_BINDING_BYTES;
         // A GPU has no room for the sums of 32 channels of 4 pixels; four workgroups share them.
-        let parts = if is_gpu { GPU_PARTS } else { 1 };
+        let parts = if variant == Variant::Gpu { GPU_PARTS } else { 1 };
         let extents = [
             ("BATCH", g.batch as f64),
             ("IN_CHANNELS", g.in_channels as f64),
@@ -237,7 +240,7 @@ impl Operator for Conv2d {
             ("PAD_LEFT", g.x.before as f64),
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
-            ("PIECES", (if is_gpu { g.batch * splits } else { row_pieces }) as f64),
+            ("PIECES", (if by_rows { row_pieces } else { g.batch * splits }) as f64),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window, parts: usize| {
             let parts = parts.min(window.vectors.max(1));
@@ -267,12 +270,7 @@ impl Operator for Conv2d {
                 let pixels = [g.y.input, g.x.input];
                 through_windows(g.backward_weights(), "pack_backward", "backward_packed", pixels)
             }
-            (_, Variant::Gpu) => {
-                let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
-                let none = Window::default();
-                vec![line("backward_weight_partial", g.batch * splits * blocks, &none, 1), sum_up]
-            }
-            (_, Variant::Software) => {
+            _ if by_rows => {
                 let none = Window::default();
                 let mut dispatches = vec![line("pack_d_output", g.row_bytes() / 4, &none, 1)];
                 for number in 0..g.row_bytes() / WINDOW_BYTES {
@@ -285,6 +283,11 @@ impl Operator for Conv2d {
                 }
                 dispatches.push(sum_up);
                 dispatches
+            }
+            _ => {
+                let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
+                let none = Window::default();
+                vec![line("backward_weight_partial", g.batch * splits * blocks, &none, 1), sum_up]
             }
         }
     }
@@ -309,6 +312,8 @@ impl Operator for Conv2d {
             case([WORKGROUP + 1, 1, 4, 3], 1, [2, 2], [1, 1], Padding::Valid),
             // More taps than one uniform window holds, forwards and backwards.
             case([1, 58, 4, 5], 60, [3, 3], [1, 1], Padding::Same),
+            // More pixels than one window of d_output holds, and two blocks of channels.
+            case([2, 2, 20, 31], 35, [3, 3], [1, 1], Padding::Valid),
         ]
     }
 }
