@@ -7,6 +7,7 @@ mod adapters;
 mod backend;
 mod data;
 mod eval;
+mod export;
 mod first_check;
 mod model;
 mod photos;
@@ -47,6 +48,9 @@ enum Command {
     /// Look at photos before training on them
     #[command(subcommand)]
     Data(data::Command),
+    /// Write what a model computes as files that other programs can run
+    #[command(subcommand)]
+    Export(export::Command),
     /// The adapters of this machine, and whether each can train
     Adapters(adapters::Arguments),
     /// The time of every kernel of a training step
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Summary(arguments) => summary::run(&arguments),
         Command::Data(command) => data::run(command),
+        Command::Export(command) => export::run(command),
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
