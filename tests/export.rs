@@ -43,7 +43,9 @@ fn inputs(training: &Value) -> HashMap<String, Vec<u8>> {
             }
             ("transform", ..) => IDENTITY.iter().map(|&v| v as u32).cycle().take(bytes / 4).collect(),
             ("sample", ..) => (0..batch).collect(),
-            (_, "input", _) if buffer["dtype"] == "u8" => (0..bytes / 4).map(|_| generator.next_u32()).collect(),
+            (_, "input", _) if buffer["dtype"] == "u8" => {
+                (0..bytes / 4).map(|_| generator.next_u32()).collect()
+            }
             (_, "input", _) => (0..bytes / 4).map(|_| generator.unit().round().to_bits()).collect(),
             (_, _, Some(parameter)) => {
                 (0..bytes / 4).map(|_| parameter.init.draw(&mut generator).to_bits()).collect()
@@ -172,7 +174,8 @@ fn an_exported_program_computes_the_same_bits() {
     let mut changed = 0;
     for (index, buffer) in plan.buffers.iter().enumerate().filter(|(_, b)| b.kind != Kind::Transient) {
         let ours = backend.read(id, index).unwrap();
-        let found = training["buffers"].as_array().unwrap().iter().find(|b| b["name"] == buffer.name.as_str());
+        let found =
+            training["buffers"].as_array().unwrap().iter().find(|b| b["name"] == buffer.name.as_str());
         let theirs = &slots[found.unwrap()["slot"].as_u64().unwrap() as usize];
         assert!(ours[..] == theirs[..ours.len()], "{} differs", buffer.name);
         let before = inputs.get(&buffer.name).cloned().unwrap_or(vec![0; ours.len()]);

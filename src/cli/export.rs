@@ -128,11 +128,7 @@ fn exported<'a>(plan: &'a Plan, program: &'a Program, known: &[Pipeline]) -> Exp
         format: FORMAT,
         name: &program.name,
         batch: plan.batch,
-        buffers: plan
-            .buffers
-            .iter()
-            .map(|buffer| ExportedBuffer { buffer, bytes: buffer.bytes() })
-            .collect(),
+        buffers: plan.buffers.iter().map(|buffer| ExportedBuffer { buffer, bytes: buffer.bytes() }).collect(),
         slots: &program.slots,
         pipelines: program.pipelines.iter().map(pipeline).collect(),
         dispatches: &program.dispatches,
