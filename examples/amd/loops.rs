@@ -1,9 +1,11 @@
 //! How often loops turn, which the driver's compiler does not know.
 //!
 //! Its estimates of cycles take a loop that it leaves rolled to turn 8 times, a loop in a loop 4 times,
-//! and deeper ones twice (Mesa, `aco_statistics.cpp`). Our trip counts are constants of the pipeline, so
-//! the estimate can be corrected: by the operations with the true counts over those with the assumed
-//! ones, both counted in the shader.
+//! deeper ones twice, and three quarters of the waves to enter a branch, which is what is left of a
+//! kernel after `if index >= COUNT { return; }` (Mesa, `aco_statistics.cpp`). Our trip counts are
+//! constants of the pipeline, and all waves but the last pass that test, so the estimate can be
+//! corrected: by the operations with the true counts over those with the assumed ones, both counted in
+//! the shader.
 
 use anyhow::{Context, Result};
 use faceshader::plan::Pipeline;
@@ -15,6 +17,10 @@ use std::collections::HashMap;
 
 /// What the compiler takes the trip count of a loop at this depth to be.
 const ASSUMED: [f64; 3] = [8.0, 4.0, 2.0];
+/// What it takes the share of waves to be that go on after a test that ends others.
+const ASSUMED_TO_GO_ON: f64 = 0.75;
+/// Instructions of an integer division by a constant: a multiplication at a quarter of the rate, shifts.
+const DIVISION: f64 = 6.0;
 /// A loop is unrolled if it turns no more often than this, and its operations are no more than the next.
 const UNROLLED_TURNS: f64 = 32.0;
 const UNROLLED_OPERATIONS: f64 = 832.0;
@@ -63,8 +69,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn block(&mut self, block: &Block, depth: usize) -> Count {
-        let mut count = Count::default();
+        let mut sum = Count::default();
+        let mut share = 1.0;
         for statement in block {
+            let mut count = Count::default();
             match statement {
                 Statement::Emit(range) => {
                     let operations: f64 = range.clone().map(|handle| self.operations(handle)).sum();
@@ -95,27 +103,34 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
+            sum.add(Count { assumed: share * count.assumed, ..count });
+            if let Statement::If { accept, reject, .. } = statement
+                && [accept, reject].iter().any(|side| matches!(side.last(), Some(Statement::Return { .. })))
+            {
+                share *= ASSUMED_TO_GO_ON;
+            }
         }
-        count
+        sum
     }
 
     fn turns(&mut self, body: &Block, continuing: &Block, depth: usize) -> Count {
-        let known = self.trip_count(body, continuing);
+        let turns = self.trip_count(body, continuing);
         let assumed = ASSUMED[depth.min(ASSUMED.len() - 1)];
         let mut once = self.block(body, depth + 1);
         once.add(self.block(continuing, depth + 1));
-        let unrolled = known.is_some_and(|turns| {
-            !once.rolled && turns <= UNROLLED_TURNS && turns * once.real <= UNROLLED_OPERATIONS
+        let unrolled = turns.is_some_and(|(turns, constant)| {
+            constant && !once.rolled && turns <= UNROLLED_TURNS && turns * once.real <= UNROLLED_OPERATIONS
         });
-        let real = once.real * known.unwrap_or(assumed);
+        let real = once.real * turns.map_or(assumed, |(turns, _)| turns);
         match unrolled {
             true => Count { real, assumed: real, rolled: false },
             false => Count { real, assumed: once.assumed * assumed, rolled: true },
         }
     }
 
-    /// The trip count of `for (var i = begin; i < end; i += step)`, or `<=`, where it can be told.
-    fn trip_count(&self, body: &Block, continuing: &Block) -> Option<f64> {
+    /// The trip count of `for (var i = begin; i < end; i += step)`, or `<=`, where it can be told, and
+    /// whether the compiler can tell it, too.
+    fn trip_count(&self, body: &Block, continuing: &Block) -> Option<(f64, bool)> {
         let expressions = &self.function.expressions;
         let (local, step) = continuing.iter().find_map(|statement| {
             let Statement::Store { pointer, value } = statement else { return None };
@@ -145,7 +160,8 @@ impl Walk<'_> {
             _ => None,
         })?;
         let distance = self.distance(begin, end)? + inclusive;
-        Some((distance / step).max(0.0))
+        let constant = [begin, self.value(end)].iter().all(|value| matches!(value, Value::Known(_)));
+        Some(((distance / step).max(0.0), constant))
     }
 
     fn is_load(&self, handle: Handle<Expression>, local: Handle<LocalVariable>) -> bool {
@@ -221,7 +237,11 @@ impl Walk<'_> {
     /// About how many instructions an expression takes.
     fn operations(&self, handle: Handle<Expression>) -> f64 {
         match &self.function.expressions[handle] {
-            Expression::Binary { left, .. } => self.width(*left),
+            Expression::Binary { op, left, right } => {
+                let width = self.width(*left).max(self.width(*right));
+                let is_division = matches!(op, BinaryOperator::Divide | BinaryOperator::Modulo);
+                width * if is_division { DIVISION } else { 1.0 }
+            }
             Expression::Unary { expr, .. } | Expression::As { expr, .. } => self.width(*expr),
             Expression::Math { arg, .. } => self.width(*arg),
             Expression::Select { accept, .. } => self.width(*accept),

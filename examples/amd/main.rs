@@ -117,6 +117,7 @@ fn report(arguments: &Arguments) -> Result<bool> {
     let driver = Driver::open(chip.family)?;
     println!("# {}: {}, as a {}", chip.family, driver.name, chip.product);
     let mut known = Known::new(&driver, chip);
+    let mut plans = Vec::new();
     for path in &arguments.models {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(|| format!("{file} cannot be read"))?;
@@ -124,13 +125,18 @@ fn report(arguments: &Arguments) -> Result<bool> {
         let graph = Graph::new(&spec, arguments.batch.unwrap_or(spec.training.batch))?;
         for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
             let plan = lower(&graph, &spec.name, purpose);
-            println!("\n{}", Report::new(&mut known, &plan)?);
+            let report = Report::new(&mut known, &plan)?;
+            print!("{report}");
+            plans.push(report.summary());
         }
     }
-    let warnings = known.warnings();
     println!();
+    let warnings = known.warnings();
     for warning in &warnings {
         println!("warning: {}: {warning}", chip.family);
+    }
+    for plan in &plans {
+        println!("{}: {plan}", chip.family);
     }
     println!("{}: {} pipelines, {} warnings\n", chip.family, known.len(), warnings.len());
     Ok(!arguments.strict || warnings.is_empty())

@@ -112,9 +112,11 @@ impl<'a> Known<'a> {
         self.compiled.len()
     }
 
-    /// A line for each pipeline that spills or fills too little.
+    /// A line for each pipeline that spills or fills too little; look-alikes in a row share one.
     pub fn warnings(&self) -> Vec<String> {
-        self.compiled.iter().filter_map(Compiled::warning).collect()
+        let mut warnings: Vec<String> = self.compiled.iter().filter_map(Compiled::warning).collect();
+        warnings.dedup();
+        warnings
     }
 
     fn find(&mut self, pipeline: &Pipeline, bindings: &[Bound], layer: &str) -> Result<usize> {
@@ -240,11 +242,32 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The estimated time against the least that the chip needs.
+    pub fn summary(&self) -> String {
+        let us = |seconds: f64| 1e6 * seconds;
+        format!(
+            "{}, batch {}: {} dispatches, estimated {:.0} us; roofline {:.0} us (arithmetic {:.0}, memory \
+             {:.0}); ratio {:.2}",
+            self.name,
+            self.batch,
+            self.dispatches,
+            us(self.seconds),
+            us(self.roofline),
+            us(self.compute),
+            us(self.memory),
+            self.seconds / self.roofline
+        )
+    }
+}
+
+/// The pipelines that no table before has shown.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = |seconds: f64| 1e6 * seconds;
         let new: Vec<&Row> = self.rows.iter().filter(|row| !row.compiled.shown).collect();
         if !new.is_empty() {
+            writeln!(f)?;
             writeln!(
                 f,
                 "{:<48} {:>5} {:>4} {:>4} {:>5} {:>5} {:>6} {:>5} {:>3} {:>5} {:>6} {:>8}  {:<7} {:>5}",
@@ -283,18 +306,6 @@ impl fmt::Display for Report {
                 100.0 * seconds / self.seconds
             )?;
         }
-        write!(
-            f,
-            "{}, batch {}: {} dispatches, estimated {:.0} us; roofline {:.0} us (arithmetic {:.0}, memory \
-             {:.0}); ratio {:.2}",
-            self.name,
-            self.batch,
-            self.dispatches,
-            us(self.seconds),
-            us(self.roofline),
-            us(self.compute),
-            us(self.memory),
-            self.seconds / self.roofline
-        )
+        Ok(())
     }
 }
