@@ -19,9 +19,16 @@ fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/assets/tiny.toml")
 }
 
-fn export(folder: &Path) -> Output {
+fn export(folder: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_faceshader"));
-    command.args(["export", "program", "--model"]).arg(tiny()).arg("--out").arg(folder).output().unwrap()
+    command
+        .args(["export", "program", "--model"])
+        .arg(tiny())
+        .arg("--out")
+        .arg(folder)
+        .args(more)
+        .output()
+        .unwrap()
 }
 
 /// What the host writes before a step, and the values that persist: the same for both sides.
@@ -150,7 +157,7 @@ fn replay(file: &Path, adapter: &str, inputs: &HashMap<String, Vec<u8>>) -> Vec<
 fn an_exported_program_computes_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("program");
-    let exported = export(&out);
+    let exported = export(&out, &[]);
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
     let file = out.join("training.json");
     let training: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -187,10 +194,11 @@ fn an_exported_program_computes_the_same_bits() {
 #[test]
 fn every_file_that_an_exported_program_names_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(export(folder.path()).status.success());
+    assert!(export(folder.path(), &["--batch", "3"]).status.success());
     for name in ["training", "evaluation", "prediction"] {
         let file = folder.path().join(name).with_extension("json");
         let program: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        assert_eq!(program["batch"], 3);
         for pipeline in program["pipelines"].as_array().unwrap() {
             let wgsl = folder.path().join(pipeline["wgsl"].as_str().unwrap());
             assert!(std::fs::read_to_string(wgsl).unwrap().contains("@compute"));
@@ -204,7 +212,7 @@ fn every_file_that_an_exported_program_names_is_there() {
 fn a_folder_that_is_not_empty_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mine.txt"), "kept").unwrap();
-    let refused = export(folder.path());
+    let refused = export(folder.path(), &[]);
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("is not empty") && said.contains("--out"), "{said}");

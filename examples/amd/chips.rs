@@ -13,15 +13,16 @@ pub struct Chip {
     pub simds: f64,
     /// Lanes of a SIMD unit: 16 in GCN, 32 in RDNA.
     pub lanes: f64,
-    /// The clock under load that the vendor states.
+    /// The boost clock that the vendor states.
     pub mhz: f64,
     /// Bandwidth of its memory in GB/s, without caches.
     pub gigabytes_per_second: f64,
 }
 
-/// Sources: AMD's product pages of the four products (compute units, boost clock, memory), and the ISA
-/// documents of Vega, RDNA 2 and RDNA 3 (SIMD units). The bandwidth of the two laptop chips is that of
-/// the fastest memory they take in two channels: DDR4-3200 (2 x 8 x 3.2) and LPDDR5-6400 (16 x 6.4).
+/// Compute units, boost clocks and memory as AMD states them (RX 6800 XT and 6800U also in the reviews of
+/// custompc.com and notebookcheck.net); SIMD units from the ISA documents of Vega, RDNA 2 and RDNA 3. The
+/// bandwidth of the two laptop chips is that of the fastest memory they take on 128 bits: DDR4-3200 and
+/// LPDDR5-6400.
 pub const CHIPS: [Chip; 4] = [
     Chip {
         family: "renoir",

@@ -52,12 +52,16 @@ impl Count {
 
 /// The factor that the driver's cycles for a pipeline have to be multiplied with.
 pub fn correction(pipeline: &Pipeline) -> Result<f64> {
+    let count = count(pipeline)?;
+    Ok(if count.assumed > 0.0 { count.real / count.assumed } else { 1.0 })
+}
+
+fn count(pipeline: &Pipeline) -> Result<Count> {
     let (module, _) = pipeline.specialised()?;
     let mut entries = module.entry_points.iter();
     let entry = entries.find(|entry| entry.name == pipeline.entry_point).context("no such entry point")?;
     let mut walk = Walk { module: &module, function: &entry.function, locals: HashMap::new() };
-    let count = walk.block(&entry.function.body, 0);
-    Ok(if count.assumed > 0.0 { count.real / count.assumed } else { 1.0 })
+    Ok(walk.block(&entry.function.body, 0))
 }
 
 struct Walk<'a> {
@@ -298,5 +302,45 @@ fn number(literal: Literal) -> Value {
         Literal::F32(value) => Value::Known(f64::from(value)),
         Literal::AbstractInt(value) => Value::Known(value as f64),
         _ => Value::Beyond(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::flops;
+    use faceshader::graph::Graph;
+    use faceshader::plan::{Program, Purpose, lower};
+    use faceshader::spec::Spec;
+
+    /// Convolutions and dense layers spend their time in loops. With a trip count too low, fewer
+    /// operations would be counted than the layer has; with one too high, many times as many.
+    #[test]
+    fn the_operations_counted_are_those_of_the_layers() {
+        let models =
+            [include_str!("../../assets/models/face.toml"), include_str!("../../assets/models/review.toml")];
+        let mut seen = 0;
+        for text in models {
+            let spec = Spec::parse(text, "model.toml").unwrap();
+            let plan = lower(&Graph::new(&spec, 20).unwrap(), "model", Purpose::Training);
+            let program = Program::new(&plan).unwrap();
+            for (number, step) in plan.steps.iter().enumerate() {
+                if !["conv1d", "conv2d", "dense"].contains(&step.op.name()) || flops(step) < 1e7 {
+                    continue;
+                }
+                let of_step = program.dispatches.iter().filter(|dispatch| dispatch.step == number);
+                let counted: f64 = of_step
+                    .map(|dispatch| {
+                        let workgroups: f64 = dispatch.workgroups.iter().map(|&n| f64::from(n)).product();
+                        let invocations = workgroups * faceshader::ops::WORKGROUP as f64;
+                        count(&program.pipelines[dispatch.pipeline]).unwrap().real * invocations
+                    })
+                    .sum();
+                let ratio = counted / flops(step);
+                assert!((1.0..8.0).contains(&ratio), "{} of {}: {ratio}", step.label(), step.layer);
+                seen += 1;
+            }
+        }
+        assert!(seen >= 10, "only {seen} steps are so large");
     }
 }

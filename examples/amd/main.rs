@@ -31,8 +31,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use table::{Known, Report};
 
+/// What the columns mean.
+const LEGEND: &str = "\
+pipes   pipelines that look the same       runs   their dispatches in a step
+wave    invocations in a subgroup          sub    subgroups that a SIMD unit holds at once
+spills  registers kept in memory           LDS    workgroup memory in bytes
+loops   correction of the driver's cycles for the true trip counts of loops
+us      estimated time of all runs         share  of the plan's time
+limit   what takes longest: issue (the driver's inverse throughput), latency (of one wave),
+        memory (bytes at the bandwidth), peak (floating-point operations)";
+
 /// Compiles every pipeline of a model for AMD chips that are not there, and estimates a step.
 #[derive(Debug, Parser)]
+#[command(after_help = LEGEND)]
 struct Arguments {
     /// TOML files; without any, both models that come with the program
     models: Vec<PathBuf>,
@@ -40,9 +51,10 @@ struct Arguments {
     #[arg(long = "chip", value_parser = chip)]
     chips: Vec<&'static str>,
     /// Samples a step
-    #[arg(long)]
-    batch: Option<usize>,
-    /// Fail if a pipeline spills or leaves room for fewer than 4 subgroups a SIMD unit
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Fail if a pipeline spills, keeps arrays in memory, or leaves room for fewer than 4 subgroups a
+    /// SIMD unit
     #[arg(long)]
     strict: bool,
     /// Set where this program runs itself for one chip
@@ -122,7 +134,7 @@ fn report(arguments: &Arguments) -> Result<bool> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(|| format!("{file} cannot be read"))?;
         let spec = Spec::parse(&text, &file)?;
-        let graph = Graph::new(&spec, arguments.batch.unwrap_or(spec.training.batch))?;
+        let graph = Graph::new(&spec, arguments.batch.map_or(spec.training.batch, |batch| batch as usize))?;
         for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
             let plan = lower(&graph, &spec.name, purpose);
             let report = Report::new(&mut known, &plan)?;

@@ -87,7 +87,7 @@ impl Compiled {
             reasons.push(format!("spills {} registers", self.spills));
         }
         if self.scratch > 0.0 {
-            reasons.push(format!("keeps {} bytes an invocation in memory", self.scratch));
+            reasons.push(format!("keeps {} bytes a subgroup in memory", self.scratch));
         }
         if self.subgroups < FEW_SUBGROUPS {
             reasons.push(format!("leaves room for {} subgroups a SIMD unit", self.subgroups));
