@@ -41,6 +41,15 @@ compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null && [ -z "${VK_DRIV
 [ "$(uname -s)" = Linux ] && expected+=(gl:)
 EXPECTED_ADAPTERS="${expected[*]}" cargo test --release --locked
 
+# What an AMD chip would run, where Mesa's AMD driver is installed: it compiles without one. Only what
+# lies outside of the table is shown; a pipeline that spills or fills too little of the chip fails.
+if compgen -G '/usr/share/vulkan/icd.d/radeon_icd*.json' >/dev/null ||
+    compgen -G '/etc/vulkan/icd.d/radeon_icd*.json' >/dev/null; then
+    cargo run --release --locked --quiet --example amd -- --chip navi21 --strict | grep -v '%$'
+else
+    echo "no AMD driver (radeon_icd*.json): its machine code is not looked at"
+fi
+
 # The kernels once more on SwiftShader, a second and independent software driver, where it is
 # installed (Debian: the package chromium). VK_ICD_FILENAMES hides all other drivers.
 for driver in /usr/lib/chromium/vk_swiftshader_icd.json; do

@@ -6,13 +6,10 @@ use faceshader::graph::Graph;
 use faceshader::ops::Op;
 use faceshader::ops::Variant;
 use faceshader::plan::{Pipeline, Program, Purpose, lower};
-use faceshader::shaders::shader;
 use faceshader::spec::Spec;
 use naga::ShaderStage;
-use naga::back::pipeline_constants::process_overrides;
-use naga::back::{glsl, hlsl, msl, spv};
+use naga::back::{glsl, hlsl, msl};
 use naga::proc::BoundsCheckPolicies;
-use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -79,19 +76,8 @@ fn cases() -> Vec<Pipeline> {
 
 /// Translates a pipeline to SPIR-V (returned), MSL, HLSL and GLSL.
 fn translate(pipeline: &Pipeline) -> Vec<u32> {
-    let source = shader(&pipeline.shader).unwrap().source;
-    let module = naga::front::wgsl::parse_str(source).unwrap();
-    let validate = |module: &naga::Module| {
-        Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(module).unwrap()
-    };
-    let info = validate(&module);
-    let constants = pipeline.constants.iter().cloned().collect();
-    let entry = Some((ShaderStage::Compute, pipeline.entry_point.as_str()));
-    let (module, info) = process_overrides(&module, &info, entry, &constants).unwrap();
+    let (module, info) = pipeline.specialised().unwrap();
     let entry = (ShaderStage::Compute, pipeline.entry_point.clone());
-
-    let options = spv::PipelineOptions { shader_stage: entry.0, entry_point: entry.1.clone() };
-    let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&options)).unwrap();
 
     let options = msl::PipelineOptions { entry_point: Some(entry.clone()), ..Default::default() };
     let (text, _) = msl::write_string(&module, &info, &msl::Options::default(), &options).unwrap();
@@ -117,7 +103,7 @@ fn translate(pipeline: &Pipeline) -> Vec<u32> {
         .write()
         .unwrap();
     assert!(text.contains("local_size_x"), "{text}");
-    words
+    pipeline.spirv().unwrap()
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod backend;
 mod bench;
 mod data;
 mod eval;
+mod export;
 mod first_check;
 mod model;
 mod photos;
@@ -48,6 +49,9 @@ enum Command {
     /// Look at photos or reviews before training on them
     #[command(subcommand)]
     Data(data::Command),
+    /// Write what a model computes as files that other programs can run
+    #[command(subcommand)]
+    Export(export::Command),
     /// The adapters of this machine, and whether each can train
     Adapters(adapters::Arguments),
     /// Samples a second, in training and prediction
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Summary(arguments) => summary::run(&arguments),
         Command::Data(command) => data::run(command),
+        Command::Export(command) => export::run(command),
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),

@@ -8,10 +8,12 @@ mod fuse;
 mod lower;
 mod memory;
 mod program;
+mod spirv;
 
 pub use backend::{Backend, BackendError, BackendInfo, PlanId};
 pub use lower::{Purpose, lower};
 pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
+pub use spirv::TranslationError;
 
 use crate::ops::{Kernel, Op};
 use crate::shape::{DType, Shape};

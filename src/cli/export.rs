@@ -1,0 +1,155 @@
+//! `faceshader export program`
+//!
+//! Writes `training.json`, `evaluation.json` and `prediction.json`, the shaders as WGSL, and every
+//! specialised pipeline as SPIR-V. Whatever has WebGPU can replay them; no line of this program is
+//! needed for that.
+
+use super::{Outcome, Usage, at_least_one, model, print};
+use crate::file::write_whole;
+use crate::graph::Graph;
+use crate::plan::{Buffer, Invocation, Pipeline, Plan, Program, Purpose, Slot, lower};
+use crate::shaders::shader;
+use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Every dispatch of a model as JSON, with its WGSL and SPIR-V
+    Program(ProgramArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ProgramArguments {
+    /// face, or a TOML file
+    #[arg(long, default_value = "face")]
+    model: String,
+    /// A new or empty folder
+    #[arg(long)]
+    out: PathBuf,
+    /// Samples a run
+    #[arg(long, value_parser = at_least_one)]
+    batch: Option<usize>,
+}
+
+/// The version of the format, for whoever reads it: it grows when the meaning of a field changes.
+const FORMAT: u32 = 1;
+
+/// One plan, as it is written. Slots begin as zeros; those that say `shared_as` are one and the same
+/// in all three programs.
+#[derive(Serialize)]
+struct Exported<'a> {
+    format: u32,
+    name: &'a str,
+    batch: usize,
+    /// What lies in the slots, for the host: where inputs go and results are found.
+    buffers: Vec<ExportedBuffer<'a>>,
+    slots: &'a [Slot],
+    pipelines: Vec<ExportedPipeline<'a>>,
+    dispatches: &'a [Invocation],
+}
+
+#[derive(Serialize)]
+struct ExportedBuffer<'a> {
+    #[serde(flatten)]
+    buffer: &'a Buffer,
+    bytes: usize,
+}
+
+#[derive(Serialize)]
+struct ExportedPipeline<'a> {
+    /// The WGSL, relative to the JSON.
+    wgsl: String,
+    entry_point: &'a str,
+    /// The values of the `override` constants of the WGSL.
+    constants: BTreeMap<&'a str, f64>,
+    /// The SPIR-V, relative to the JSON, with the constants filled in.
+    spirv: String,
+}
+
+pub fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Program(arguments) => program(&arguments),
+    }
+}
+
+fn program(arguments: &ProgramArguments) -> Result<Outcome> {
+    let spec = model::load(&arguments.model)?;
+    let graph = Graph::new(&spec, arguments.batch.unwrap_or(spec.training.batch))?;
+    let folder = &arguments.out;
+    empty_folder(folder)?;
+    for inside in ["shaders", "spirv"] {
+        let inside = folder.join(inside);
+        std::fs::create_dir(&inside).with_context(|| format!("{} cannot be made", inside.display()))?;
+    }
+    let mut known: Vec<Pipeline> = Vec::new();
+    for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
+        let plan = lower(&graph, &spec.name, purpose);
+        let program = Program::new(&plan)?;
+        for pipeline in &program.pipelines {
+            if !known.contains(pipeline) {
+                write_pipeline(folder, pipeline, known.len())?;
+                known.push(pipeline.clone());
+            }
+        }
+        let name = format!("{purpose:?}.json").to_lowercase();
+        let text = serde_json::to_string_pretty(&exported(&plan, &program, &known))?;
+        write_whole(&folder.join(name), text.as_bytes())?;
+        let (dispatches, pipelines) = (program.dispatches.len(), program.pipelines.len());
+        print(format_args!("{}: {dispatches} dispatches, {pipelines} pipelines", program.name))?;
+    }
+    print(folder.display())?;
+    Ok(Outcome::Done)
+}
+
+/// Makes the folder; one that holds anything is refused.
+fn empty_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let mut entries =
+        std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    match entries.next() {
+        Some(_) => Err(Usage(format!("{} is not empty; choose another --out", folder.display())).into()),
+        None => Ok(()),
+    }
+}
+
+fn exported<'a>(plan: &'a Plan, program: &'a Program, known: &[Pipeline]) -> Exported<'a> {
+    let pipeline = |pipeline: &'a Pipeline| {
+        let number = known.iter().position(|other| other == pipeline).unwrap_or(known.len());
+        ExportedPipeline {
+            wgsl: wgsl_path(pipeline),
+            entry_point: &pipeline.entry_point,
+            constants: pipeline.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
+            spirv: spirv_path(pipeline, number),
+        }
+    };
+    Exported {
+        format: FORMAT,
+        name: &program.name,
+        batch: plan.batch,
+        buffers: plan.buffers.iter().map(|buffer| ExportedBuffer { buffer, bytes: buffer.bytes() }).collect(),
+        slots: &program.slots,
+        pipelines: program.pipelines.iter().map(pipeline).collect(),
+        dispatches: &program.dispatches,
+    }
+}
+
+fn wgsl_path(pipeline: &Pipeline) -> String {
+    format!("shaders/{}.wgsl", pipeline.shader)
+}
+
+fn spirv_path(pipeline: &Pipeline, number: usize) -> String {
+    format!("spirv/{number:03}.{}.spv", pipeline.label())
+}
+
+fn write_pipeline(folder: &Path, pipeline: &Pipeline, number: usize) -> Result<()> {
+    let wgsl = folder.join(wgsl_path(pipeline));
+    if !wgsl.exists() {
+        let shader = shader(&pipeline.shader).ok_or_else(|| anyhow!("no shader {:?}", pipeline.shader))?;
+        write_whole(&wgsl, shader.source.as_bytes())?;
+    }
+    let bytes: Vec<u8> = pipeline.spirv()?.into_iter().flat_map(u32::to_le_bytes).collect();
+    write_whole(&folder.join(spirv_path(pipeline, number)), &bytes)?;
+    Ok(())
+}
