@@ -55,15 +55,8 @@ fn one_minus_power(beta: f32, one_minus_beta: f32, exponent: u32) -> f32 {
     return result.y;
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn advance(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    if line_index(group, groups, lane) >= 1u {
-        return;
-    }
+@compute @workgroup_size(1)
+fn advance() {
     let now = step[0] + 1u;
     step[0] = now;
     correction[0] = 1.0 / one_minus_power(BETA1, ONE_MINUS_BETA1, now);

@@ -34,15 +34,8 @@ fn sigmoid(x: f32) -> f32 {
     return select(small, 1.0, x >= 0.0) / (1.0 + small);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    if line_index(group, groups, lane) >= 1u {
-        return;
-    }
+@compute @workgroup_size(1)
+fn forward() {
     let real = min(batch[0] * FEATURES, ELEMENTS);
     var sum = 0.0;
     for (var e = 0u; e < real; e++) {

@@ -28,15 +28,8 @@ fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    if line_index(group, groups, lane) >= 1u {
-        return;
-    }
+@compute @workgroup_size(1)
+fn forward() {
     let real = min(batch[0] * FEATURES, ELEMENTS);
     var sum = 0.0;
     for (var e = 0u; e < real; e++) {

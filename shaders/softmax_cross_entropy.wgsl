@@ -44,15 +44,8 @@ fn shifted_sum(first: u32) -> vec2f {
     return vec2f(largest, sum);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    if line_index(group, groups, lane) >= 1u {
-        return;
-    }
+@compute @workgroup_size(1)
+fn forward() {
     let real = min(batch[0], SAMPLES);
     var sum = 0.0;
     for (var n = 0u; n < real; n++) {

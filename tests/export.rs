@@ -5,7 +5,7 @@
 use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::graph::Graph;
 use faceshader::ops::augment::IDENTITY;
-use faceshader::ops::{BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS};
+use faceshader::ops::{BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Variant};
 use faceshader::plan::{Backend, Kind, Purpose, lower};
 use faceshader::rng::{Generator, Stream};
 use faceshader::spec::Spec;
@@ -55,7 +55,7 @@ fn inputs(training: &Value) -> HashMap<String, Vec<u8>> {
             }
             (_, "input", _) => (0..bytes / 4).map(|_| generator.unit().round().to_bits()).collect(),
             (_, _, Some(parameter)) => {
-                (0..bytes / 4).map(|_| parameter.init.draw(&mut generator).to_bits()).collect()
+                parameter.init.draw(bytes / 4, &mut generator).into_iter().map(f32::to_bits).collect()
             }
             _ => continue,
         };
@@ -168,7 +168,8 @@ fn an_exported_program_computes_the_same_bits() {
     let usable = |a: &&adapter::Adapter| a.report.cannot_train.is_none() && a.report.is_software;
     let adapter = adapters.iter().find(usable).expect("a software adapter (Debian: mesa-vulkan-drivers)");
     // With wgpu's checks, as the replay's safe calls have them.
-    let mut backend = GpuBackend::open(adapter, Options { checked: true }).unwrap();
+    let mut backend =
+        GpuBackend::open(adapter, Options { checked: true, variant: Some(Variant::Gpu) }).unwrap();
     let spec = Spec::parse(&std::fs::read_to_string(tiny()).unwrap(), "tiny.toml").unwrap();
     let plan = lower(&Graph::new(&spec, spec.training.batch).unwrap(), &spec.name, Purpose::Training);
     let id = backend.prepare(&plan).unwrap();

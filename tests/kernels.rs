@@ -3,9 +3,10 @@
 
 use faceshader::cpu::CpuBackend;
 use faceshader::gpu::{GpuBackend, Options, adapter};
-use faceshader::ops::{Op, Variant};
+use faceshader::ops::{Case, Op, Variant};
 use faceshader::plan::{Backend, BackendInfo};
-use faceshader::verify::{Numbers, check_gradients, verify_case};
+use faceshader::shaders::shader;
+use faceshader::verify::{KernelFailure, Numbers, check_gradients, verify_case};
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -75,6 +76,19 @@ fn gpu_kernels_equal_their_twins_on_every_adapter() {
     for (backend, name) in expected.split_whitespace().filter_map(|adapter| adapter.split_once(':')) {
         let is_meant = |info: &BackendInfo| info.backend == backend && info.adapter.contains(name);
         assert!(usable.iter().any(is_meant), "no {name} by {backend} among {usable:?}");
+    }
+}
+
+/// A kernel that writes one element too many, and what it writes is what it reads behind the end.
+#[test]
+fn gpu_kernels_that_write_behind_the_end_are_noticed() {
+    let source = shader("add").unwrap().source.replace("index >= ELEMENTS", "index > ELEMENTS");
+    let cases: Vec<Case<Op>> = Op::all_cases().into_iter().filter(|case| case.op.name() == "add").collect();
+    for adapter in adapter::list().iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
+        let mut backend = GpuBackend::open(adapter, Options { checked: true, variant: None }).unwrap();
+        backend.replace_shader("add", &source).unwrap();
+        let failure = verify_case(&mut backend, &cases[0], Numbers::Real, 0).unwrap_err();
+        assert!(matches!(failure, KernelFailure::OutOfBounds { words: 1, .. }), "{failure}");
     }
 }
 

@@ -6,6 +6,7 @@ use faceshader::graph::Graph;
 use faceshader::ops::Op;
 use faceshader::ops::Variant;
 use faceshader::plan::{Pipeline, Program, Purpose, lower};
+use faceshader::shaders::shader;
 use faceshader::spec::Spec;
 use naga::ShaderStage;
 use naga::back::{glsl, hlsl, msl};
@@ -61,12 +62,7 @@ fn cases() -> Vec<Pipeline> {
                 pipelines.push(Pipeline {
                     shader: case.op.shader().into(),
                     entry_point: dispatch.entry_point.clone(),
-                    constants: shader(case.op.shader())
-                        .unwrap()
-                        .constants
-                        .iter()
-                        .filter_map(value)
-                        .collect(),
+                    constants: shader(case.op.shader()).unwrap().constants.iter().filter_map(value).collect(),
                 });
             }
         }

@@ -310,6 +310,7 @@ mod tests {
     use super::*;
     use crate::cost::flops;
     use faceshader::graph::Graph;
+    use faceshader::ops::Variant;
     use faceshader::plan::{Program, Purpose, lower};
     use faceshader::spec::Spec;
 
@@ -323,7 +324,7 @@ mod tests {
         for text in models {
             let spec = Spec::parse(text, "model.toml").unwrap();
             let plan = lower(&Graph::new(&spec, 20).unwrap(), "model", Purpose::Training);
-            let program = Program::new(&plan).unwrap();
+            let program = Program::new(&plan, Variant::Gpu).unwrap();
             for (number, step) in plan.steps.iter().enumerate() {
                 if !["conv1d", "conv2d", "dense"].contains(&step.op.name()) || flops(step) < 1e7 {
                     continue;

@@ -5,6 +5,7 @@ use crate::cost;
 use crate::driver::{Driver, Statistics};
 use crate::loops::correction;
 use anyhow::{Context, Result};
+use faceshader::ops::Variant;
 use faceshader::plan::{Bound, Pipeline, Plan, Program};
 use std::fmt;
 
@@ -169,7 +170,7 @@ pub struct Report {
 impl Report {
     /// Compiles what is new in a plan, and adds up its time.
     pub fn new(known: &mut Known, plan: &Plan) -> Result<Self> {
-        let program = Program::new(plan)?;
+        let program = Program::new(plan, Variant::Gpu)?;
         let chip = known.chip;
         let bandwidth = chip.gigabytes_per_second * 1e9;
         let mut times: Vec<(usize, f64, Limit)> = Vec::new();

@@ -7,6 +7,7 @@
 use super::{Outcome, Usage, at_least_one, model, print};
 use crate::file::write_whole;
 use crate::graph::Graph;
+use crate::ops::Variant;
 use crate::plan::{Buffer, Invocation, Pipeline, Plan, Program, Purpose, Slot, lower};
 use crate::shaders::shader;
 use anyhow::{Context, Result, anyhow};
@@ -86,7 +87,7 @@ fn program(arguments: &ProgramArguments) -> Result<Outcome> {
     let mut known: Vec<Pipeline> = Vec::new();
     for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
         let plan = lower(&graph, &spec.name, purpose);
-        let program = Program::new(&plan)?;
+        let program = Program::new(&plan, Variant::Gpu)?;
         for pipeline in &program.pipelines {
             if !known.contains(pipeline) {
                 write_pipeline(folder, pipeline, known.len())?;

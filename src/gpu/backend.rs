@@ -65,6 +65,14 @@ impl GpuBackend {
         })
     }
 
+    /// Compiles `source` in place of the built-in shader `name`, always with the driver's and wgpu's
+    /// checks. It is for tests: they break a shader, and ask whether its proof notices.
+    pub fn replace_shader(&mut self, name: &str, source: &str) -> Result<(), BackendError> {
+        let module = self.device.checked(|| shader_module(&self.device, name, source, true))?;
+        self.modules.insert(name.into(), module);
+        Ok(())
+    }
+
     fn slots(&mut self, program: &Program) -> Result<Vec<wgpu::Buffer>, BackendError> {
         let limit = self.device.handle.limits().max_storage_buffer_binding_size as usize;
         let mut slots = Vec::new();

@@ -8,7 +8,7 @@
 
 use super::attr::wrong_arguments;
 use super::{Variant, Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
-use super::WORKGROUP;
+use super::{ROW, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -175,7 +175,8 @@ impl Operator for Adam {
             Case::new(plain.clone(), [[WORKGROUP].into()]),
             Case::new(plain, [[3, 43].into()]),
             Case::new(decayed.clone(), [[WORKGROUP + 1].into()]),
-            Case::new(decayed, [[5, 2, 3, 3].into()]),
+            Case::new(decayed.clone(), [[5, 2, 3, 3].into()]),
+            Case::new(decayed, [[ROW + 1].into()]),
         ]
     }
 

@@ -2,7 +2,7 @@
 //! layers use.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, ROW, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl Operator for Add {
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [[1, 1], [3, 7], [2, WORKGROUP], [5, WORKGROUP + 1]]
+        [[1, 1], [3, 7], [2, WORKGROUP], [5, WORKGROUP + 1], [1, ROW + 1]]
             .map(|shape| Case::new(Add {}, [shape.into(), shape.into()]))
             .into()
     }

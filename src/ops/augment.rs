@@ -7,7 +7,7 @@
 //! that every backend sees the same picture. The identity leaves the photo as it is.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Variant, Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, ROW};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::{DType, Shape};
@@ -109,6 +109,7 @@ impl Operator for Augment {
             ([0.0, 1.0], [3, 9, 7, 3]),
             ([-1.0, 1.0], [2, 16, 17, 3]),
             ([0.0, 255.0], [5, 8, 8, 1]),
+            ([0.0, 1.0], [1, ROW / 64 + 1, 64, 1]),
         ]
         .map(|(range, shape)| Case::new(Augment { range }, [shape.into()]))
         .into()

@@ -8,7 +8,7 @@
 use super::attr::{image_axes, wrong_arguments};
 use super::mse::some_real_samples;
 use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter};
-use super::WORKGROUP;
+use super::{ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -252,6 +252,7 @@ impl Operator for BatchNorm2d {
             case(1e-5, 0.01, [7, 3, 8, 8]),
             case(1e-5, 0.1, [2, WORKGROUP + 3, 1, 1]),
             case(1e-5, 0.1, [6, 2, 1, WORKGROUP + 1]),
+            case(1e-5, 0.1, [2, ROW + 1, 1, 1]),
         ]
     }
 

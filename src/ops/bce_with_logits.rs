@@ -7,7 +7,7 @@ use super::attr::wrong_arguments;
 use super::mse::{element_loss_local, some_real_samples};
 use super::sigmoid::sigmoid;
 use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
-use super::{WORKGROUP, unit_weight};
+use super::{ROW, WORKGROUP, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -71,7 +71,7 @@ impl Operator for BceWithLogits {
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [(1.0, [1, 1]), (500.0, [7, 1]), (0.25, [20, 3]), (1.0, [WORKGROUP + 1, 2])]
+        [(1.0, [1, 1]), (500.0, [7, 1]), (0.25, [20, 3]), (1.0, [WORKGROUP, 2]), (0.5, [ROW + 1, 1])]
             .map(|(weight, shape)| Case::new(BceWithLogits { weight }, [shape.into()]))
             .into()
     }

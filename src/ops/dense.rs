@@ -5,7 +5,7 @@
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
 use super::packed::{NUMBERED_ROWS, OUTS, Packed, WINDOW_BYTES, Window, numbered_bytes};
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -244,18 +244,23 @@ impl Operator for Dense {
 
     fn cases() -> Vec<Case<Self>> {
         let case = |batch, inputs, out_features| Case::new(Dense { out_features }, [[batch, inputs].into()]);
+        // Batches and outputs with each number of vectors, 1 to 8, in their last block.
         vec![
             case(1, 1, 1),
             // More samples than a block, and more inputs than a window, holds.
             case(35, 1030, 3),
-            case(3, 7, 5),
-            case(8, WORKGROUP, 8),
+            case(7, 5, 22),
+            case(32, WORKGROUP, 32),
             case(9, WORKGROUP + 1, 17),
-            case(20, 300, 1),
-            case(2, 129, 131),
-            case(33, 28, 14),
+            case(52, 513, 1),
+            case(14, 129, 131),
+            case(54, 28, 14),
+            case(59, 6, 27),
+            // More invocations than a row holds, in one kernel or the other.
+            case(1, ROW + 1, 6),
+            case(1, 1, ROW + 1),
             // More rows than one uniform window holds, for the weight and for the input.
-            case(515, 3, 2),
+            case(515, 3, 6),
             case(35, 5, 521),
         ]
     }

@@ -5,7 +5,7 @@
 //! dropped if word `e % 4` of Philox's draw (`e / 4`, sample, epoch, stream) is below `rate * 2^32`.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, ROW, WORKGROUP};
 use crate::number::Number;
 use crate::rng::{Generator, Stream, philox4x32};
 use crate::shape::Shape;
@@ -86,6 +86,7 @@ impl Operator for Dropout {
             (0.5, [2, 4 * WORKGROUP]),
             (0.9, [5, WORKGROUP + 1]),
             (0.5, [WORKGROUP, 6]),
+            (0.5, [1, 4 * ROW + 1]),
         ]
         .into_iter()
         .zip(0..)

@@ -6,7 +6,7 @@
 
 use super::attr::wrong_arguments;
 use super::{Variant, 
-    Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, WINDOW_BYTES, WORKGROUP,
+    Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, WINDOW_BYTES, WORKGROUP,
 };
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -153,8 +153,11 @@ impl Operator for Embedding {
             case(1, 1, false, &[1, 1]),
             case(5, 3, false, &[2, 7]),
             case(6, 2, false, &[9]),
+            case(WORKGROUP, 1, false, &[2, WORKGROUP / 2]),
             case(11, WORKGROUP + 1, true, &[3, 5]),
             case(2 * WORKGROUP + 1, 7, true, &[4, 33]),
+            // More invocations than a row holds.
+            case(ROW + 1, 2, true, &[3, ROW / 6 + 1]),
             // More positions than one window shows.
             case(3, 1, true, &[5, WINDOW / 4 + 3]),
         ]

@@ -108,6 +108,9 @@ impl Operator for MaxPool2d {
             case([2, 2, 10, 17], [3, 2], Some([1, 3])),
             case([1, 2, 9, 9], [2, 2], Some([4, 5])),
             case([1, WORKGROUP + 3, 5, 5], [5, 5], None),
+            // More invocations than a row holds, overlapping and apart.
+            case([2, 1, 24, 24], [2, 2], Some([1, 1])),
+            case([5, 1, 33, 31], [2, 2], None),
             after_relu(case([2, 3, 7, 9], [2, 2], None)),
             after_relu(case([2, 2, 10, 17], [3, 2], Some([1, 3]))),
             after_relu(case([1, 7, 9, 9], [1, 2], Some([4, 5]))),

@@ -96,7 +96,7 @@ impl Operator for Metrics {
     fn cases() -> Vec<Case<Self>> {
         let mut cases = Vec::new();
         for metric in [Metric::AbsoluteError, Metric::BinaryAccuracy, Metric::ClassAccuracy] {
-            for shape in [[1, 1], [7, 1], [20, 3], [WORKGROUP + 1, 2]] {
+            for shape in [[1, 1], [7, 1], [20, 3], [WORKGROUP + 1, 5]] {
                 cases.push(Case::new(Metrics { metric }, [shape.into()]));
             }
         }

@@ -8,10 +8,12 @@
 
 mod arg;
 pub mod attr;
+mod dispatch;
 mod gemm;
 mod line;
 mod packed;
 pub use arg::{Arg, ArgumentSpec, Data};
+pub use dispatch::{Dispatch, ROW, Variant, WORKGROUP};
 pub use metrics::Metric;
 pub use packed::WINDOW_BYTES;
 
@@ -131,63 +133,6 @@ impl Parameter {
     pub fn running(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
         Self { name, shape: shape.into(), init, trained: false }
     }
-}
-
-/// One dispatch of an entry point of the operator's shader.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Dispatch {
-    /// The entry point in the operator's shader.
-    pub entry_point: String,
-    /// Values of the shader's `override` constants.
-    pub constants: Vec<(String, f64)>,
-    /// Arguments that a uniform binding sees from this byte on.
-    pub offsets: Vec<(String, usize)>,
-    /// Workgroups along x, y and z.
-    pub workgroups: [u32; 3],
-}
-
-/// Invocations in a workgroup of a kernel whose invocations are numbered along one line.
-pub const WORKGROUP: usize = 64;
-/// WebGPU's default limit of workgroups along one axis.
-const MAX_WORKGROUPS_AXIS: usize = 65_535;
-
-impl Dispatch {
-    /// Numbers `invocations` along one line, [`WORKGROUP`] a workgroup. The line is folded into rows
-    /// of `num_workgroups.x` workgroups; the shader's `line_index` puts it together again, and
-    /// invocations beyond the end have to return at once.
-    pub fn line(entry_point: &str, invocations: usize, constants: &[(&str, f64)]) -> Self {
-        let workgroups = invocations.div_ceil(WORKGROUP).max(1);
-        let rows = workgroups.div_ceil(MAX_WORKGROUPS_AXIS);
-        let columns = workgroups.div_ceil(rows);
-        Self {
-            entry_point: entry_point.into(),
-            constants: constants.iter().map(|&(name, value)| (name.into(), value)).collect(),
-            offsets: Vec::new(),
-            workgroups: [columns as u32, rows as u32, 1],
-        }
-    }
-
-    /// The same dispatch, with one argument seen as a uniform buffer from a byte on.
-    fn seen_from(mut self, argument: &str, offset_bytes: usize) -> Self {
-        self.offsets.push((argument.into(), offset_bytes));
-        self
-    }
-}
-
-/// What a kernel's dispatches are made for. The results are the same within their bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Variant {
-    /// Many lanes with few registers each.
-    Gpu,
-    /// A CPU that plays a GPU: few lanes, for which a load from a storage buffer costs much and one that
-    /// all lanes share costs little.
-    Software,
-}
-
-impl Variant {
-    /// All variants.
-    pub const ALL: [Variant; 2] = [Variant::Gpu, Variant::Software];
 }
 
 /// What is appended to an argument's name for the binding that sees it as a uniform buffer.

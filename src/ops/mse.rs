@@ -4,7 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
-use super::{WORKGROUP, unit_weight};
+use super::{ROW, WORKGROUP, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -67,7 +67,7 @@ impl Operator for Mse {
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [(1.0, [1, 1]), (500.0, [7, 1]), (0.25, [20, 3]), (1.0, [WORKGROUP + 1, 2])]
+        [(1.0, [1, 1]), (500.0, [7, 1]), (0.25, [20, 3]), (1.0, [WORKGROUP, 2]), (0.5, [ROW + 1, 1])]
             .map(|(weight, shape)| Case::new(Mse { weight }, [shape.into()]))
             .into()
     }
@@ -86,9 +86,10 @@ pub fn element_loss_local(name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> 
     }
 }
 
-/// The words of a batch in which only a few samples are real.
+/// The words of a batch in which only some samples are real: a few, or many, or all.
 pub fn some_real_samples(generator: &mut Generator) -> Vec<u32> {
     let mut words = vec![0; BATCH_WORDS];
-    words[BATCH_COUNT] = 1 + generator.below(5);
+    let bits = generator.below(12);
+    words[BATCH_COUNT] = 1 + generator.below(1 << bits);
     words
 }

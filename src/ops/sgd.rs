@@ -3,7 +3,7 @@
 
 use super::attr::wrong_arguments;
 use super::{Variant, Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
-use super::WORKGROUP;
+use super::{ROW, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -67,7 +67,8 @@ impl Operator for Sgd {
             Case::new(plain.clone(), [[1].into()]),
             Case::new(plain, [[3, 43].into()]),
             Case::new(heavy.clone(), [[WORKGROUP].into()]),
-            Case::new(heavy, [[5, 2, 3, 3].into()]),
+            Case::new(heavy.clone(), [[5, 2, 3, 3].into()]),
+            Case::new(heavy, [[ROW + 1].into()]),
         ]
     }
 

@@ -1,7 +1,7 @@
 //! The logistic function, element by element.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, ROW, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl Operator for Sigmoid {
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [[1, 1], [3, 7], [2, WORKGROUP], [5, WORKGROUP + 1]]
+        [[1, 1], [3, 7], [2, WORKGROUP], [5, WORKGROUP + 1], [1, ROW + 1]]
             .map(|shape| Case::new(Sigmoid {}, [shape.into()]))
             .into()
     }

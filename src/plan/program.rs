@@ -103,7 +103,7 @@ impl Program {
                         Access::Uniform => (offset.map_or(0, |&(_, bytes)| bytes), WINDOW_BYTES),
                         Access::Read | Access::ReadWrite => (0, buffer.bytes()),
                     };
-                    if offset_bytes + bytes > buffer.bytes() || argument.shape.len() != buffer.shape.len() {
+                    if offset_bytes + bytes > buffer.bytes() || argument.shape.len() > buffer.shape.len() {
                         return Err(error(format!("{name:?} is seen beyond its end")));
                     }
                     let (binding, slot, access) = (binding.index, buffer.slot, binding.access);

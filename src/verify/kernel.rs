@@ -73,8 +73,11 @@ pub enum KernelFailure {
 
 /// Words behind each buffer that must stay as they are.
 const GUARD_WORDS: usize = 64;
-/// What outputs and guards hold before a kernel runs. As a float it is not a number.
+/// What outputs hold before a kernel runs, and the guards behind what it only reads. As a float it is
+/// not a number, nor is what is computed from it.
 const POISON: u8 = 0xff;
+/// The guards behind what a kernel writes: as a float 3.4e38, which no kernel computes from its poison.
+const UNTOUCHED: u8 = 0x7f;
 
 /// Runs every kernel of the case's operator on the backend and compares with the twin. The inputs are
 /// drawn from `seed`; what one kernel writes, as the twin computes it, is what the next one reads.
@@ -186,9 +189,16 @@ pub(super) fn run(
     }
     let plan = plan_of(&case.op, kernels, &names, spec_of);
     let id = backend.prepare(&plan)?;
-    let guarded = |index: usize| names.len() + index;
+    let is_written = |name: &&'static str| {
+        kernels.iter().any(|kernel| kernel.writes.contains(name) || kernel.scratch.contains(name))
+    };
     for (index, name) in names.iter().enumerate() {
-        backend.write(id, guarded(index), &vec![POISON; plan.buffers[guarded(index)].bytes()])?;
+        let mut before = vec![POISON; plan.buffers[index].bytes()];
+        if is_written(name) {
+            let guard = before.len() - 4 * GUARD_WORDS;
+            before[guard..].fill(UNTOUCHED);
+        }
+        backend.write(id, index, &before)?;
         if let Some(data) = known.get(name) {
             backend.write(id, index, &to_bytes(data))?;
         }
@@ -196,9 +206,10 @@ pub(super) fn run(
     backend.run(id)?;
     let mut written = HashMap::new();
     for (index, name) in names.iter().enumerate() {
-        let bytes = backend.read(id, guarded(index))?;
-        let (inside, guard) = bytes.split_at(plan.buffers[index].bytes());
-        if let Some(last) = guard.iter().rposition(|&byte| byte != POISON) {
+        let bytes = backend.read(id, index)?;
+        let untouched = if is_written(name) { UNTOUCHED } else { POISON };
+        let (inside, guard) = bytes.split_at(bytes.len() - 4 * GUARD_WORDS);
+        if let Some(last) = guard.iter().rposition(|&byte| byte != untouched) {
             return Err(KernelFailure::OutOfBounds {
                 kernel: plan.name,
                 case: describe(case),
@@ -213,27 +224,25 @@ pub(super) fn run(
     Ok(written)
 }
 
-/// A plan of a step a kernel. Every argument has two buffers in one slot: the one that the kernels see,
-/// and one that also covers the guard behind it.
+/// A plan of a step a kernel. Every buffer is longer than its argument by a guard, and kernels see both:
+/// a driver that stops writes behind the end of what a kernel sees would hide them from the guard.
 fn plan_of(
     op: &Op,
     kernels: &[&'static Kernel],
     names: &[&'static str],
     spec_of: &dyn Fn(&str) -> ArgumentSpec,
 ) -> Plan {
-    let (mut buffers, mut guarded, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut buffers, mut slots) = (Vec::new(), Vec::new());
     for (slot, name) in names.iter().enumerate() {
         let ArgumentSpec { shape, dtype, batched } = spec_of(name);
-        let buffer = Buffer { name: name.to_string(), shape, dtype, batched, kind: Kind::Output, slot };
-        let elements = (buffer.bytes() + 4 * GUARD_WORDS) / dtype.bytes();
-        let whole = Buffer { name: format!("{name}.guarded"), shape: [elements].into(), ..buffer.clone() };
-        slots.push(Slot { dtype, bytes: whole.bytes(), shared_as: None });
-        buffers.push(buffer);
-        guarded.push(whole);
+        let bytes = (shape.len() * dtype.bytes()).next_multiple_of(4) + 4 * GUARD_WORDS;
+        let shape = [bytes / dtype.bytes()].into();
+        buffers.push(Buffer { name: name.to_string(), shape, dtype, batched, kind: Kind::Output, slot });
+        slots.push(Slot { dtype, bytes, shared_as: None });
     }
     let argument = |name: &'static str| {
         let buffer = names.iter().position(|other| *other == name).unwrap_or_default();
-        Argument { name: name.to_string(), buffer, shape: buffers[buffer].shape.clone() }
+        Argument { name: name.to_string(), buffer, shape: spec_of(name).shape }
     };
     let steps = kernels
         .iter()
@@ -246,7 +255,6 @@ fn plan_of(
         .collect();
     let labels: Vec<&str> = kernels.iter().map(|kernel| kernel.name).collect();
     let name = format!("{}.{}", op.name(), labels.join("+"));
-    buffers.extend(guarded);
     Plan { name, batch: 1, buffers, slots, steps }
 }
 

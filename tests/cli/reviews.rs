@@ -103,7 +103,7 @@ fn mistakes_about_columns_and_models_are_told() {
         arguments
     };
     fail(folder.path(), &train(&["--text-column", "Body"]), 1, &["reviews.csv", "Body", "Opinion"]);
-    fail(folder.path(), &["train", "--text-column", "Body"], 2, &["--text-column", "texts"]);
+    fail(folder.path(), &["train", "--text-column", "Body"], 2, &["--text-column", "--data"]);
     fs::write(folder.path().join("reviews.csv"), "Mood,Opinion\nPos,fine\nPos,nice\n").unwrap();
     fail(folder.path(), &train(&COLUMNS), 1, &["reviews.csv", "Pos"]);
     let faces =

@@ -6,7 +6,7 @@ mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
 use super::packed::{NUMBERED_ROWS, OUTS, Packed, WINDOW_BYTES, Window, numbered_bytes};
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, WORKGROUP};
+use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -298,18 +298,22 @@ impl Operator for Conv2d {
             Case::new(op, [input.into()])
         };
         let zeros = |y, x| Padding::Zeros(Pair([y, x]));
+        // Channels with each number of vectors, 1 to 8, in their last block.
         vec![
             case([1, 1, 1, 1], 1, [1, 1], [1, 1], Padding::Valid),
             case([2, 3, 9, 11], 5, [3, 3], [1, 1], Padding::Valid),
-            case([3, 2, 13, 7], 8, [3, 3], [1, 1], Padding::Same),
-            case([1, 8, 6, 6], 16, [3, 3], [1, 1], Padding::Valid),
+            case([3, 2, 13, 7], 10, [3, 3], [1, 1], Padding::Same),
+            case([1, 16, 6, 6], 24, [3, 3], [1, 1], Padding::Valid),
             case([2, 9, 12, 10], 17, [3, 3], [2, 2], Padding::Same),
-            case([2, 4, 13, 23], 3, [3, 2], [2, 2], zeros(2, 2)),
-            case([1, 3, 10, 9], 33, [2, 3], [1, 1], zeros(2, 1)),
-            case([2, 2, 11, 12], 4, [5, 1], [3, 2], zeros(0, 2)),
+            case([2, 18, 13, 9], 3, [3, 2], [2, 2], zeros(2, 2)),
+            case([1, 23, 6, 5], 33, [2, 3], [1, 1], zeros(2, 1)),
+            case([2, 2, 11, 12], 14, [5, 1], [3, 2], zeros(0, 2)),
             case([1, 1, 7, 7], 2, [7, 7], [1, 1], Padding::Valid),
             case([1, 2, 8, 8], 3, [2, 2], [5, 4], Padding::Valid),
             case([WORKGROUP + 1, 1, 4, 3], 1, [2, 2], [1, 1], Padding::Valid),
+            case([1, 64, 3, 2], 32, [1, 1], [1, 1], Padding::Valid),
+            // More invocations than a row holds.
+            case([WORKGROUP + 1, 1, ROW / WORKGROUP, 1], 1, [1, 1], [1, 1], Padding::Valid),
             // More taps than one uniform window holds, forwards and backwards.
             case([1, 58, 4, 5], 60, [3, 3], [1, 1], Padding::Same),
             // More pixels than one window of d_output holds, and two blocks of channels.

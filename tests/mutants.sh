@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Changes the shaders in a few hundred small ways, one at a time, and counts how many of the changes
+# `faceshader verify` notices: operators, bounds, indices, constants, tile edges, missing statements.
+#
+#   bash tests/mutants.sh [ADAPTER [SEED]]     on vulkan, with the draw that README.md tells of
+#
+# It fails if less than 95 % of the changes that matter are noticed, or if tests/mutants/known.toml lists
+# one as harmless that is not.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo test --release --locked --quiet --test mutants -- all "${1:-vulkan}" ${2:+"$2"}
