@@ -173,10 +173,10 @@ impl Lowering {
     fn sum(&mut self, layer: &str, shape: &Shape, gradients: Option<Vec<BufferId>>) -> Option<BufferId> {
         let mut gradients = gradients?.into_iter();
         let mut sum = gradients.next()?;
-        for other in gradients {
+        for (other, nth) in gradients.zip(1..) {
             let known = HashMap::from([("input".to_string(), sum), ("other".to_string(), other)]);
             let op = Op::Add(Add {});
-            let layer = format!("{layer}.d_output");
+            let layer = format!("{layer}.d_output{nth}");
             let inputs = vec![shape.clone(), shape.clone()];
             let mut place = Place { layer, op: &op, inputs, known, kind: Kind::Transient };
             for kernel in op.forward() {

@@ -83,4 +83,39 @@ mod tests {
         let unshared: usize = plan.buffers.iter().map(|buffer| buffer.bytes()).sum();
         assert!(plan.memory_bytes() < unshared * 9 / 10);
     }
+
+    #[test]
+    fn a_value_that_three_layers_read_gets_its_gradients_in_buffers_of_their_own() {
+        let conv = |name: &str, input: &str| {
+            format!("[[layer]]\nname = {name:?}\nop = \"conv2d\"\n{input}out_channels = 2\nkernel = 1\n")
+        };
+        let add = |name: &str, inputs: &str| {
+            format!("[[layer]]\nname = {name:?}\nop = \"add\"\ninput = {inputs}\n")
+        };
+        let text = [
+            "name = \"three\"\n[input]\nwidth = 4\nheight = 4\n[optimizer]\nop = \"adam\"".into(),
+            "learning_rate = 0.1\n[training]\nbatch = 2\nepochs = 1".into(),
+            conv("first", ""),
+            conv("a", "input = \"first\"\n"),
+            conv("b", "input = \"first\"\n"),
+            conv("c", "input = \"first\"\n"),
+            add("ab", "[\"a\", \"b\"]"),
+            add("abc", "[\"ab\", \"c\"]"),
+            "[[layer]]\nname = \"flatten\"\nop = \"flatten\"\n[[branch]]\nname = \"gender\"".into(),
+            "target = \"gender\"\nloss = { op = \"bce_with_logits\" }".into(),
+            "[[branch.layer]]\nname = \"dense\"\nop = \"dense\"\nout_features = 1".into(),
+        ]
+        .join("\n");
+        let spec = Spec::parse(&text, "three.toml").unwrap();
+        let plan = lower(&Graph::new(&spec, 2).unwrap(), "three", Purpose::Training);
+        let sums = plan.steps.iter().filter(|step| step.layer.starts_with("first.d_output"));
+        assert_eq!(sums.count(), 2);
+        for step in &plan.steps {
+            let mut slots: Vec<usize> =
+                step.arguments.iter().map(|argument| plan.buffers[argument.buffer].slot).collect();
+            slots.sort();
+            slots.dedup();
+            assert_eq!(slots.len(), step.arguments.len(), "{}", step.label());
+        }
+    }
 }
