@@ -315,7 +315,8 @@ mod tests {
     use faceshader::spec::Spec;
 
     /// Convolutions and dense layers spend their time in loops. With a trip count too low, fewer
-    /// operations would be counted than the layer has; with one too high, many times as many.
+    /// operations would be counted than the layer has; with one too high, many times as many. Both sides of
+    /// a branch are counted, and a tap's inputs are either loaded anew or moved on.
     #[test]
     fn the_operations_counted_are_those_of_the_layers() {
         let models =
@@ -338,7 +339,7 @@ mod tests {
                     })
                     .sum();
                 let ratio = counted / flops(step);
-                assert!((1.0..8.0).contains(&ratio), "{} of {}: {ratio}", step.label(), step.layer);
+                assert!((1.0..16.0).contains(&ratio), "{} of {}: {ratio}", step.label(), step.layer);
                 seen += 1;
             }
         }
