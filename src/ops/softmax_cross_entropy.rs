@@ -109,7 +109,7 @@ impl Operator for SoftmaxCrossEntropy {
         match name {
             // Some are so large that exp overflows where the largest logit is not subtracted.
             "input" => {
-                let mut logit = || generator.normal() * if generator.below(4) == 0 { 64.0 } else { 2.0 };
+                let mut logit = || generator.normal() * if generator.below(3) == 0 { 256.0 } else { 2.0 };
                 Some(CaseData::Real((0..elements).map(|_| logit()).collect()))
             }
             // Up to classes that are not there.
