@@ -5,6 +5,7 @@
 //! as the last one.
 
 use super::attr::wrong_arguments;
+use super::gemm::sum;
 use super::{Variant, 
     Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, WINDOW_BYTES, WORKGROUP,
 };
@@ -27,6 +28,8 @@ pub struct Embedding {
     pub channels_first: bool,
 }
 
+/// Positions whose rows `forward` turns around at a time, so that they stay in cache.
+const BLOCK: usize = 16;
 /// Positions that a uniform window shows.
 const WINDOW: usize = WINDOW_BYTES / 4;
 
@@ -113,6 +116,46 @@ impl Operator for Embedding {
             }
             _ => wrong_arguments(kernel),
         }
+    }
+
+    fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+        if !self.channels_first {
+            return false;
+        }
+        match (kernel, args) {
+            ("forward", [input, weight, output]) => {
+                let [_, length] = input.rows();
+                let samples = output.real_mut().chunks_exact_mut(self.width * length);
+                for (output, numbers) in samples.zip(input.words().chunks_exact(length)) {
+                    for (block, numbers) in numbers.chunks(BLOCK).enumerate() {
+                        let row = |&number| &weight.real()[self.row(number) * self.width..][..self.width];
+                        let rows: Vec<&[f32]> = numbers.iter().map(row).collect();
+                        for (column, output) in output.chunks_exact_mut(length).enumerate() {
+                            let output = output[block * BLOCK..].iter_mut();
+                            output.zip(&rows).for_each(|(output, row)| *output = row[column]);
+                        }
+                    }
+                }
+            }
+            ("backward_weight", [input, d_output, d_weight]) => {
+                let [_, length] = input.rows();
+                d_weight.real_mut().fill(0.0);
+                let samples = d_output.real().chunks_exact(self.width * length);
+                for (d_output, numbers) in samples.zip(input.words().chunks_exact(length)) {
+                    let mut first = 0;
+                    // What fills a text up is one long run of one number.
+                    for run in numbers.chunk_by(|a, b| a == b) {
+                        let sums = &mut d_weight.real_mut()[self.row(run[0]) * self.width..][..self.width];
+                        for (sum_of, d_output) in sums.iter_mut().zip(d_output.chunks_exact(length)) {
+                            *sum_of += sum(&d_output[first..][..run.len()]);
+                        }
+                        first += run.len();
+                    }
+                }
+            }
+            _ => wrong_arguments(kernel),
+        }
+        true
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

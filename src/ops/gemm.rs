@@ -1,4 +1,4 @@
-//! Matrix products of float32 for the CPU backend, by the crate `ndarray` (whose kernels are those of
+//! Matrix products and sums of float32 for the CPU backend. The products come from the crate `ndarray` (whose kernels are those of
 //! `matrixmultiply`).
 
 use ndarray::linalg::general_mat_mul;
@@ -6,18 +6,28 @@ use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 /// A row-major matrix of `rows x columns` whose rows lie `stride` elements apart.
 pub fn matrix(values: &[f32], rows: usize, columns: usize, stride: usize) -> ArrayView2<'_, f32> {
-    match ArrayView2::from_shape((rows, columns).strides((stride, 1)), values) {
-        Ok(matrix) => matrix,
-        Err(error) => unreachable!("{rows} rows {stride} apart in {} elements: {error}", values.len()),
-    }
+    strided(values, [rows, columns], [stride, 1])
 }
 
 /// The same, to write to.
 pub fn matrix_mut(values: &mut [f32], rows: usize, columns: usize, stride: usize) -> ArrayViewMut2<'_, f32> {
-    let elements = values.len();
-    match ArrayViewMut2::from_shape((rows, columns).strides((stride, 1)), values) {
+    strided_mut(values, [rows, columns], [stride, 1])
+}
+
+/// A matrix whose rows, and columns, lie so many elements apart. They may overlap.
+pub fn strided(values: &[f32], extents: [usize; 2], strides: [usize; 2]) -> ArrayView2<'_, f32> {
+    match ArrayView2::from_shape(extents.strides(strides), values) {
         Ok(matrix) => matrix,
-        Err(error) => unreachable!("{rows} rows {stride} apart in {elements} elements: {error}"),
+        Err(error) => unreachable!("{extents:?} {strides:?} apart in {} elements: {error}", values.len()),
+    }
+}
+
+/// The same, to write to; nothing may overlap.
+pub fn strided_mut(values: &mut [f32], extents: [usize; 2], strides: [usize; 2]) -> ArrayViewMut2<'_, f32> {
+    let elements = values.len();
+    match ArrayViewMut2::from_shape(extents.strides(strides), values) {
+        Ok(matrix) => matrix,
+        Err(error) => unreachable!("{extents:?} {strides:?} apart in {elements} elements: {error}"),
     }
 }
 
@@ -29,4 +39,14 @@ pub fn multiply(mut product: ArrayViewMut2<f32>, a: ArrayView2<f32>, b: ArrayVie
 /// `product = product + a b`, on one thread.
 pub fn multiply_add(mut product: ArrayViewMut2<f32>, a: ArrayView2<f32>, b: ArrayView2<f32>) {
     general_mat_mul(1.0, &a, &b, 1.0, &mut product);
+}
+
+/// The sum of all values, eight at a time.
+pub fn sum(values: &[f32]) -> f32 {
+    let (eights, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter().chain(rest).sum()
 }

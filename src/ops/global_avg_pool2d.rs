@@ -4,6 +4,7 @@
 
 use super::attr::{Pair, image_axes};
 use super::avg_pool2d::AvgPool2d;
+use super::gemm::sum;
 use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
@@ -39,6 +40,26 @@ impl Operator for GlobalAvgPool2d {
         let image = if kernel == "forward" { args.first() } else { args.last() };
         let windowed = Self::windowed(image.map_or(&Shape(Vec::new()), |image| &image.shape));
         windowed.twin(kernel, args);
+    }
+
+    fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+        let (planes, means) = match args {
+            [input, output] if kernel == "forward" => (input, output),
+            [d_output, d_input] => (d_input, d_output),
+            _ => return false,
+        };
+        let [_, _, height, width] = planes.nchw();
+        let pixels = height * width;
+        if kernel == "forward" {
+            let outputs = means.real_mut().iter_mut();
+            for (output, plane) in outputs.zip(planes.real().chunks_exact(pixels)) {
+                *output = sum(plane) / pixels as f32;
+            }
+        } else {
+            let planes = planes.real_mut().chunks_exact_mut(pixels);
+            planes.zip(means.real()).for_each(|(plane, d)| plane.fill(d / pixels as f32));
+        }
+        true
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

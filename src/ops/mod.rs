@@ -400,6 +400,7 @@ operators! {
     global_avg_pool2d::GlobalAvgPool2d, Layer;
     conv1d::Conv1d, Layer;
     max_pool1d::MaxPool1d, Layer;
+    global_avg_pool1d::GlobalAvgPool1d, Layer;
     relu::Relu, Layer;
     sigmoid::Sigmoid, Layer;
     dropout::Dropout, Layer;

@@ -2,6 +2,8 @@
 //!
 //! Input (N, C, L), weight (O, C, k), bias (O), output (N, O, OL).
 
+mod fast;
+
 use super::attr::{Padding, Pair};
 use super::conv2d::Conv2d;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
@@ -75,8 +77,10 @@ impl Operator for Conv1d {
     }
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
-        raise(args);
-        self.raised().fast(kernel, args)
+        fast::compute(self, kernel, args) || {
+            raise(args);
+            self.raised().fast(kernel, args)
+        }
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
@@ -93,6 +97,7 @@ impl Operator for Conv1d {
             case([2, 3, 17], 5, [8, 1, 0]),
             case([3, 7, 20], 33, [3, 2, 1]),
             case([1, 16, WORKGROUP + 9], 32, [8, 1, 4]),
+            case([6, 9, 21], 3, [5, 3, 7]),
         ]
     }
 }
