@@ -5,9 +5,10 @@ use anyhow::{Context, Result};
 use std::path::Path;
 
 /// The models that come with the program.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("face", include_str!("../../assets/models/face.toml")),
     ("review", include_str!("../../assets/models/review.toml")),
+    ("review-plus", include_str!("../../assets/models/review-plus.toml")),
 ];
 
 /// A model by name, or from a TOML file.

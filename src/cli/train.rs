@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, review, or a TOML file
+    /// face, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// A folder, zip or tar.gz of photos with UTKFace names, or a CSV of reviews; the built-in set if not
@@ -71,8 +71,10 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Epochs of the built-in set if the user names no number: the first try should end in minutes.
-const BUILT_IN_EPOCHS: usize = 6;
+/// Epochs of the built-in photos if the user names no number: the first try should end in minutes.
+const BUILT_IN_PHOTO_EPOCHS: usize = 6;
+/// The same for the built-in reviews, which are fewer steps.
+const BUILT_IN_TEXT_EPOCHS: usize = 12;
 
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     match arguments.resume.clone() {
@@ -106,7 +108,11 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.training.fuse &= !arguments.no_fuse;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
     spec.training.seed = arguments.seed.unwrap_or(spec.training.seed);
-    let default = if spec.data.path.is_some() { spec.training.epochs } else { BUILT_IN_EPOCHS };
+    let default = match &spec.input {
+        _ if spec.data.path.is_some() => spec.training.epochs,
+        InputSpec::Photo(_) => BUILT_IN_PHOTO_EPOCHS,
+        InputSpec::Text(_) => BUILT_IN_TEXT_EPOCHS,
+    };
     spec.training.epochs = arguments.epochs.unwrap_or(default);
     match (arguments.lr, &mut spec.optimizer) {
         (Some(rate), Op::Adam(adam)) => adam.learning_rate = rate,
