@@ -103,8 +103,8 @@ pub fn numbered(
     let vocabulary = match known {
         Some(vocabulary) => vocabulary,
         None => {
-            let &mut TextSpec { length, min_count, keep_negations, .. } = text;
-            let options = TextOptions { keep_negations, min_count, length };
+            let &mut TextSpec { length, min_count, keep_negations, distinct, .. } = text;
+            let options = TextOptions { keep_negations, distinct, min_count, length };
             let training: Vec<&str> =
                 split.train.iter().map(|&index| reviews.texts[index].as_str()).collect();
             let vocabulary = Vocabulary::build(options, reviews.classes.clone(), training)?;

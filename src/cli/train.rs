@@ -73,8 +73,8 @@ pub struct Arguments {
 
 /// Epochs of the built-in photos if the user names no number: the first try should end in minutes.
 const BUILT_IN_PHOTO_EPOCHS: usize = 6;
-/// The same for the built-in reviews, which are fewer steps.
-const BUILT_IN_TEXT_EPOCHS: usize = 12;
+/// The same for the built-in reviews, whose few words tell little at a time.
+const BUILT_IN_TEXT_EPOCHS: usize = 24;
 
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     match arguments.resume.clone() {

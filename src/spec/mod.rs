@@ -112,6 +112,9 @@ pub struct TextSpec {
     /// Whether no, not, nor and words such as don't count, although they are stop words.
     #[serde(default)]
     pub keep_negations: bool,
+    /// Whether a word counts only where it stands first in a text.
+    #[serde(default)]
+    pub distinct: bool,
 }
 
 fn usual_min_count() -> usize {

@@ -28,7 +28,7 @@ fn texts() -> (Spec, Texts, Split) {
         reviews.labels.push(Some(class));
     }
     let InputSpec::Text(text) = &mut spec.input else { panic!("it reads texts") };
-    let options = TextOptions { keep_negations: false, min_count: text.min_count, length: text.length };
+    let options = TextOptions { min_count: text.min_count, length: text.length, ..TextOptions::default() };
     let training: Vec<&str> = reviews.texts[..26].iter().map(String::as_str).collect();
     let vocabulary = Vocabulary::build(options, classes, training).unwrap();
     text.vocabulary = vocabulary.rows();

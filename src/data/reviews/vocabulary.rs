@@ -20,6 +20,9 @@ pub const PADDING: u32 = 0;
 pub struct TextOptions {
     /// Whether `not` and its kin stay in; see [`words`].
     pub keep_negations: bool,
+    /// Whether a stem has a number only where it stands first in a text.
+    #[serde(default)]
+    pub distinct: bool,
     /// Stems that occur less often in the training texts are dropped.
     pub min_count: usize,
     /// Numbers a text: longer ones are cut at their end, shorter ones filled up with [`PADDING`].
@@ -28,7 +31,7 @@ pub struct TextOptions {
 
 impl Default for TextOptions {
     fn default() -> TextOptions {
-        TextOptions { keep_negations: false, min_count: 5, length: 550 }
+        TextOptions { keep_negations: false, distinct: false, min_count: 5, length: 550 }
     }
 }
 
@@ -125,8 +128,10 @@ impl Vocabulary {
 
     /// Numbers the stems of a text; those that have no number are left out first.
     pub fn encode(&self, text: &str) -> Encoded {
+        let mut seen = HashSet::new();
         let known = words(text, self.options.keep_negations)
-            .filter_map(|word| Some((*self.numbers.get(&word.stem)?, word.place)));
+            .filter_map(|word| Some((*self.numbers.get(&word.stem)?, word.place)))
+            .filter(|&(number, _)| !self.options.distinct || seen.insert(number));
         let (mut tokens, places): (Vec<u32>, Vec<_>) = known.take(self.options.length).unzip();
         tokens.resize(self.options.length, PADDING);
         Encoded { tokens, places }
@@ -191,7 +196,8 @@ mod tests {
         Vocabulary::build(options, vec!["bad".into(), "good".into()], texts).unwrap()
     }
 
-    const SHORT: TextOptions = TextOptions { keep_negations: false, min_count: 2, length: 4 };
+    const SHORT: TextOptions =
+        TextOptions { keep_negations: false, distinct: false, min_count: 2, length: 4 };
 
     #[test]
     fn the_most_frequent_stem_is_1_and_equals_go_by_the_alphabet() {
@@ -212,6 +218,15 @@ mod tests {
         let long = vocabulary.encode("bus zebra car seat bus car zebra");
         assert_eq!((long.tokens.as_slice(), long.places.len()), ([3, 1, 2, 1].as_slice(), 4));
         assert_eq!(vocabulary.encode_all(&["", "zebra"]), [0, 0, 0, 0, 3, 0, 0, 0]);
+    }
+
+    #[test]
+    fn distinct_words_count_where_they_stand_first() {
+        let vocabulary = vocabulary(TextOptions { distinct: true, ..SHORT });
+        let text = "zebra car seat cars zebra bus seats";
+        let Encoded { tokens, places } = vocabulary.encode(text);
+        assert_eq!(tokens, [3, 1, 2, 0]);
+        assert_eq!(places, [0..5, 6..9, 10..14]);
     }
 
     #[test]
