@@ -302,6 +302,14 @@ impl Session<'_> {
     /// What the best weights say of the validation samples, and the last word.
     fn finish(&mut self) -> Result<()> {
         self.trainer.load_weights(&self.run.best())?;
+        let by_loss =
+            |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));
+        if let Some(best) = self.epochs.iter().min_by(by_loss) {
+            log::info!(
+                "the pictures show the weights of epoch {}, whose validation loss is least",
+                best.epoch
+            );
+        }
         self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.json)?;
         write_page(&self.run, &self.spec, &self.epochs, &self.facts())?;
         self.compare_with_guessing();
@@ -324,7 +332,8 @@ impl Session<'_> {
             let count = asked.len().max(1) as f32;
             match result.target {
                 Target::Age => log::info!(
-                    "age: off by {:.2} years on average; always saying {median} would be off by {:.2}",
+                    "age after epoch {}: off by {:.2} years on average; always saying {median} would be off by {:.2}",
+                    last.epoch,
                     result.metric,
                     asked.iter().map(|age| (age - median).abs()).sum::<f32>() / count
                 ),
@@ -333,8 +342,9 @@ impl Session<'_> {
                     let commonest = known.chunk_by(|a, b| a == b).map(times).max_by_key(|&(count, _)| count);
                     let right = asked.iter().filter(|&&class| Some(class) == commonest.and_then(|(_, c)| c));
                     log::info!(
-                        "{}: {:.2} % right; always saying the commonest would be {:.2} %",
+                        "{} after epoch {}: {:.2} % right; always saying the commonest would be {:.2} %",
                         result.target.name(),
+                        last.epoch,
                         100.0 * result.metric,
                         100.0 * right.count() as f32 / count
                     );

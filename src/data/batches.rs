@@ -35,6 +35,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The same batch at this share of the learning rate.
+    pub fn at_rate(mut self, factor: f64) -> Batch {
+        self.words[BATCH_RATE_FACTOR] = (factor as f32).to_bits();
+        self
+    }
+
     /// (N), what a branch should answer; 0 for samples without a label.
     pub fn targets(&self, target: Target) -> &[f32] {
         &self.answers[target as usize]

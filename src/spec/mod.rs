@@ -164,6 +164,31 @@ pub struct TrainingSpec {
     /// Whether kernels may do at once what several layers do.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub fuse: bool,
+    /// How the learning rate changes over the training.
+    #[serde(default)]
+    pub schedule: Schedule,
+}
+
+/// How the learning rate changes over a training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// It stays.
+    #[default]
+    Constant,
+    /// It falls along half a cosine to zero after the last step (Loshchilov and Hutter, 2017, without
+    /// restarts).
+    Cosine,
+}
+
+impl Schedule {
+    /// The share of the learning rate that a step uses, when `done` of the training, 0 to 1, lies behind.
+    pub fn factor(self, done: f64) -> f64 {
+        match self {
+            Schedule::Constant => 1.0,
+            Schedule::Cosine => (1.0 + (std::f64::consts::PI * done).cos()) / 2.0,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -277,4 +302,16 @@ impl Spec {
 /// Whether a layer or branch may have this name.
 pub fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_begin_at_the_whole_rate() {
+        assert_eq!([0.0, 0.5, 1.0].map(|done| Schedule::Constant.factor(done)), [1.0; 3]);
+        assert_eq!([0.0, 1.0].map(|done| Schedule::Cosine.factor(done)), [1.0, 0.0]);
+        assert!((Schedule::Cosine.factor(1.0 / 3.0) - 0.75).abs() < 1e-15);
+    }
 }

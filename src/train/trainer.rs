@@ -211,7 +211,9 @@ impl<'a> Trainer<'a> {
             self.reset_sums()?;
         }
         for (step, chosen) in order.chunks(size).enumerate().skip(first) {
-            self.train_step(&batch(samples, chosen, size, Some(variation)))?;
+            let done = (epoch as f64 + step as f64 / steps as f64) / self.spec.training.epochs as f64;
+            let rate = self.spec.training.schedule.factor(done.min(1.0));
+            self.train_step(&batch(samples, chosen, size, Some(variation)).at_rate(rate))?;
             progress(Progress::Training(step + 1, steps));
             if stop.load(Ordering::Relaxed) {
                 return Ok(Stopped::Interrupted(step + 1));

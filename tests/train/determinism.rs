@@ -2,6 +2,7 @@
 
 use crate::common::{backends, faces, tiny, train};
 use faceshader::cpu::CpuBackend;
+use faceshader::spec::Schedule;
 use faceshader::train::history::total_loss;
 use faceshader::train::{Stopped, Trainer};
 use std::sync::atomic::AtomicBool;
@@ -95,4 +96,25 @@ fn results_do_not_depend_on_the_number_of_threads() {
         })
     });
     assert!(results[0] == results[1]);
+}
+
+#[test]
+fn a_cosine_schedule_slows_down_to_a_stop() {
+    // What is learned: not the running statistics.
+    let learned = |trainer: &mut Trainer| -> Vec<_> {
+        let tensors = trainer.weights().unwrap().into_iter();
+        tensors.filter(|tensor| !tensor.name.contains("running")).collect()
+    };
+    for (name, backend) in backends() {
+        let mut spec = tiny();
+        spec.training.epochs = 2;
+        spec.training.schedule = Schedule::Cosine;
+        let mut trainer = Trainer::new(backend, &spec).unwrap();
+        let start = learned(&mut trainer);
+        train(&mut trainer, 0, 2);
+        let end = learned(&mut trainer);
+        assert!(start != end, "{name}: nothing was learned");
+        train(&mut trainer, 2, 3);
+        assert!(end == learned(&mut trainer), "{name}: it goes on after its last epoch");
+    }
 }
