@@ -68,6 +68,9 @@ impl Set {
                 let reviews = texts::load(&spec.data, classes)?;
                 let (reviews, split) = split(reviews, spec, purpose)?;
                 let texts = texts::numbered(reviews, &split, known, spec)?;
+                if purpose == Use::Resuming {
+                    texts::require_the_same(&texts, &split)?;
+                }
                 Ok((Set::Reviews(texts), split))
             }
         }

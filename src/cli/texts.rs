@@ -73,7 +73,7 @@ pub fn check(path: &Path, split: Option<&Path>, columns: &Columns, json: bool) -
         Some(split) => Split::from_csv(split, &loaded.reviews)?.0,
         None => Split::seeded(&loaded.reviews, 0),
     };
-    let training: Vec<&str> = split.train.iter().map(|&index| loaded.reviews.texts[index].as_str()).collect();
+    let training = training(&loaded.reviews, &split);
     let vocabulary = match Vocabulary::build(TextOptions::default(), loaded.reviews.classes.clone(), training)
     {
         Ok(vocabulary) => vocabulary,
@@ -105,9 +105,7 @@ pub fn numbered(
         None => {
             let &mut TextSpec { length, min_count, keep_negations, distinct, .. } = text;
             let options = TextOptions { keep_negations, distinct, min_count, length };
-            let training: Vec<&str> =
-                split.train.iter().map(|&index| reviews.texts[index].as_str()).collect();
-            let vocabulary = Vocabulary::build(options, reviews.classes.clone(), training)?;
+            let vocabulary = Vocabulary::build(options, reviews.classes.clone(), training(&reviews, split))?;
             let (stems, kept) = (vocabulary.distinct_stems(), vocabulary.stems().len());
             log::info!(
                 "words: {stems} stems in the training reviews, {kept} of them {min_count} times or more"
@@ -118,6 +116,21 @@ pub fn numbered(
     text.vocabulary = vocabulary.rows();
     require_classes(spec, vocabulary.classes())?;
     Ok(Texts::new(reviews, vocabulary))
+}
+
+/// The reviews to train on.
+fn training<'a>(reviews: &'a Reviews, split: &Split) -> Vec<&'a str> {
+    split.train.iter().map(|&index| reviews.texts[index].as_str()).collect()
+}
+
+/// Fails if a run's vocabulary is not that of these training reviews: they are others, in as many rows.
+pub fn require_the_same(texts: &Texts, split: &Split) -> Result<()> {
+    let (known, reviews) = (&texts.vocabulary, &texts.reviews);
+    let theirs = Vocabulary::build(known.options(), reviews.classes.clone(), training(reviews, split));
+    match theirs {
+        Ok(theirs) if theirs.stems() == known.stems() => Ok(()),
+        _ => bail!("these are not the reviews that the run was trained on; give those by --data"),
+    }
 }
 
 /// Fails if the model cannot tell so many classes.

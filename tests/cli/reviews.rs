@@ -81,6 +81,11 @@ fn a_resumed_training_on_reviews_ends_like_one_in_one_go() {
     train(folder.path(), &["--epochs", "1"]);
     succeed(folder.path(), &["train", "--resume", "run", "--epochs", "3", "--adapter", "cpu"]);
     assert!(weights("run") == weights("whole"));
+    // As many other reviews in the same places.
+    let file = folder.path().join("reviews.csv");
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("engine", "gearbox")).unwrap();
+    let arguments = ["train", "--resume", "run", "--epochs", "4", "--adapter", "cpu"];
+    fail(folder.path(), &arguments, 1, &["not the reviews that the run was trained on", "--data"]);
 }
 
 #[test]
