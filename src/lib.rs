@@ -8,6 +8,7 @@ pub mod graph;
 pub mod number;
 pub mod ops;
 pub mod plan;
+pub mod profile;
 pub mod report;
 pub mod rng;
 pub mod shaders;

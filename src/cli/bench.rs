@@ -5,6 +5,7 @@ use super::set::Set;
 use super::{Outcome, at_least_one, model, print};
 use crate::data::batches::{Variation, batch};
 use crate::plan::BackendInfo;
+use crate::profile::median;
 use crate::train::Trainer;
 use anyhow::Result;
 use std::time::Instant;
@@ -97,11 +98,6 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     print(format_args!("memory moved  {:>9.1} MB a step", plan.traffic_bytes() as f64 / 1e6))?;
     print(format_args!("peak memory   {:>9.1} MB", memory as f64 / 1e6))?;
     Ok(Outcome::Done)
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 /// What the process has held at most, as Linux tells.

@@ -5,7 +5,7 @@ use super::progress::bar;
 use super::report::{draw_curves, write_page};
 use super::set::{Set, Use};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, print};
+use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, print, profile};
 use crate::data::split::Split;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
@@ -66,6 +66,9 @@ pub struct Arguments {
     /// Skip the short check of the kernels before an adapter's first training
     #[arg(long)]
     no_verify: bool,
+    /// Measure every kernel at the end; profile.json, profile.png and trace.json in the run's profile/
+    #[arg(long)]
+    profile: bool,
     /// One line of JSON an epoch
     #[arg(long)]
     json: bool,
@@ -75,6 +78,8 @@ pub struct Arguments {
 const BUILT_IN_PHOTO_EPOCHS: usize = 6;
 /// The same for the built-in reviews, whose few words tell little at a time.
 const BUILT_IN_TEXT_EPOCHS: usize = 24;
+/// Steps that --profile measures.
+const PROFILED_STEPS: usize = 5;
 
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     match arguments.resume.clone() {
@@ -136,9 +141,9 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     run.write(&run.config(), &spec.to_toml()?)?;
     run.write(&run.split(), &samples.split_csv(&split))?;
     samples.save(&run)?;
-    let (adapter, json) = (arguments.adapter.adapter, arguments.json);
-    let session = Session { run, spec, samples, split, trainer, epochs: Vec::new(), adapter, json };
-    session.train(0)
+    let Arguments { adapter, profile, json, .. } = arguments;
+    let (adapter, epochs) = (adapter.adapter, Vec::new());
+    Session { run, spec, samples, split, trainer, epochs, adapter, profile, json }.train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
@@ -170,8 +175,9 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     }
     run.write(&run.config(), &spec.to_toml()?)?;
     log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
-    let (adapter, json) = (arguments.adapter.adapter, arguments.json);
-    Session { run, spec, samples, split, trainer, epochs, adapter, json }.train(first)
+    let Arguments { adapter, profile, json, .. } = arguments;
+    let adapter = adapter.adapter;
+    Session { run, spec, samples, split, trainer, epochs, adapter, profile, json }.train(first)
 }
 
 /// The run folder has to mean the same photos from everywhere.
@@ -215,6 +221,8 @@ struct Session<'a> {
     epochs: Vec<Epoch>,
     /// What the user called the adapter.
     adapter: String,
+    /// Whether to measure the kernels at the end.
+    profile: bool,
     json: bool,
 }
 
@@ -313,6 +321,13 @@ impl Session<'_> {
         self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.json)?;
         write_page(&self.run, &self.spec, &self.epochs, &self.facts())?;
         self.compare_with_guessing();
+        if self.profile {
+            let profile = self.trainer.profile(PROFILED_STEPS)?;
+            profile::write(&profile, &self.run.path().join("profile"))?;
+            if !self.json {
+                profile::tell(&profile, false)?;
+            }
+        }
         log::info!("report: {}", self.run.report().display());
         Ok(())
     }

@@ -2,10 +2,11 @@
 //! float32 twins, on all cores.
 
 use crate::ops::{Arg, Data};
-use crate::plan::{Argument, Backend, BackendError, BackendInfo, BufferId, Plan, PlanId, Step};
+use crate::plan::{Argument, Backend, BackendError, BackendInfo, BufferId, Clock, Plan, PlanId, Span, Step};
 use crate::shape::DType;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::time::Instant;
 
 /// A piece of memory.
 #[derive(Debug)]
@@ -127,6 +128,21 @@ impl Backend for CpuBackend {
         let args = borrow(&mut self.memory, plan, step, &place);
         compute(step, args);
         Ok(())
+    }
+
+    fn run_timed(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError> {
+        let begin = Instant::now();
+        let mut spans = Vec::new();
+        for step in 0..self.plans[plan.0].plan.steps.len() {
+            let start = begin.elapsed().as_secs_f64();
+            self.run_step(plan, step)?;
+            spans.push(Span { start, seconds: begin.elapsed().as_secs_f64() - start });
+        }
+        Ok(spans)
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Host
     }
 
     fn dispatches(&self, _plan: PlanId) -> usize {

@@ -3,9 +3,12 @@
 use super::adapter::Adapter;
 use super::device::Device;
 use crate::ops::Variant;
-use crate::plan::{Backend, BackendError, BackendInfo, Bound, BufferId, Pipeline, Plan, PlanId, Program};
+use crate::plan::{
+    Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Pipeline, Plan, PlanId, Program, Span,
+};
 use crate::shaders::{Access, shader};
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 use wgpu::{BufferUsages, ShaderStages};
 
 /// How a program is replayed.
@@ -34,6 +37,15 @@ struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     workgroups: [u32; 3],
+}
+
+impl Dispatch {
+    fn record(&self, pass: &mut wgpu::ComputePass) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        let [x, y, z] = self.workgroups;
+        pass.dispatch_workgroups(x, y, z);
+    }
 }
 
 /// The GPU backend.
@@ -173,6 +185,52 @@ impl GpuBackend {
         })
     }
 
+    /// Runs all steps in one submit, each in a pass of its own with a timestamp before and after it.
+    fn run_with_timestamps(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError> {
+        let Prepared { plan, dispatches, .. } = &self.plans[plan.0];
+        let device = &self.device.handle;
+        let count = 2 * plan.steps.len() as u32;
+        let (queries, times) = self.device.checked(|| {
+            let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count,
+            });
+            let times = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timestamps"),
+                size: u64::from(count) * size_of::<u64>() as u64,
+                usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            });
+            (queries, times)
+        })?;
+        let mut encoder =
+            device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
+        for step in 0..plan.steps.len() {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &queries,
+                    beginning_of_pass_write_index: Some(2 * step as u32),
+                    end_of_pass_write_index: Some(2 * step as u32 + 1),
+                }),
+            });
+            dispatches.iter().filter(|dispatch| dispatch.step == step).for_each(|dispatch| {
+                dispatch.record(&mut pass);
+            });
+        }
+        encoder.resolve_query_set(&queries, 0..count, &times, 0);
+        self.device.queue.submit([encoder.finish()]);
+        let ticks = self.device.read(&times, count as usize * size_of::<u64>())?;
+        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&ticks);
+        let seconds = 1e-9 * f64::from(self.device.queue.get_timestamp_period());
+        let since = |from: u64, to: u64| to.saturating_sub(from) as f64 * seconds;
+        let (pairs, _) = ticks.as_chunks::<2>();
+        let first = pairs.first().map_or(0, |pair| pair[0]);
+        let span = |&[begin, end]: &[u64; 2]| Span { start: since(first, begin), seconds: since(begin, end) };
+        Ok(pairs.iter().map(span).collect())
+    }
+
     /// Records the dispatches that `wanted` picks in one pass, and submits them.
     fn submit(&mut self, plan: PlanId, wanted: impl Fn(&Dispatch) -> bool) -> Result<(), BackendError> {
         let Prepared { plan, dispatches, .. } = &self.plans[plan.0];
@@ -182,10 +240,7 @@ impl GpuBackend {
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             for dispatch in dispatches.iter().filter(|dispatch| wanted(dispatch)) {
-                pass.set_pipeline(&dispatch.pipeline);
-                pass.set_bind_group(0, &dispatch.bind_group, &[]);
-                let [x, y, z] = dispatch.workgroups;
-                pass.dispatch_workgroups(x, y, z);
+                dispatch.record(&mut pass);
             }
         }
         self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
@@ -272,6 +327,29 @@ impl Backend for GpuBackend {
 
     fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError> {
         self.submit(plan, |dispatch| dispatch.step == step)
+    }
+
+    fn run_timed(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError> {
+        let steps = self.plans[plan.0].plan.steps.len();
+        if self.clock() == Clock::Device && 2 * steps <= wgpu::QUERY_SET_MAX_QUERIES as usize {
+            return self.run_with_timestamps(plan);
+        }
+        let begin = Instant::now();
+        let mut spans = Vec::new();
+        for step in 0..steps {
+            let start = begin.elapsed().as_secs_f64();
+            self.run_step(plan, step)?;
+            self.wait()?;
+            spans.push(Span { start, seconds: begin.elapsed().as_secs_f64() - start });
+        }
+        Ok(spans)
+    }
+
+    fn clock(&self) -> Clock {
+        match self.device.handle.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            true => Clock::Device,
+            false => Clock::Host,
+        }
     }
 
     fn dispatches(&self, plan: PlanId) -> usize {

@@ -5,7 +5,7 @@ use crate::plan::{BackendError, BackendInfo};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
-use wgpu::{BufferUsages, ErrorFilter, PollError, PollType};
+use wgpu::{BufferUsages, ErrorFilter, Features, PollError, PollType};
 
 /// How long a device may take for one answer.
 const PATIENCE_SECS: u64 = 120;
@@ -21,8 +21,8 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens an adapter with no more than it needs: WebGPU's default limits, and larger buffers where
-    /// the adapter has them.
+    /// Opens an adapter with no more than it needs: WebGPU's default limits, and larger buffers and
+    /// timestamps where the adapter has them.
     pub fn open(adapter: &Adapter) -> Result<Device, BackendError> {
         let info = adapter.report.info();
         let offered = adapter.handle.limits();
@@ -31,6 +31,7 @@ impl Device {
         limits.max_storage_buffer_binding_size = offered.max_storage_buffer_binding_size;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("faceshader"),
+            required_features: adapter.handle.features() & Features::TIMESTAMP_QUERY,
             required_limits: limits,
             ..Default::default()
         };

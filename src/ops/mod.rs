@@ -415,6 +415,7 @@ operators! {
     metrics::Metrics, Internal;
     adam::Adam, Optimizer;
     sgd::Sgd, Optimizer;
+    probe::Probe, Internal;
 }
 
 impl Op {

@@ -18,6 +18,25 @@ pub struct BackendInfo {
     pub driver: String,
 }
 
+/// When a step of a run began, and how long it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// Seconds since the run began.
+    pub start: f64,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// Who takes the time of a backend's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// The device, by timestamps around each step.
+    Device,
+    /// The host, which waits for each step before it hands over the next.
+    Host,
+}
+
 /// Why a backend cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
@@ -60,6 +79,12 @@ pub trait Backend {
 
     /// Runs one step only.
     fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError>;
+
+    /// Runs all steps, none before the one before it is done, and tells when each ran.
+    fn run_timed(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError>;
+
+    /// Who takes the times of [`Backend::run_timed`].
+    fn clock(&self) -> Clock;
 
     /// How many times a run of a plan is handed to the device.
     fn dispatches(&self, plan: PlanId) -> usize;

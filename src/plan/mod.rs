@@ -10,7 +10,7 @@ mod memory;
 mod program;
 mod spirv;
 
-pub use backend::{Backend, BackendError, BackendInfo, PlanId};
+pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span};
 pub use lower::{Purpose, lower};
 pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
 pub use spirv::TranslationError;

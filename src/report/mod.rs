@@ -1,6 +1,7 @@
 //! Pictures and pages about data and runs: grids of photos, curves, confusion matrices, HTML.
 
 mod axis;
+pub mod bars;
 pub mod confusion;
 pub mod curves;
 pub mod font;

@@ -8,6 +8,7 @@ use crate::file::FileError;
 use crate::graph::Graph;
 use crate::ops::{Metric, Role};
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
+use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
 use crate::shape::DType;
 use crate::spec::{Spec, SpecError, Target};
@@ -246,6 +247,11 @@ impl<'a> Trainer<'a> {
     ) -> Result<(), KernelFailure> {
         write_batch(&mut *self.backend, &self.spec, &self.training, batch)?;
         verify_run(&mut *self.backend, &self.training.plan, self.training.id, done)
+    }
+
+    /// Measures the kernels of a training step, on the batch that came last. It trains on it as often.
+    pub fn profile(&mut self, runs: usize) -> Result<Profile, TrainError> {
+        Ok(profile::measure(&mut *self.backend, &self.training.plan, self.training.id, runs)?)
     }
 
     /// Losses and metrics of labelled samples.

@@ -107,3 +107,37 @@ fn recorded_answers_are_held_against_the_device() {
         &["mse.safetensors"],
     );
 }
+
+#[test]
+fn profile_tells_where_the_time_goes_as_table_json_trace_and_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny();
+    let asked = [
+        "profile",
+        "--model",
+        model.to_str().unwrap(),
+        "--adapter",
+        "cpu",
+        "--steps",
+        "1",
+        "--out",
+        "profile",
+    ];
+    let text = succeed(folder.path(), &asked);
+    for part in ["calls", "share", "GFLOP/s", "GB/s", "conv2d", "adam", "a step takes", "probes"] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    let read = |name: &str| std::fs::read(folder.path().join("profile").join(name)).unwrap();
+    let profile: serde_json::Value = serde_json::from_slice(&read("profile.json")).unwrap();
+    let sum = |list: &str, key: &str| -> f64 {
+        profile[list].as_array().unwrap().iter().map(|entry| entry[key].as_f64().unwrap()).sum()
+    };
+    let all = profile["kernels_ms"].as_f64().unwrap();
+    for list in ["kernels", "steps"] {
+        assert!((sum(list, "ms") - all).abs() <= 1e-9 * all && (sum(list, "percent") - 100.0).abs() < 1e-9);
+    }
+    let trace: serde_json::Value = serde_json::from_slice(&read("trace.json")).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    assert_eq!(events.len(), 2 + profile["steps"].as_array().unwrap().len());
+    assert!(image::load_from_memory(&read("profile.png")).unwrap().height() > 200);
+}

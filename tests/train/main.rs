@@ -4,6 +4,7 @@
 mod common;
 mod determinism;
 mod fusion;
+mod profile;
 mod proof;
 mod texts;
 mod weights;
