@@ -168,7 +168,7 @@ pub enum DataError {
 /// How many reasons, and files to each, a one-line message lists.
 const LISTED: usize = 4;
 
-fn reasons(skipped: &[Skipped]) -> String {
+pub(super) fn reasons(skipped: &[Skipped]) -> String {
     let groups = by_reason(skipped);
     let mut parts: Vec<String> = groups
         .iter()

@@ -9,6 +9,7 @@ use super::Reviews;
 use super::columns::{Columns, short};
 use super::rows::{Row, Rows};
 use crate::data::DataError;
+use crate::data::error::reasons;
 use crate::data::faces::{Labels, Skipped};
 
 /// What to read.
@@ -114,7 +115,12 @@ pub fn parse(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Loaded,
     };
     if let (None, Labels::Required, Some(column)) = (&options.classes, options.labels, columns.label) {
         let reason = classes_fault(&reviews.classes, &header(column));
-        reason.map_or(Ok(()), |reason| Err(DataError::Classes { path: path.to_owned(), reason }))?;
+        if let Some(mut reason) = reason {
+            if !skipped.is_empty() {
+                reason += &format!("; {}", reasons(&skipped));
+            }
+            return Err(DataError::Classes { path: path.to_owned(), reason });
+        }
     }
     let places: HashMap<&str, usize> =
         reviews.classes.iter().enumerate().map(|(place, class)| (class.as_str(), place)).collect();

@@ -96,6 +96,10 @@ fn what_is_no_table_of_reviews_is_refused_with_what_to_do() {
             b"label,text\nx,one\nx,two\n",
             "every label in the column `label` is `x`; there must be two classes",
         ),
+        (
+            b"label,text\nx,one\ny,\n",
+            "there must be two classes to tell apart; 1 skipped: the review is empty (line 3)",
+        ),
         (b"a,b,c\n1,2,3\n", "line 1: no column is named like a text; there is `a`, `b`, `c`"),
         (b"\n\nmood,words\nx,y\n", "line 3: no column is named like a text"),
         (b"text,label,text\n1,2,3\n", "line 1: columns 1 and 3 are both called `text`"),
