@@ -5,6 +5,8 @@
 //! moves the running statistics towards the mean and the unbiased variance. Predictions normalise by the
 //! running statistics. Of a single element the unbiased variance is taken to be 0, where PyTorch refuses.
 
+mod fast;
+
 use super::attr::{image_axes, wrong_arguments};
 use super::mse::some_real_samples;
 use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter};
@@ -92,6 +94,27 @@ impl BatchNorm2d {
         (mean, squares)
     }
 
+    /// Writes the statistics of a batch, and moves the running ones towards them.
+    fn remember<N: Number>(
+        &self,
+        measured: &[(N, N)],
+        extents: &Extents,
+        running_mean: &mut Arg<N>,
+        running_var: &mut Arg<N>,
+        statistics: &mut Arg<N>,
+    ) {
+        let momentum = N::constant(self.momentum);
+        let towards = |old: N, new: N| old + (new - old) * momentum;
+        for (channel, &(mean, squares)) in measured.iter().enumerate() {
+            let unbiased = squares / N::exact((extents.count - 1.0).max(1.0));
+            statistics.real_mut()[channel] = mean;
+            statistics.real_mut()[measured.len() + channel] = self.scale(squares / N::exact(extents.count));
+            let running = (&mut running_mean.real_mut()[channel], &mut running_var.real_mut()[channel]);
+            *running.0 = towards(*running.0, mean);
+            *running.1 = towards(*running.1, unbiased);
+        }
+    }
+
     fn scale<N: Number>(&self, variance: N) -> N {
         N::exact(1.0) / (variance + N::constant(self.epsilon)).sqrt()
     }
@@ -151,22 +174,11 @@ impl Operator for BatchNorm2d {
         match (kernel, args) {
             ("measure", [input, batch, running_mean, running_var, statistics]) => {
                 let extents = Extents::of(input, batch);
-                let channels = extents.real[1];
-                let measured: Vec<(N, N)> = (0..channels)
+                let measured: Vec<(N, N)> = (0..extents.real[1])
                     .into_par_iter()
                     .map(|channel| Self::measure(input.real(), &extents, channel))
                     .collect();
-                let momentum = N::constant(self.momentum);
-                let towards = |old: N, new: N| old + (new - old) * momentum;
-                for (channel, (mean, squares)) in measured.into_iter().enumerate() {
-                    let unbiased = squares / N::exact((extents.count - 1.0).max(1.0));
-                    statistics.real_mut()[channel] = mean;
-                    statistics.real_mut()[channels + channel] =
-                        self.scale(squares / N::exact(extents.count));
-                    let running = (&mut running_mean.real_mut()[channel], &mut running_var.real_mut()[channel]);
-                    *running.0 = towards(*running.0, mean);
-                    *running.1 = towards(*running.1, unbiased);
-                }
+                self.remember(&measured, &extents, running_mean, running_var, statistics);
             }
             ("recall", [running_mean, running_var, statistics]) => {
                 let (means, scales) = statistics.real_mut().split_at_mut(running_mean.shape.len());
@@ -217,6 +229,10 @@ impl Operator for BatchNorm2d {
             }
             _ => wrong_arguments(kernel),
         }
+    }
+
+    fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+        self.run_fast(kernel, args)
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
