@@ -57,12 +57,18 @@ impl Packed {
 
     /// The windows, those of a block in the order of their rows.
     pub fn windows(self) -> impl Iterator<Item = Window> {
+        self.windows_of(1)
+    }
+
+    /// The same, where `unit` rows are never parted.
+    pub fn windows_of(self, unit: usize) -> impl Iterator<Item = Window> {
+        let height = WINDOW_ROWS / (2 * unit) * (2 * unit);
         (0..self.columns).step_by(OUTS).flat_map(move |first_column| {
-            (0..self.rows).step_by(WINDOW_ROWS).map(move |first_row| Window {
+            (0..self.rows).step_by(height).map(move |first_row| Window {
                 first_column,
                 vectors: OUTS.min(self.columns - first_column).div_ceil(4),
                 first_row,
-                rows: WINDOW_ROWS.min(self.rows - first_row),
+                rows: height.min(self.rows - first_row),
                 offset_bytes: (first_column * self.stride() + first_row * OUTS) * 4,
             })
         })
