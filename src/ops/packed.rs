@@ -75,16 +75,6 @@ impl Packed {
     }
 }
 
-/// Rows of a window whose first row holds its number. Such a window needs no constant that tells where it
-/// begins, so that all of a block's windows are seen by one and the same pipeline.
-pub const NUMBERED_ROWS: usize = WINDOW_ROWS - 1;
-
-/// Bytes of a matrix that is packed as (block, window, row, column within the block), all of it whole
-/// windows of [`NUMBERED_ROWS`] rows and their number.
-pub fn numbered_bytes(columns: usize, rows: usize) -> usize {
-    columns.div_ceil(OUTS) * rows.div_ceil(NUMBERED_ROWS) * WINDOW_BYTES
-}
-
 impl Window {
     /// The window as constants of a shader.
     pub fn constants(&self) -> [(&'static str, f64); 4] {
