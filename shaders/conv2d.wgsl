@@ -13,11 +13,9 @@
 // weight, d_weight    (OUT_CHANNELS, IN_CHANNELS, KERNEL_HEIGHT, KERNEL_WIDTH)
 // bias, d_bias        (OUT_CHANNELS)
 // output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH)
-// partial             (PIECES, OUT_CHANNELS, TAPS + 1), the last column for the bias
+// partial             (BATCH * SPLITS, OUT_CHANNELS, TAPS + 1), the last column for the bias
 // forward_packed      (blocks of 32 output channels, tap, output channel in the block)
 // backward_packed     (blocks of 32 input channels, output channel's tap, input channel in the block)
-// d_output_packed     (blocks of 32 output channels, windows, 512 rows, output channel in the block): the
-//                     first row of a window holds its number, each other one a sample's pixel
 //
 // where a tap is one of (channel, i, j), and packed rows are padded to an even number a block. A
 // dispatch of forward or backward_input sees ROWS taps from FIRST_ROW on of the block of channels from
@@ -31,10 +29,6 @@
 //   backward_input               4 * VECTORS input channels of four input pixels side by side
 //   backward_weight_partial      8 taps of 8 filters over SPLIT_ROWS output rows of one sample;
 //                                neighbours differ in the taps, and the one after the last is the bias
-//   pack_d_output                one element of the packed d_output
-//   backward_weight_rows         three taps side by side of 32 filters, over a share of a window's pixels:
-//                                a workgroup of 8 for software adapters, where all lanes need the same
-//                                d_output at the same time; workgroups along y are the pieces
 //   backward_weight              the sum of one tap of one filter over all partial sums, in order
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
@@ -50,8 +44,6 @@
 @group(0) @binding(10) var<storage, read_write> backward_packed: array<f32>;
 @group(0) @binding(11) var<uniform> forward_packed_uniform: array<vec4f, 4096>;
 @group(0) @binding(12) var<uniform> backward_packed_uniform: array<vec4f, 4096>;
-@group(0) @binding(13) var<storage, read_write> d_output_packed: array<f32>;
-@group(0) @binding(14) var<uniform> d_output_packed_uniform: array<vec4f, 4096>;
 
 override BATCH: i32;
 override IN_CHANNELS: i32;
@@ -68,7 +60,6 @@ override PAD_TOP: i32;
 override PAD_LEFT: i32;
 override SPLIT_ROWS: i32;
 override SPLITS: i32;
-override PIECES: i32;
 override FIRST_COLUMN: i32;
 override VECTORS: i32;
 override PARTS: i32;
@@ -78,9 +69,6 @@ override ROWS: i32;
 const WORKGROUP: u32 = 64u;
 const BLOCK: i32 = 8;
 const OUTS: i32 = 32;
-const ROW_LANES: u32 = 8u;
-const ROW_TAPS: i32 = 3;
-const WINDOW_PIXELS: i32 = 511;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
     return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
@@ -657,210 +645,6 @@ fn backward_weight_partial(
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn pack_d_output(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = line_index(group, groups, lane);
-    let plane = OUT_HEIGHT * OUT_WIDTH;
-    let windows = (BATCH * plane + WINDOW_PIXELS - 1) / WINDOW_PIXELS;
-    let blocks = (OUT_CHANNELS + OUTS - 1) / OUTS;
-    if index >= blocks * windows * (WINDOW_PIXELS + 1) * OUTS {
-        return;
-    }
-    let row = index / OUTS % (WINDOW_PIXELS + 1);
-    let window = index / (OUTS * (WINDOW_PIXELS + 1)) % windows;
-    let channel = index / (OUTS * (WINDOW_PIXELS + 1) * windows) * OUTS + index % OUTS;
-    let pixel = window * WINDOW_PIXELS + row - 1;
-    var value = f32(window);
-    if row > 0 {
-        value = 0.0;
-        if pixel < BATCH * plane && channel < OUT_CHANNELS {
-            value = d_output[(pixel / plane * OUT_CHANNELS + channel) * plane + pixel % plane];
-        }
-    }
-    d_output_packed[index] = value;
-}
-
-// Adds one of the `taps` taps that are left in the row, of four filters, to what earlier windows left.
-fn store_row(sum: vec4f, piece: i32, out_channel: i32, tap: i32, taps: i32, is_first: bool) {
-    if taps <= 0 {
-        return;
-    }
-    let columns = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + 1;
-    for (var i = 0; i < min(4, OUT_CHANNELS - out_channel); i++) {
-        let at = (piece * OUT_CHANNELS + out_channel + i) * columns + tap;
-        partial[at] = sum[i] + select(partial[at], 0.0, is_first);
-    }
-}
-
-@compute @workgroup_size(ROW_LANES)
-fn backward_weight_rows(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row_blocks = (KERNEL_WIDTH + ROW_TAPS - 1) / ROW_TAPS;
-    let index = i32(group.x * ROW_LANES + lane);
-    // The one after the last is the bias, which sees a one.
-    let is_bias = index == IN_CHANNELS * KERNEL_HEIGHT * row_blocks;
-    if index > IN_CHANNELS * KERNEL_HEIGHT * row_blocks {
-        return;
-    }
-    let kernel_x = index % row_blocks * ROW_TAPS;
-    let kernel_y = index / row_blocks % KERNEL_HEIGHT;
-    let channel = min(index / (row_blocks * KERNEL_HEIGHT), IN_CHANNELS - 1);
-    // The pixels of this piece of the window.
-    let window = i32(d_output_packed_uniform[0].x);
-    let rows = min(WINDOW_PIXELS, BATCH * OUT_HEIGHT * OUT_WIDTH - window * WINDOW_PIXELS);
-    let share = (rows + PIECES - 1) / PIECES;
-    let begin = i32(group.y) * share;
-    let pixel = window * WINDOW_PIXELS + begin;
-    var out_x = pixel % OUT_WIDTH;
-    var out_y = pixel / OUT_WIDTH % OUT_HEIGHT;
-    var plane = pixel / (OUT_WIDTH * OUT_HEIGHT) * IN_CHANNELS + channel;
-
-    // Four filters in each vector, of the first, second and third tap.
-    var first_0 = vec4f();
-    var second_0 = vec4f();
-    var third_0 = vec4f();
-    var first_1 = vec4f();
-    var second_1 = vec4f();
-    var third_1 = vec4f();
-    var first_2 = vec4f();
-    var second_2 = vec4f();
-    var third_2 = vec4f();
-    var first_3 = vec4f();
-    var second_3 = vec4f();
-    var third_3 = vec4f();
-    var first_4 = vec4f();
-    var second_4 = vec4f();
-    var third_4 = vec4f();
-    var first_5 = vec4f();
-    var second_5 = vec4f();
-    var third_5 = vec4f();
-    var first_6 = vec4f();
-    var second_6 = vec4f();
-    var third_6 = vec4f();
-    var first_7 = vec4f();
-    var second_7 = vec4f();
-    var third_7 = vec4f();
-    var values = vec3f();
-    for (var row = begin; row < min(begin + share, rows); row++) {
-        let y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
-        let x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
-        if STRIDE_X == 1 && out_x > 0 && row > begin {
-            // The next pixel's taps see the same inputs, one further on.
-            values = vec3f(values.yz, input_at(plane, y, x + 2));
-        } else {
-            values = vec3f(input_at(plane, y, x), input_at(plane, y, x + 1), input_at(plane, y, x + 2));
-        }
-        values = select(values, vec3f(1.0, 0.0, 0.0), is_bias);
-        let at = (row + 1) * 8;
-        let d_0 = d_output_packed_uniform[at];
-        first_0 += values.x * d_0;
-        second_0 += values.y * d_0;
-        third_0 += values.z * d_0;
-        if VECTORS > 1 {
-            let d_1 = d_output_packed_uniform[at + 1];
-            first_1 += values.x * d_1;
-            second_1 += values.y * d_1;
-            third_1 += values.z * d_1;
-        }
-        if VECTORS > 2 {
-            let d_2 = d_output_packed_uniform[at + 2];
-            first_2 += values.x * d_2;
-            second_2 += values.y * d_2;
-            third_2 += values.z * d_2;
-        }
-        if VECTORS > 3 {
-            let d_3 = d_output_packed_uniform[at + 3];
-            first_3 += values.x * d_3;
-            second_3 += values.y * d_3;
-            third_3 += values.z * d_3;
-        }
-        if VECTORS > 4 {
-            let d_4 = d_output_packed_uniform[at + 4];
-            first_4 += values.x * d_4;
-            second_4 += values.y * d_4;
-            third_4 += values.z * d_4;
-        }
-        if VECTORS > 5 {
-            let d_5 = d_output_packed_uniform[at + 5];
-            first_5 += values.x * d_5;
-            second_5 += values.y * d_5;
-            third_5 += values.z * d_5;
-        }
-        if VECTORS > 6 {
-            let d_6 = d_output_packed_uniform[at + 6];
-            first_6 += values.x * d_6;
-            second_6 += values.y * d_6;
-            third_6 += values.z * d_6;
-        }
-        if VECTORS > 7 {
-            let d_7 = d_output_packed_uniform[at + 7];
-            first_7 += values.x * d_7;
-            second_7 += values.y * d_7;
-            third_7 += values.z * d_7;
-        }
-        out_x++;
-        if out_x == OUT_WIDTH {
-            out_x = 0;
-            out_y++;
-            if out_y == OUT_HEIGHT {
-                out_y = 0;
-                plane += IN_CHANNELS;
-            }
-        }
-    }
-
-    var tap = ((index / (row_blocks * KERNEL_HEIGHT)) * KERNEL_HEIGHT + kernel_y) * KERNEL_WIDTH + kernel_x;
-    var taps = KERNEL_WIDTH - kernel_x;
-    if is_bias {
-        tap = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
-        taps = 1;
-    }
-    store_row(first_0, i32(group.y), FIRST_COLUMN + 0, tap + 0, taps - 0, window == 0);
-    store_row(second_0, i32(group.y), FIRST_COLUMN + 0, tap + 1, taps - 1, window == 0);
-    store_row(third_0, i32(group.y), FIRST_COLUMN + 0, tap + 2, taps - 2, window == 0);
-    if VECTORS > 1 {
-        store_row(first_1, i32(group.y), FIRST_COLUMN + 4, tap + 0, taps - 0, window == 0);
-        store_row(second_1, i32(group.y), FIRST_COLUMN + 4, tap + 1, taps - 1, window == 0);
-        store_row(third_1, i32(group.y), FIRST_COLUMN + 4, tap + 2, taps - 2, window == 0);
-    }
-    if VECTORS > 2 {
-        store_row(first_2, i32(group.y), FIRST_COLUMN + 8, tap + 0, taps - 0, window == 0);
-        store_row(second_2, i32(group.y), FIRST_COLUMN + 8, tap + 1, taps - 1, window == 0);
-        store_row(third_2, i32(group.y), FIRST_COLUMN + 8, tap + 2, taps - 2, window == 0);
-    }
-    if VECTORS > 3 {
-        store_row(first_3, i32(group.y), FIRST_COLUMN + 12, tap + 0, taps - 0, window == 0);
-        store_row(second_3, i32(group.y), FIRST_COLUMN + 12, tap + 1, taps - 1, window == 0);
-        store_row(third_3, i32(group.y), FIRST_COLUMN + 12, tap + 2, taps - 2, window == 0);
-    }
-    if VECTORS > 4 {
-        store_row(first_4, i32(group.y), FIRST_COLUMN + 16, tap + 0, taps - 0, window == 0);
-        store_row(second_4, i32(group.y), FIRST_COLUMN + 16, tap + 1, taps - 1, window == 0);
-        store_row(third_4, i32(group.y), FIRST_COLUMN + 16, tap + 2, taps - 2, window == 0);
-    }
-    if VECTORS > 5 {
-        store_row(first_5, i32(group.y), FIRST_COLUMN + 20, tap + 0, taps - 0, window == 0);
-        store_row(second_5, i32(group.y), FIRST_COLUMN + 20, tap + 1, taps - 1, window == 0);
-        store_row(third_5, i32(group.y), FIRST_COLUMN + 20, tap + 2, taps - 2, window == 0);
-    }
-    if VECTORS > 6 {
-        store_row(first_6, i32(group.y), FIRST_COLUMN + 24, tap + 0, taps - 0, window == 0);
-        store_row(second_6, i32(group.y), FIRST_COLUMN + 24, tap + 1, taps - 1, window == 0);
-        store_row(third_6, i32(group.y), FIRST_COLUMN + 24, tap + 2, taps - 2, window == 0);
-    }
-    if VECTORS > 7 {
-        store_row(first_7, i32(group.y), FIRST_COLUMN + 28, tap + 0, taps - 0, window == 0);
-        store_row(second_7, i32(group.y), FIRST_COLUMN + 28, tap + 1, taps - 1, window == 0);
-        store_row(third_7, i32(group.y), FIRST_COLUMN + 28, tap + 2, taps - 2, window == 0);
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
 fn backward_weight(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
@@ -873,7 +657,7 @@ fn backward_weight(
         return;
     }
     var sum = 0.0;
-    for (var piece = 0; piece < PIECES; piece++) {
+    for (var piece = 0; piece < BATCH * SPLITS; piece++) {
         sum += partial[piece * OUT_CHANNELS * columns + index];
     }
     let tap = index % columns;

@@ -10,24 +10,22 @@
 // bias, d_bias      (OUT_FEATURES)
 // output, d_output  (BATCH, OUT_FEATURES)
 // partial           (BATCH, OUT_FEATURES, LANES)
+// forward_packed    (blocks of 32 samples, input, sample in the block): the input for forward_rows
 // weight_packed     (blocks of 32 outputs, sample, output in the block): d_output for backward_weight
 // input_packed      (blocks of 32 samples, output, sample in the block): d_output for backward_input
-// input_rows        (blocks of 32 samples, windows, 512 rows, sample in the block): the first row of a
-//                   window holds its number, each other one an input, for forward_rows
 //
-// where packed rows are padded to an even number a block. A dispatch of backward_weight or
+// where packed rows are padded to an even number a block. A dispatch of forward_rows, backward_weight or
 // backward_input sees ROWS rows from FIRST_ROW on of the block of columns from FIRST_COLUMN on, as a
-// uniform buffer: all lanes need the same gradient at the same time. Of the block's 32 columns only
+// uniform buffer: all lanes need the same factor at the same time. Of the block's 32 columns only
 // VECTORS * 4 are computed. Beyond the first rows it adds to what is there.
 //
 // Invocations are numbered along one line. One computes
 //   forward_partial  every LANES-th term of the sums of 8 samples and 8 outputs; neighbours read
 //                    neighbouring inputs and weights
 //   forward          one output of one sample: the sum of its LANES partial sums, in their order
-//   pack_input_rows  one element of input_rows
-//   forward_rows     in place of both, for software adapters: one output of 32 samples, over the inputs
-//                    of one window; neighbours differ in the output
-//   pack_for_weight, pack_for_input  one element of a packed gradient
+//   forward_rows     in place of these two, for software adapters: one output of 32 samples; neighbours
+//                    differ in the output
+//   pack_for_forward, pack_for_weight, pack_for_input  one element of a packed input or gradient
 //   backward_weight  the weights of one input for 32 outputs; neighbours differ in the input, and the
 //                    one after the last is the bias
 //   backward_input   one input of 32 samples; neighbours differ in the input
@@ -45,8 +43,8 @@
 @group(0) @binding(10) var<storage, read_write> input_packed: array<f32>;
 @group(0) @binding(11) var<uniform> weight_packed_uniform: array<vec4f, 4096>;
 @group(0) @binding(12) var<uniform> input_packed_uniform: array<vec4f, 4096>;
-@group(0) @binding(13) var<storage, read_write> input_rows: array<f32>;
-@group(0) @binding(14) var<uniform> input_rows_uniform: array<vec4f, 4096>;
+@group(0) @binding(13) var<storage, read_write> forward_packed: array<f32>;
+@group(0) @binding(14) var<uniform> forward_packed_uniform: array<vec4f, 4096>;
 
 override BATCH: u32;
 override IN_FEATURES: u32;
@@ -60,7 +58,6 @@ override ROWS: u32;
 const WORKGROUP: u32 = 64u;
 const BLOCK: u32 = 8u;
 const OUTS: u32 = 32u;
-const WINDOW_ROWS: u32 = 511u;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
@@ -165,36 +162,35 @@ fn forward(
     output[index] = sum;
 }
 
+// An element of a packed matrix of rows x columns: (row, column).
+fn packed_place(index: u32, rows: u32) -> vec2u {
+    let stride = rows + rows % 2u;
+    return vec2u(index / OUTS % stride, index / (OUTS * stride) * OUTS + index % OUTS);
+}
+
 @compute @workgroup_size(WORKGROUP)
-fn pack_input_rows(
+fn pack_for_forward(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = line_index(group, groups, lane);
-    let windows = (IN_FEATURES + WINDOW_ROWS - 1u) / WINDOW_ROWS;
-    if index >= (BATCH + OUTS - 1u) / OUTS * windows * (WINDOW_ROWS + 1u) * OUTS {
+    if index >= (BATCH + OUTS - 1u) / OUTS * (IN_FEATURES + IN_FEATURES % 2u) * OUTS {
         return;
     }
-    let row = index / OUTS % (WINDOW_ROWS + 1u);
-    let window = index / (OUTS * (WINDOW_ROWS + 1u)) % windows;
-    let sample = index / (OUTS * (WINDOW_ROWS + 1u) * windows) * OUTS + index % OUTS;
-    var value = f32(window);
-    if row > 0u {
-        let in_feature = window * WINDOW_ROWS + row - 1u;
-        value = 0.0;
-        if in_feature < IN_FEATURES && sample < BATCH {
-            value = input[sample * IN_FEATURES + in_feature];
-        }
+    let place = packed_place(index, IN_FEATURES);
+    var value = 0.0;
+    if place.x < IN_FEATURES && place.y < BATCH {
+        value = input[place.y * IN_FEATURES + place.x];
     }
-    input_rows[index] = value;
+    forward_packed[index] = value;
 }
 
-// Adds an output of four samples to what earlier windows left, or to the bias.
-fn store_row(sum: vec4f, sample: u32, out_feature: u32, is_first: bool) {
+// Adds an output of four samples to what earlier rows left, or to the bias.
+fn store_output(sum: vec4f, sample: u32, out_feature: u32) {
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
         let at = (sample + i) * OUT_FEATURES + out_feature;
-        if is_first {
+        if FIRST_ROW == 0u {
             output[at] = sum[i] + bias[out_feature];
         } else {
             output[at] += sum[i];
@@ -212,9 +208,7 @@ fn forward_rows(
     if out_feature >= OUT_FEATURES {
         return;
     }
-    let window = u32(input_rows_uniform[0].x);
-    let first = out_feature * IN_FEATURES + window * WINDOW_ROWS;
-    let rows = min(WINDOW_ROWS, IN_FEATURES - window * WINDOW_ROWS);
+    let first = out_feature * IN_FEATURES + FIRST_ROW;
 
     var sum_0 = vec4f();
     var sum_1 = vec4f();
@@ -224,47 +218,41 @@ fn forward_rows(
     var sum_5 = vec4f();
     var sum_6 = vec4f();
     var sum_7 = vec4f();
-    for (var row = 0u; row < rows; row++) {
+    for (var row = 0u; row < ROWS; row++) {
         let value = weight[first + row];
-        let at = (row + 1u) * 8u;
-        sum_0 += value * input_rows_uniform[at];
+        let at = row * 8u;
+        sum_0 += value * forward_packed_uniform[at];
         if VECTORS > 1u {
-            sum_1 += value * input_rows_uniform[at + 1u];
+            sum_1 += value * forward_packed_uniform[at + 1u];
         }
         if VECTORS > 2u {
-            sum_2 += value * input_rows_uniform[at + 2u];
+            sum_2 += value * forward_packed_uniform[at + 2u];
         }
         if VECTORS > 3u {
-            sum_3 += value * input_rows_uniform[at + 3u];
+            sum_3 += value * forward_packed_uniform[at + 3u];
         }
         if VECTORS > 4u {
-            sum_4 += value * input_rows_uniform[at + 4u];
+            sum_4 += value * forward_packed_uniform[at + 4u];
         }
         if VECTORS > 5u {
-            sum_5 += value * input_rows_uniform[at + 5u];
+            sum_5 += value * forward_packed_uniform[at + 5u];
         }
         if VECTORS > 6u {
-            sum_6 += value * input_rows_uniform[at + 6u];
+            sum_6 += value * forward_packed_uniform[at + 6u];
         }
         if VECTORS > 7u {
-            sum_7 += value * input_rows_uniform[at + 7u];
+            sum_7 += value * forward_packed_uniform[at + 7u];
         }
     }
 
-    store_row(sum_0, FIRST_COLUMN + 0u, out_feature, window == 0u);
-    store_row(sum_1, FIRST_COLUMN + 4u, out_feature, window == 0u);
-    store_row(sum_2, FIRST_COLUMN + 8u, out_feature, window == 0u);
-    store_row(sum_3, FIRST_COLUMN + 12u, out_feature, window == 0u);
-    store_row(sum_4, FIRST_COLUMN + 16u, out_feature, window == 0u);
-    store_row(sum_5, FIRST_COLUMN + 20u, out_feature, window == 0u);
-    store_row(sum_6, FIRST_COLUMN + 24u, out_feature, window == 0u);
-    store_row(sum_7, FIRST_COLUMN + 28u, out_feature, window == 0u);
-}
-
-// An element of a packed matrix of rows x columns: (row, column).
-fn packed_place(index: u32, rows: u32) -> vec2u {
-    let stride = rows + rows % 2u;
-    return vec2u(index / OUTS % stride, index / (OUTS * stride) * OUTS + index % OUTS);
+    store_output(sum_0, FIRST_COLUMN + 0u, out_feature);
+    store_output(sum_1, FIRST_COLUMN + 4u, out_feature);
+    store_output(sum_2, FIRST_COLUMN + 8u, out_feature);
+    store_output(sum_3, FIRST_COLUMN + 12u, out_feature);
+    store_output(sum_4, FIRST_COLUMN + 16u, out_feature);
+    store_output(sum_5, FIRST_COLUMN + 20u, out_feature);
+    store_output(sum_6, FIRST_COLUMN + 24u, out_feature);
+    store_output(sum_7, FIRST_COLUMN + 28u, out_feature);
 }
 
 @compute @workgroup_size(WORKGROUP)

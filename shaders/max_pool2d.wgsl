@@ -4,9 +4,7 @@
 //   code[p,y,x]    = i*KERNEL_WIDTH+j of the first maximum
 //   d_input[p,v,u] = sum of d_output[p,y,x] over the windows whose code points at (v,u)
 //
-// with stride S. A remainder at the end of an axis belongs to no window and gets no gradient. With RELU,
-// negative inputs count as 0, and a window without a positive one has the code KERNEL_HEIGHT*KERNEL_WIDTH,
-// which points nowhere.
+// with stride S. A remainder at the end of an axis belongs to no window and gets no gradient.
 //
 // input, d_input           (PLANES, IN_HEIGHT, IN_WIDTH), PLANES = batch * channels
 // output, d_output, code   (PLANES, OUT_HEIGHT, OUT_WIDTH)
@@ -14,8 +12,6 @@
 // Invocations are numbered along one line. One computes
 //   forward         one output pixel and its code
 //   backward_input  one input pixel, gathered from all windows that hold it
-//   backward_apart  the input pixels from one window's first to before the next one's, where windows do
-//                   not overlap; of CELLS_Y x CELLS_X such cells a plane
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
@@ -32,9 +28,6 @@ override KERNEL_HEIGHT: i32;
 override KERNEL_WIDTH: i32;
 override STRIDE_Y: i32;
 override STRIDE_X: i32;
-override RELU: i32;
-override CELLS_Y: i32;
-override CELLS_X: i32;
 
 const WORKGROUP: u32 = 64u;
 
@@ -67,10 +60,6 @@ fn forward(
                 winner = i * KERNEL_WIDTH + j;
             }
         }
-    }
-    if RELU != 0 && largest <= 0.0 {
-        largest = 0.0;
-        winner = KERNEL_HEIGHT * KERNEL_WIDTH;
     }
     output[index] = largest;
     code[index] = u32(winner);
@@ -106,36 +95,4 @@ fn backward_input(
         }
     }
     d_input[index] = sum;
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn backward_apart(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = line_index(group, groups, lane);
-    if index >= PLANES * CELLS_Y * CELLS_X {
-        return;
-    }
-    let out_x = index % CELLS_X;
-    let out_y = index / CELLS_X % CELLS_Y;
-    let plane = index / (CELLS_X * CELLS_Y);
-    // Beyond the last window nothing wins.
-    var winner = KERNEL_HEIGHT * KERNEL_WIDTH;
-    var gradient = 0.0;
-    if out_x < OUT_WIDTH && out_y < OUT_HEIGHT {
-        let window = (plane * OUT_HEIGHT + out_y) * OUT_WIDTH + out_x;
-        winner = i32(code[window]);
-        gradient = d_output[window];
-    }
-    let rows = min(STRIDE_Y, IN_HEIGHT - out_y * STRIDE_Y);
-    let columns = min(STRIDE_X, IN_WIDTH - out_x * STRIDE_X);
-    for (var i = 0; i < rows; i++) {
-        for (var j = 0; j < columns; j++) {
-            let at = (plane * IN_HEIGHT + out_y * STRIDE_Y + i) * IN_WIDTH + out_x * STRIDE_X + j;
-            let wins = i < KERNEL_HEIGHT && j < KERNEL_WIDTH && i * KERNEL_WIDTH + j == winner;
-            d_input[at] = select(0.0, gradient, wins);
-        }
-    }
 }

@@ -46,6 +46,9 @@ pub trait Number:
     fn abs(self) -> Self;
     /// The larger of this and zero, exact.
     fn max_zero(self) -> Self;
+    /// The larger of two, this one if they are equal. A device may see either as the larger one where
+    /// their bounds overlap.
+    fn larger(self, other: Self) -> Self;
     /// The sum of no terms.
     fn zero() -> Self {
         Self::exact(0.0)
@@ -106,6 +109,9 @@ macro_rules! plain_float {
             }
             fn max_zero(self) -> Self {
                 if self > 0.0 { self } else { 0.0 }
+            }
+            fn larger(self, other: Self) -> Self {
+                if other > self { other } else { self }
             }
         }
     };
@@ -254,6 +260,11 @@ impl Number for Bounded {
 
     fn max_zero(self) -> Self {
         Self { value: self.value.max(0.0), err: self.err }
+    }
+
+    fn larger(self, other: Self) -> Self {
+        // Whichever the device takes: max(a + d, b + e) is off from max(a, b) by at most max(|d|, |e|).
+        Self { value: self.value.max(other.value), err: self.err.max(other.err) }
     }
 }
 

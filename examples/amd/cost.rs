@@ -13,7 +13,7 @@ pub fn flops(step: &Step) -> f64 {
     };
     let inputs: Option<Vec<Shape>> =
         step.op.inputs().iter().map(|name| shape(name).or_else(|| shape(&format!("d_{name}")))).collect();
-    let of_layer = inputs.map_or(0, |inputs| step.op.flops(&inputs));
+    let of_layer = inputs.map_or(0, |inputs| step.op.kernel_flops(&step.kernel, &inputs));
     let writes = step.signature().writes;
     let written = step.arguments.iter().filter(|argument| writes.contains(&argument.name.as_str()));
     let elements: usize = written.map(|argument| argument.shape.len()).max().unwrap_or(0);

@@ -64,13 +64,26 @@ fn one_minus_power<N: Number>(beta: f64, step: u32) -> N {
 
 impl Adam {
     /// One element: parameter, mean and squared mean after the update.
-    fn element<N: Number>(&self, param: N, grad: N, [m, v]: [N; 2], correction: [N; 2], factor: N) -> [N; 3] {
+    pub(super) fn element<N: Number>(&self, param: N, grad: N, [m, v]: [N; 2], correction: [N; 2], factor: N) -> [N; 3] {
         let m = m * N::constant(self.beta1) + grad * N::constant(1.0 - self.beta1);
         let v = v * N::constant(self.beta2) + grad * grad * N::constant(1.0 - self.beta2);
         let rate = factor * N::constant(self.learning_rate);
         let root = (v * correction[1]).sqrt() + N::constant(self.epsilon);
         let decayed = param - param * (factor * N::constant(self.learning_rate * self.weight_decay));
         [decayed - rate * (m * correction[0]) / root, m, v]
+    }
+
+    /// The attributes as constants of a shader.
+    pub(super) fn constants(&self) -> [(&'static str, f64); 7] {
+        [
+            ("LEARNING_RATE", self.learning_rate),
+            ("DECAY", self.learning_rate * self.weight_decay),
+            ("BETA1", self.beta1),
+            ("BETA2", self.beta2),
+            ("ONE_MINUS_BETA1", 1.0 - self.beta1),
+            ("ONE_MINUS_BETA2", 1.0 - self.beta2),
+            ("EPSILON", self.epsilon),
+        ]
     }
 }
 
@@ -147,16 +160,7 @@ impl Operator for Adam {
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = if kernel == "advance" { 1 } else { shape("param").len() };
-        let constants = [
-            ("ELEMENTS", elements as f64),
-            ("LEARNING_RATE", self.learning_rate),
-            ("DECAY", self.learning_rate * self.weight_decay),
-            ("BETA1", self.beta1),
-            ("BETA2", self.beta2),
-            ("ONE_MINUS_BETA1", 1.0 - self.beta1),
-            ("ONE_MINUS_BETA2", 1.0 - self.beta2),
-            ("EPSILON", self.epsilon),
-        ];
+        let constants = [&[("ELEMENTS", elements as f64)], self.constants().as_slice()].concat();
         vec![Dispatch::line(kernel, elements, &constants)]
     }
 

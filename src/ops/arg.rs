@@ -28,7 +28,49 @@ pub struct Arg<'a, N> {
     pub batched: bool,
 }
 
+impl<'a, N> Arg<'a, N> {
+    /// Floats of a batch, to read.
+    pub fn read(shape: Shape, values: &'a [N]) -> Self {
+        Self { shape, data: Data::Read(values), batched: true }
+    }
+
+    /// Floats of a batch, to write.
+    pub fn write(shape: Shape, values: &'a mut [N]) -> Self {
+        Self { shape, data: Data::Write(values), batched: true }
+    }
+}
+
 impl<N> Arg<'_, N> {
+    /// The same elements again, to read.
+    pub fn again(&self) -> Arg<'_, N> {
+        let data = match &self.data {
+            Data::Read(values) => Data::Read(values),
+            Data::Write(values) => Data::Read(values),
+            Data::ReadWords(values) => Data::ReadWords(values),
+            Data::WriteWords(values) => Data::ReadWords(values),
+            Data::ReadBytes(values) => Data::ReadBytes(values),
+        };
+        Arg { shape: self.shape.clone(), data, batched: self.batched }
+    }
+
+    /// The same floats again, to write.
+    pub fn again_mut(&mut self) -> Arg<'_, N> {
+        let (shape, batched) = (self.shape.clone(), self.batched);
+        Arg { shape, data: Data::Write(self.real_mut()), batched }
+    }
+
+    /// One sample of a batch, to read.
+    pub fn sample(&self, n: usize) -> Arg<'_, N> {
+        let shape = self.shape.with_batch(1);
+        let range = n * shape.len()..(n + 1) * shape.len();
+        let data = match &self.data {
+            Data::ReadWords(_) | Data::WriteWords(_) => Data::ReadWords(&self.words()[range]),
+            Data::ReadBytes(values) => Data::ReadBytes(&values[range]),
+            Data::Read(_) | Data::Write(_) => Data::Read(&self.real()[range]),
+        };
+        Arg { shape, data, batched: true }
+    }
+
     /// The floats, to read. Empty if the argument holds something else.
     pub fn real(&self) -> &[N] {
         match &self.data {

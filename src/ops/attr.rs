@@ -180,20 +180,8 @@ pub fn pool_output(inputs: &[Shape], kernel: Pair, stride: Option<Pair>) -> Resu
     Ok([batch, channels, y.output, x.output].into())
 }
 
-/// Invocations of a pooling kernel: `forward` computes an output in each, all others an input.
-pub fn pool_pixels(kernel: &str, input: &Shape, [y, x]: [Window; 2]) -> usize {
-    let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
-    planes * if kernel == "forward" { y.output * x.output } else { y.input * x.input }
-}
-
-/// An entry point of a pooling shader as a dispatch, with `more` constants than all of them have.
-pub fn pool_dispatch(
-    entry_point: &str,
-    input: &Shape,
-    [y, x]: [Window; 2],
-    more: &[(&str, f64)],
-    invocations: usize,
-) -> Dispatch {
+/// A pooling kernel as one dispatch: `forward` computes an output an invocation, all others an input.
+pub fn pool_dispatch(kernel: &str, input: &Shape, [y, x]: [Window; 2]) -> Vec<Dispatch> {
     let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
     let constants = [
         ("PLANES", planes as f64),
@@ -206,7 +194,8 @@ pub fn pool_dispatch(
         ("STRIDE_Y", y.stride as f64),
         ("STRIDE_X", x.stride as f64),
     ];
-    Dispatch::line(entry_point, invocations, &[constants.as_slice(), more].concat())
+    let pixels = if kernel == "forward" { y.output * x.output } else { y.input * x.input };
+    vec![Dispatch::line(kernel, planes * pixels, &constants)]
 }
 
 /// Stops on arguments that are not those of the kernel's signature: a mistake in this program.

@@ -2,7 +2,7 @@
 //!
 //! Input (N, C, H, W), output (N, C, OH, OW).
 
-use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_pixels, pool_windows, wrong_arguments};
+use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
 use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -84,8 +84,7 @@ impl Operator for AvgPool2d {
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
-        let windows = self.known_windows(input.clone());
-        vec![pool_dispatch(kernel, &input, windows, &[], pool_pixels(kernel, &input, windows))]
+        pool_dispatch(kernel, &input, self.known_windows(input.clone()))
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -4,7 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
-use super::packed::{NUMBERED_ROWS, OUTS, Packed, WINDOW_BYTES, Window, numbered_bytes};
+use super::packed::{Packed, Window};
 use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -47,6 +47,11 @@ fn lanes(in_features: usize) -> usize {
     in_features.min(WORKGROUP)
 }
 
+/// The input as `forward_rows` reads it: a row an input, a column a sample.
+fn for_forward(batch: usize, in_features: usize) -> Packed {
+    Packed { rows: in_features, columns: batch }
+}
+
 /// `d_output` as `backward_weight` reads it: a row a sample, a column an output.
 fn for_weight(batch: usize, out_features: usize) -> Packed {
     Packed { rows: batch, columns: out_features }
@@ -59,8 +64,8 @@ fn for_input(batch: usize, out_features: usize) -> Packed {
 
 impl Operator for Dense {
     const EXACT_ON_INTEGERS: bool = true;
-    const FORWARD: &'static [Kernel] =
-        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).scratch(&["partial", "input_rows"])];
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
+        .scratch(&["partial", "forward_packed"])];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"])
             .scratch(&["weight_packed"]),
@@ -85,7 +90,7 @@ impl Operator for Dense {
         let [batch, in_features, out_features] = self.extents(inputs).ok()?;
         match name {
             "partial" => Some(ArgumentSpec::batched([batch, out_features, lanes(in_features)].into())),
-            "input_rows" => Some(ArgumentSpec::shared([numbered_bytes(batch, in_features) / 4].into())),
+            "forward_packed" => Some(ArgumentSpec::shared([for_forward(batch, in_features).room()].into())),
             "weight_packed" => Some(ArgumentSpec::shared([for_weight(batch, out_features).room()].into())),
             "input_packed" => Some(ArgumentSpec::shared([for_input(batch, out_features).room()].into())),
             _ => None,
@@ -202,26 +207,19 @@ impl Operator for Dense {
             let constants = [extents.as_slice(), window.constants().as_slice()].concat();
             Dispatch::line(entry_point, invocations, &constants)
         };
-        let through_windows = |packed: Packed, pack: &str, argument: &str, invocations: usize| {
+        let through_windows = |packed: Packed, [pack, entry_point, argument]: [&str; 3], invocations: usize| {
             let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
             for window in packed.windows() {
-                let dispatch = line(kernel, invocations, &window);
+                let dispatch = line(entry_point, invocations, &window);
                 dispatches.push(dispatch.seen_from(argument, window.offset_bytes));
             }
             dispatches
         };
         match kernel {
+            // A lane an output is too few for a GPU, and its lanes would read weights that lie far apart.
             "forward" if variant == Variant::Software => {
-                let bytes = numbered_bytes(batch, in_features);
-                let mut dispatches = vec![line("pack_input_rows", bytes / 4, &Window::default())];
-                for number in 0..bytes / WINDOW_BYTES {
-                    let first_column = number / in_features.div_ceil(NUMBERED_ROWS) * OUTS;
-                    let vectors = OUTS.min(batch - first_column).div_ceil(4);
-                    let block = Window { first_column, vectors, ..Window::default() };
-                    let dispatch = line("forward_rows", out_features, &block);
-                    dispatches.push(dispatch.seen_from("input_rows", number * WINDOW_BYTES));
-                }
-                dispatches
+                let packed = for_forward(batch, in_features);
+                through_windows(packed, ["pack_for_forward", "forward_rows", "forward_packed"], out_features)
             }
             "forward" => {
                 let blocks = batch.div_ceil(BLOCK) * out_features.div_ceil(BLOCK);
@@ -233,11 +231,11 @@ impl Operator for Dense {
             }
             "backward_weight" => {
                 let packed = for_weight(batch, out_features);
-                through_windows(packed, "pack_for_weight", "weight_packed", in_features + 1)
+                through_windows(packed, ["pack_for_weight", kernel, "weight_packed"], in_features + 1)
             }
             _ => {
                 let packed = for_input(batch, out_features);
-                through_windows(packed, "pack_for_input", "input_packed", in_features)
+                through_windows(packed, ["pack_for_input", kernel, "input_packed"], in_features)
             }
         }
     }

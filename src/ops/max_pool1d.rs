@@ -19,15 +19,12 @@ pub struct MaxPool1d {
     /// Distance between two windows; that of the kernel if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stride: Option<Length>,
-    /// Whether negative elements count as 0. Plans set it where a ReLU comes before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub relu: bool,
 }
 
 impl MaxPool1d {
     fn raised(&self) -> MaxPool2d {
         let stride = self.stride.unwrap_or(self.kernel);
-        MaxPool2d { kernel: Pair([1, self.kernel.0]), stride: Some(Pair([1, stride.0])), relu: self.relu }
+        MaxPool2d { kernel: Pair([1, self.kernel.0]), stride: Some(Pair([1, stride.0])) }
     }
 }
 
@@ -54,13 +51,9 @@ impl Operator for MaxPool1d {
         self.raised().dispatches(kernel, variant, &|name| raised(shape(name)))
     }
 
-    fn after_relu(&self) -> Option<Self> {
-        Some(Self { relu: true, ..self.clone() })
-    }
-
     fn cases() -> Vec<Case<Self>> {
         let case = |input: [usize; 3], kernel, stride: Option<usize>| {
-            let op = MaxPool1d { kernel: Length(kernel), stride: stride.map(Length), relu: false };
+            let op = MaxPool1d { kernel: Length(kernel), stride: stride.map(Length) };
             Case::new(op, [input.into()])
         };
         vec![

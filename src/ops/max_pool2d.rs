@@ -2,11 +2,8 @@
 //!
 //! Input (N, C, H, W), output (N, C, OH, OW), and a code for each output: the number `i * kw + j` of
 //! the window's largest element. The first maximum wins, as in PyTorch.
-//!
-//! With `relu`, negative elements count as 0, as after a ReLU; a window without a positive one has the code
-//! `kh * kw` and gives no gradient.
 
-use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_pixels, pool_windows, wrong_arguments};
+use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
 use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -21,9 +18,6 @@ pub struct MaxPool2d {
     /// Distance between two windows; that of the kernel if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stride: Option<Pair>,
-    /// Whether negative elements count as 0. Plans set it where a ReLU comes before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub relu: bool,
 }
 
 impl MaxPool2d {
@@ -57,13 +51,6 @@ impl Operator for MaxPool2d {
             ("forward", [input, output, code]) => {
                 let windows = self.known_windows(input.shape.clone());
                 forward(windows, input.real(), output.real_mut(), code.words_mut());
-                if self.relu {
-                    let none = (self.kernel.0[0] * self.kernel.0[1]) as u32;
-                    for (output, code) in output.real_mut().iter_mut().zip(code.words_mut()) {
-                        *code = if output.value() > 0.0 { *code } else { none };
-                        *output = output.max_zero();
-                    }
-                }
             }
             ("backward_input", [d_output, code, d_input]) => {
                 let windows = self.known_windows(d_input.shape.clone());
@@ -75,31 +62,14 @@ impl Operator for MaxPool2d {
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
-        let windows = self.known_windows(input.clone());
-        let [y, x] = windows;
-        let cells = [y.input.div_ceil(y.stride), x.input.div_ceil(x.stride)];
-        let more = [
-            ("RELU", f64::from(u8::from(self.relu))),
-            ("CELLS_Y", cells[0] as f64),
-            ("CELLS_X", cells[1] as f64),
-        ];
-        if kernel == "backward_input" && y.stride >= y.kernel && x.stride >= x.kernel {
-            let planes = input.nchw().map_or(0, |[batch, channels, ..]| batch * channels);
-            return vec![pool_dispatch("backward_apart", &input, windows, &more, planes * cells[0] * cells[1])];
-        }
-        vec![pool_dispatch(kernel, &input, windows, &more, pool_pixels(kernel, &input, windows))]
-    }
-
-    fn after_relu(&self) -> Option<Self> {
-        Some(Self { relu: true, ..self.clone() })
+        pool_dispatch(kernel, &input, self.known_windows(input.clone()))
     }
 
     fn cases() -> Vec<Case<Self>> {
         let case = |input: [usize; 4], kernel, stride: Option<[usize; 2]>| {
-            let op = MaxPool2d { kernel: Pair(kernel), stride: stride.map(Pair), relu: false };
+            let op = MaxPool2d { kernel: Pair(kernel), stride: stride.map(Pair) };
             Case::new(op, [input.into()])
         };
-        let after_relu = |case: Case<Self>| Case { op: MaxPool2d { relu: true, ..case.op }, ..case };
         vec![
             case([1, 1, 1, 1], [1, 1], None),
             case([2, 3, 7, 9], [2, 2], None),
@@ -111,9 +81,6 @@ impl Operator for MaxPool2d {
             // More invocations than a row holds, overlapping and apart.
             case([2, 1, 24, 24], [2, 2], Some([1, 1])),
             case([5, 1, 33, 31], [2, 2], None),
-            after_relu(case([2, 3, 7, 9], [2, 2], None)),
-            after_relu(case([2, 2, 10, 17], [3, 2], Some([1, 3]))),
-            after_relu(case([1, 7, 9, 9], [1, 2], Some([4, 5]))),
         ]
     }
 }
@@ -132,9 +99,9 @@ fn forward<N: Number>([y, x]: [Window; 2], input: &[N], output: &mut [N], code: 
                 for tap in 1..y.kernel * x.kernel {
                     let value = input[first + tap / x.kernel * x.input + tap % x.kernel];
                     if value.value() > largest.value() {
-                        largest = value;
                         winner = tap as u32;
                     }
+                    largest = largest.larger(value);
                 }
                 output[out_y * x.output + out_x] = largest;
                 code[out_y * x.output + out_x] = winner;
@@ -153,9 +120,6 @@ fn backward_input<N: Number>([y, x]: [Window; 2], d_output: &[N], code: &[u32], 
                 for out_x in 0..x.output {
                     let from = plane * out_pixels + out_y * x.output + out_x;
                     let tap = code[from] as usize;
-                    if tap == y.kernel * x.kernel {
-                        continue;
-                    }
                     let in_y = out_y * y.stride + tap / x.kernel;
                     let in_x = out_x * x.stride + tap % x.kernel;
                     d_input[plane * in_pixels + in_y * x.input + in_x] = d_output[from];
@@ -166,9 +130,6 @@ fn backward_input<N: Number>([y, x]: [Window; 2], d_output: &[N], code: &[u32], 
     }
     let mut sums: Vec<N::Sum> = d_input.iter().map(|_| N::Sum::default()).collect();
     for (from, (&d, &tap)) in d_output.iter().zip(code).enumerate() {
-        if tap as usize == y.kernel * x.kernel {
-            continue;
-        }
         let (plane, pixel) = (from / out_pixels, from % out_pixels);
         let in_y = pixel / x.output * y.stride + tap as usize / x.kernel;
         let in_x = pixel % x.output * x.stride + tap as usize % x.kernel;

@@ -17,7 +17,7 @@ pub use dispatch::{Dispatch, ROW, Variant, WORKGROUP};
 pub use metrics::Metric;
 pub use packed::WINDOW_BYTES;
 
-use crate::number::Number;
+use crate::number::{Bounded, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,11 @@ pub trait Operator: Sized {
         0
     }
 
+    /// Floating-point operations of a kernel; of a gradient, as many as of the forward pass.
+    fn kernel_flops(&self, _kernel: &str, inputs: &[Shape]) -> u64 {
+        self.flops(inputs)
+    }
+
     /// Computes a kernel in plain loops from the formula. `args` are in the order of
     /// [`Kernel::arguments`].
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]);
@@ -229,15 +234,16 @@ pub trait Operator: Sized {
         false
     }
 
+    /// Whether integers that differ from the twin's are decisions that float32 may take as well: those
+    /// chosen lie within their bounds of those that the twin chose. `args` are the twin's, with the
+    /// device's integers among them.
+    fn admits(&self, _kernel: &str, _args: &mut [Arg<Bounded>]) -> bool {
+        false
+    }
+
     /// A kernel as dispatches of the operator's shader, for adapters of one kind. `shape` gives the shape
     /// of an argument.
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch>;
-
-    /// The operator that does at once what a ReLU and then this one do, if there is one. Its kernels read the
-    /// ReLU's input in place of their own.
-    fn after_relu(&self) -> Option<Self> {
-        None
-    }
 
     /// What the kernels are proven for.
     fn cases() -> Vec<Case<Self>>;
@@ -357,6 +363,11 @@ macro_rules! operators {
                 match self { $(Op::$operator(op) => op.flops(inputs),)+ }
             }
 
+            /// See [`Operator::kernel_flops`].
+            pub fn kernel_flops(&self, kernel: &str, inputs: &[Shape]) -> u64 {
+                match self { $(Op::$operator(op) => op.kernel_flops(kernel, inputs),)+ }
+            }
+
             /// See [`Operator::twin`].
             pub fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
                 match self { $(Op::$operator(op) => op.twin(kernel, args),)+ }
@@ -367,6 +378,11 @@ macro_rules! operators {
                 match self { $(Op::$operator(op) => op.fast(kernel, args),)+ }
             }
 
+            /// See [`Operator::admits`].
+            pub fn admits(&self, kernel: &str, args: &mut [Arg<Bounded>]) -> bool {
+                match self { $(Op::$operator(op) => op.admits(kernel, args),)+ }
+            }
+
             /// See [`Operator::dispatches`].
             pub fn dispatches(
                 &self,
@@ -375,11 +391,6 @@ macro_rules! operators {
                 shape: &dyn Fn(&str) -> Shape,
             ) -> Vec<Dispatch> {
                 match self { $(Op::$operator(op) => op.dispatches(kernel, variant, shape),)+ }
-            }
-
-            /// See [`Operator::after_relu`].
-            pub fn after_relu(&self) -> Option<Op> {
-                match self { $(Op::$operator(op) => op.after_relu().map(Op::$operator),)+ }
             }
 
             /// See [`Operator::fill`].
@@ -396,6 +407,7 @@ operators! {
     tokens::Tokens, Internal;
     conv2d::Conv2d, Layer;
     max_pool2d::MaxPool2d, Layer;
+    conv_pool2d::ConvPool2d, Internal;
     avg_pool2d::AvgPool2d, Layer;
     global_avg_pool2d::GlobalAvgPool2d, Layer;
     conv1d::Conv1d, Layer;
@@ -414,6 +426,7 @@ operators! {
     softmax_cross_entropy::SoftmaxCrossEntropy, Loss;
     metrics::Metrics, Internal;
     adam::Adam, Optimizer;
+    dense_adam::DenseAdam, Internal;
     sgd::Sgd, Optimizer;
     probe::Probe, Internal;
 }

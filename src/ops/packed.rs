@@ -57,26 +57,22 @@ impl Packed {
 
     /// The windows, those of a block in the order of their rows.
     pub fn windows(self) -> impl Iterator<Item = Window> {
+        self.windows_of(1)
+    }
+
+    /// The same, where `unit` rows are never parted.
+    pub fn windows_of(self, unit: usize) -> impl Iterator<Item = Window> {
+        let height = WINDOW_ROWS / (2 * unit) * (2 * unit);
         (0..self.columns).step_by(OUTS).flat_map(move |first_column| {
-            (0..self.rows).step_by(WINDOW_ROWS).map(move |first_row| Window {
+            (0..self.rows).step_by(height).map(move |first_row| Window {
                 first_column,
                 vectors: OUTS.min(self.columns - first_column).div_ceil(4),
                 first_row,
-                rows: WINDOW_ROWS.min(self.rows - first_row),
+                rows: height.min(self.rows - first_row),
                 offset_bytes: (first_column * self.stride() + first_row * OUTS) * 4,
             })
         })
     }
-}
-
-/// Rows of a window whose first row holds its number. Such a window needs no constant that tells where it
-/// begins, so that all of a block's windows are seen by one and the same pipeline.
-pub const NUMBERED_ROWS: usize = WINDOW_ROWS - 1;
-
-/// Bytes of a matrix that is packed as (block, window, row, column within the block), all of it whole
-/// windows of [`NUMBERED_ROWS`] rows and their number.
-pub fn numbered_bytes(columns: usize, rows: usize) -> usize {
-    columns.div_ceil(OUTS) * rows.div_ceil(NUMBERED_ROWS) * WINDOW_BYTES
 }
 
 impl Window {

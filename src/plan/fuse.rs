@@ -1,94 +1,203 @@
-//! Rewrites of a plan that give the same results with fewer kernels and less memory to move.
+//! Rewrites of a plan: several steps become one that computes the same with fewer passes over memory.
 //!
-//! They work on the list of steps before anything unused is left out and before memory is shared. Each
-//! looks for steps whose intermediate buffers nobody else reads.
+//! - Convolution, ReLU and max pooling become one, and so do their gradients: see
+//!   [`ConvPool2d`](crate::ops::conv_pool2d::ConvPool2d).
+//! - A fully connected layer's gradients and Adam's step with them become one: see
+//!   [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
+//!
+//! A rewrite needs that nobody else reads what lies between the steps.
 
-use super::{BufferId, Kind, Plan, Step};
+use super::{Argument, Buffer, BufferId, Kind, Plan, Step};
 use crate::ops::Op;
+use crate::ops::conv_pool2d::ConvPool2d;
+use crate::ops::dense_adam::DenseAdam;
+use crate::shape::Shape;
+use std::collections::HashMap;
 
-/// Applies all rewrites.
+/// Does all rewrites that apply. Buffers that no step is left to use stay in the list.
 pub fn fuse(plan: &mut Plan) {
-    while let Some(found) = find_relu(plan) {
-        found.rewrite(plan);
+    // Adam's corrections come first, so that weights can be updated as soon as their gradients are there.
+    if let Some(advance) = plan.steps.iter().position(|step| is(step, "adam", "advance")) {
+        plan.steps[..=advance].rotate_right(1);
+    }
+    for index in 0..plan.steps.len() {
+        if let Some(rewrite) = convolution(plan, index).or_else(|| update(plan, index)) {
+            rewrite.apply(plan);
+        }
+    }
+    plan.steps.retain(|step| !step.arguments.is_empty());
+}
+
+/// Steps that become others, by their place in the plan, and steps that go.
+struct Rewrite {
+    op: Op,
+    layer: String,
+    inputs: Vec<Shape>,
+    /// Place, kernel, and the buffers that the new step takes over.
+    new: Vec<(usize, &'static str, HashMap<&'static str, BufferId>)>,
+    gone: Vec<usize>,
+}
+
+impl Rewrite {
+    /// Steps that go leave an empty place, so that the others keep theirs.
+    fn apply(self, plan: &mut Plan) {
+        let mut made: HashMap<&str, BufferId> = HashMap::new();
+        for index in self.gone {
+            plan.steps[index].arguments.clear();
+        }
+        for (index, kernel, known) in self.new {
+            let Some(signature) = self.op.kernel(kernel) else {
+                unreachable!("{} has no kernel {kernel}", self.op.name())
+            };
+            let names = signature.arguments().chain(signature.scratch.iter().copied());
+            let arguments = names.map(|name| {
+                let Some(spec) = self.op.argument(name, &self.inputs) else {
+                    unreachable!("{} does not tell the shape of {name}", self.op.name())
+                };
+                let shape = spec.shape.clone();
+                let buffer = *known.get(name).unwrap_or_else(|| {
+                    made.entry(name).or_insert_with(|| {
+                        let (name, kind) = (format!("{}.{name}", self.layer), Kind::Transient);
+                        let (dtype, batched) = (spec.dtype, spec.batched);
+                        plan.buffers.push(Buffer { name, shape: spec.shape, dtype, batched, kind, slot: 0 });
+                        plan.buffers.len() - 1
+                    })
+                });
+                Argument { name: name.into(), buffer, shape }
+            });
+            let arguments = arguments.collect();
+            let (layer, op, kernel) = (self.layer.clone(), self.op.clone(), kernel.into());
+            plan.steps[index] = Step { layer, op, kernel, arguments };
+        }
     }
 }
 
-fn argument(step: &Step, name: &str) -> Option<BufferId> {
+/// Whether a step, which may have gone, is a kernel of an operator.
+fn is(step: &Step, op: &str, kernel: &str) -> bool {
+    !step.arguments.is_empty() && step.op.name() == op && step.kernel == kernel
+}
+
+/// The buffer of a step's argument.
+fn buffer(step: &Step, name: &str) -> Option<BufferId> {
     step.arguments.iter().find(|argument| argument.name == name).map(|argument| argument.buffer)
 }
 
-/// The steps that see a buffer.
-fn users(plan: &Plan, buffer: BufferId) -> impl Iterator<Item = usize> {
-    plan.steps
-        .iter()
-        .enumerate()
-        .filter(move |(_, step)| step.arguments.iter().any(|argument| argument.buffer == buffer))
-        .map(|(index, _)| index)
+/// The arguments of a step under the names that another operator has for them.
+fn taken(step: &Step, names: &[(&'static str, &str)]) -> Option<HashMap<&'static str, BufferId>> {
+    names.iter().map(|&(new, old)| Some((new, buffer(step, old)?))).collect()
 }
 
-/// Whether only these steps see a buffer, and nothing outlives the run in it.
-fn is_between(plan: &Plan, buffer: BufferId, steps: &[usize]) -> bool {
-    plan.buffers[buffer].kind == Kind::Transient && users(plan, buffer).all(|user| steps.contains(&user))
+/// The steps that read a buffer; `None` if it outlives the steps, so that somebody else may.
+fn readers(plan: &Plan, buffer: BufferId) -> Option<Vec<usize>> {
+    let reads = |index: &usize| {
+        let step = &plan.steps[*index];
+        !step.arguments.is_empty() && step.reads().any(|other| other == buffer)
+    };
+    (plan.buffers[buffer].kind == Kind::Transient).then(|| (0..plan.steps.len()).filter(reads).collect())
 }
 
-/// A ReLU and the only step that reads what it writes, which can do its work; and the same pair on the way
-/// back, where the plan has one.
-struct AfterRelu {
-    op: Op,
-    relu: usize,
-    reader: usize,
-    /// The reader's and the ReLU's backward steps.
-    backward: Option<[usize; 2]>,
+/// The only step that reads a buffer.
+fn only_reader(plan: &Plan, buffer: BufferId) -> Option<usize> {
+    match readers(plan, buffer)?.as_slice() {
+        &[reader] => Some(reader),
+        _ => None,
+    }
 }
 
-fn find_relu(plan: &Plan) -> Option<AfterRelu> {
-    let is = |step: &Step, kernel: &str| matches!(step.op, Op::Relu(_)) && step.kernel == kernel;
-    plan.steps.iter().enumerate().filter(|(_, step)| is(step, "forward")).find_map(|(relu, step)| {
-        let output = argument(step, "output")?;
-        let reader =
-            users(plan, output).find(|&user| argument(&plan.steps[user], "input") == Some(output))?;
-        let op = plan.steps[reader].op.after_relu()?;
-        let relu_backward = users(plan, output).find(|&user| is(&plan.steps[user], "backward_input"));
-        let backward = match relu_backward {
-            None => None,
-            Some(relu_backward) => {
-                let d_output = argument(&plan.steps[relu_backward], "d_output")?;
-                let writes = |&user: &usize| argument(&plan.steps[user], "d_input") == Some(d_output);
-                let reader_backward = users(plan, d_output).find(writes)?;
-                let pair = [reader_backward, relu_backward];
-                let is_its_own = plan.steps[reader_backward].layer == plan.steps[reader].layer;
-                (is_its_own && is_between(plan, d_output, &pair)).then_some(pair)?;
-                Some(pair)
+/// Convolution, ReLU and max pooling, if the step `first` is such a convolution.
+fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let steps = &plan.steps;
+    let conv = is(&steps[first], "conv2d", "forward").then_some(&steps[first])?;
+    let relu = only_reader(plan, buffer(conv, "output")?)?;
+    let positive = is(&steps[relu], "relu", "forward").then(|| buffer(&steps[relu], "output"))??;
+    let (pools, masks): (Vec<usize>, Vec<usize>) =
+        readers(plan, positive)?.into_iter().partition(|&index| is(&steps[index], "max_pool2d", "forward"));
+    let &[pool] = pools.as_slice() else { return None };
+    let (Op::Conv2d(conv_op), Op::MaxPool2d(pool_op)) = (&conv.op, &steps[pool].op) else { return None };
+    let input = conv.shape("input");
+    let op = Op::ConvPool2d(ConvPool2d::of(conv_op, pool_op, &input)?);
+
+    let mut forward = taken(conv, &[("input", "input"), ("weight", "weight"), ("bias", "bias")])?;
+    forward.insert("output", buffer(&steps[pool], "output")?);
+    let mut new = vec![(pool, "forward", forward)];
+    let mut gone = vec![first, relu];
+    let unpools = readers(plan, buffer(&steps[pool], "code")?)?;
+    match (unpools.as_slice(), masks.as_slice()) {
+        ([], []) => {}
+        (&[unpool], &[mask]) => {
+            let d_positive = buffer(&steps[unpool], "d_input")?;
+            if only_reader(plan, d_positive)? != mask || !is(&steps[mask], "relu", "backward_input") {
+                return None;
             }
-        };
-        let steps: Vec<usize> = [relu, reader].into_iter().chain(backward.map(|[_, relu]| relu)).collect();
-        is_between(plan, output, &steps).then_some(AfterRelu { op, relu, reader, backward })
-    })
-}
-
-impl AfterRelu {
-    fn rewrite(self, plan: &mut Plan) {
-        let Self { op, relu, reader, backward } = self;
-        take_over(plan, reader, relu, "input", &op);
-        let mut gone = vec![relu];
-        if let Some([reader_backward, relu_backward]) = backward {
-            take_over(plan, reader_backward, relu_backward, "d_input", &op);
-            gone.push(relu_backward);
+            gone.extend([unpool, mask]);
+            let d_output = buffer(&steps[unpool], "d_output")?;
+            for index in readers(plan, buffer(&steps[mask], "d_input")?)? {
+                let step = &steps[index];
+                let (kernel, mut known) = match step.kernel.as_str() {
+                    "backward_weight" => (
+                        "backward_weight",
+                        taken(step, &[("input", "input"), ("d_weight", "d_weight"), ("d_bias", "d_bias")])?,
+                    ),
+                    "backward_input" => {
+                        ("backward_input", taken(step, &[("weight", "weight"), ("d_input", "d_input")])?)
+                    }
+                    _ => return None,
+                };
+                if step.op != conv.op || step.layer != conv.layer {
+                    return None;
+                }
+                known.insert("d_output", d_output);
+                new.push((index, kernel, known));
+            }
         }
-        let mut index = 0;
-        plan.steps.retain(|_| {
-            index += 1;
-            !gone.contains(&(index - 1))
-        });
+        _ => return None,
     }
+    Some(Rewrite { op, layer: conv.layer.clone(), inputs: vec![input], new, gone })
 }
 
-/// Lets `step`, now of operator `op`, see the buffer that `other` sees as `name`.
-fn take_over(plan: &mut Plan, step: usize, other: usize, name: &str, op: &Op) {
-    let buffer = argument(&plan.steps[other], name);
-    let step = &mut plan.steps[step];
-    step.op = op.clone();
-    for argument in step.arguments.iter_mut().filter(|argument| argument.name == name) {
-        argument.buffer = buffer.unwrap_or(argument.buffer);
+/// A fully connected layer's weight gradient and Adam's step with it, and the input's gradient if nobody
+/// else needs the weights in between, if the step `first` is the weight gradient.
+fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let gradient = is(&plan.steps[first], "dense", "backward_weight").then_some(&plan.steps[first])?;
+    let last = only_reader(plan, buffer(gradient, "d_weight")?)?;
+    let step = is(&plan.steps[last], "adam", "update").then_some(&plan.steps[last])?;
+    let weight = buffer(step, "param")?;
+    let reads_weight = |index: &usize| plan.steps[*index].reads().any(|read| read == weight);
+    let between: Vec<usize> = (first + 1..last).filter(reads_weight).collect();
+    let is_backward = |index: usize| {
+        let other = &plan.steps[index];
+        is(other, "dense", "backward_input") && other.layer == gradient.layer
+    };
+    let batch = gradient.shape("input").batch();
+    let both = match between.as_slice() {
+        &[index] if is_backward(index) && DenseAdam::takes_backward(batch) => Some(index),
+        _ => None,
+    };
+    let place = both.unwrap_or(last);
+    // The bias's gradient comes from the new step, too.
+    let bias_waits = readers(plan, buffer(gradient, "d_bias")?)?.iter().all(|&reader| reader > place);
+    let (Op::Dense(dense), Op::Adam(adam)) = (&gradient.op, &step.op) else { return None };
+    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone() });
+    let inputs = vec![gradient.shape("input")];
+    if !bias_waits
+        || buffer(step, "grad") != buffer(gradient, "d_weight")
+        || op.output_shape(&inputs).is_err()
+    {
+        return None;
     }
+    let mut known = taken(gradient, &[("input", "input"), ("d_output", "d_output"), ("d_bias", "d_bias")])?;
+    let kept =
+        [("weight", "param"), ("m", "m"), ("v", "v"), ("correction", "correction"), ("batch", "batch")];
+    known.extend(taken(step, &kept)?);
+    let mut gone = vec![first];
+    let kernel = match both {
+        Some(index) => {
+            known.insert("d_input", buffer(&plan.steps[index], "d_input")?);
+            gone.push(last);
+            "backward"
+        }
+        None => "update",
+    };
+    let layer = gradient.layer.clone();
+    Some(Rewrite { op, layer, inputs, new: vec![(place, kernel, known)], gone })
 }

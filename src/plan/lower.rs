@@ -44,10 +44,11 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
         slots: Vec::new(),
         steps: lowering.steps,
     };
+    remove_unused(&mut plan);
     if graph.fuse {
         fuse(&mut plan);
+        remove_unused(&mut plan);
     }
-    remove_unused(&mut plan);
     memory::assign(&mut plan);
     plan
 }

@@ -134,7 +134,7 @@ impl Step {
     pub fn flops(&self) -> u64 {
         let shape_of = |name: &str| self.arguments.iter().find(|argument| argument.name == name);
         let input = shape_of("input").or_else(|| shape_of("d_input"));
-        input.map_or(0, |input| self.op.flops(std::slice::from_ref(&input.shape)))
+        input.map_or(0, |input| self.op.kernel_flops(&self.kernel, std::slice::from_ref(&input.shape)))
     }
 
     /// The shape of the argument `name`.

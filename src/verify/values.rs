@@ -1,7 +1,8 @@
 //! Arguments of kernels by name, and the twin run on them.
 
-use crate::number::Number;
+use crate::number::{Bounded, Number};
 use crate::ops::{Arg, ArgumentSpec, CaseData, Data, Kernel, Op};
+use crate::shape::DType;
 
 /// The elements of an argument, for twins of one number type.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,20 +42,45 @@ pub fn twin<N: Number>(
     spec_of: &dyn Fn(&str) -> ArgumentSpec,
     known: &dyn Fn(&str) -> Values<N>,
 ) -> Vec<(&'static str, Values<N>)> {
+    let is_read = |name: &str| kernel.reads.contains(&name).then(|| known(name));
+    with_arguments(kernel, spec_of, &is_read, |args| op.twin(kernel.name, args)).1
+}
+
+/// Whether the integers that a device `got` for the argument `name` are decisions that may stand; see
+/// [`Op::admits`].
+pub fn admits(
+    op: &Op,
+    kernel: &Kernel,
+    spec_of: &dyn Fn(&str) -> ArgumentSpec,
+    known: &dyn Fn(&str) -> Values<Bounded>,
+    (name, got): (&str, &[u32]),
+) -> bool {
+    let given = |other: &str| match (other == name, kernel.reads.contains(&other)) {
+        (true, _) => Some(Values::Words(got.to_vec())),
+        (false, true) => Some(known(other)),
+        (false, false) => None,
+    };
+    with_arguments(kernel, spec_of, &given, |args| op.admits(kernel.name, args)).0
+}
+
+/// Calls `work` with a kernel's arguments, with poison in those that are not `given`, and returns what it
+/// returns and what the kernel's results then hold.
+fn with_arguments<N: Number, T>(
+    kernel: &Kernel,
+    spec_of: &dyn Fn(&str) -> ArgumentSpec,
+    given: &dyn Fn(&str) -> Option<Values<N>>,
+    work: impl FnOnce(&mut [Arg<N>]) -> T,
+) -> (T, Vec<(&'static str, Values<N>)>) {
     let names: Vec<&'static str> = kernel.arguments().collect();
     let mut held: Vec<(ArgumentSpec, Values<N>)> = names
         .iter()
         .map(|&name| {
             let spec = spec_of(name);
-            let values = if kernel.reads.contains(&name) {
-                known(name)
-            } else {
-                match spec.dtype {
-                    crate::shape::DType::F32 => Values::Real(vec![N::exact(f32::NAN); spec.shape.len()]),
-                    crate::shape::DType::U32 => Values::Words(vec![u32::MAX; spec.shape.len()]),
-                    crate::shape::DType::U8 => Values::Bytes(vec![u8::MAX; spec.shape.len()]),
-                }
-            };
+            let values = given(name).unwrap_or_else(|| match spec.dtype {
+                DType::F32 => Values::Real(vec![N::exact(f32::NAN); spec.shape.len()]),
+                DType::U32 => Values::Words(vec![u32::MAX; spec.shape.len()]),
+                DType::U8 => Values::Bytes(vec![u8::MAX; spec.shape.len()]),
+            });
             (spec, values)
         })
         .collect();
@@ -72,11 +98,12 @@ pub fn twin<N: Number>(
             Arg { shape: spec.shape.clone(), data, batched: spec.batched }
         })
         .collect();
-    op.twin(kernel.name, &mut args);
-    names
+    let result = work(&mut args);
+    let written = names
         .into_iter()
         .zip(held)
         .filter(|(name, _)| kernel.writes.contains(name))
         .map(|(name, (_, values))| (name, values))
-        .collect()
+        .collect();
+    (result, written)
 }

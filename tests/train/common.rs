@@ -5,6 +5,7 @@ use faceshader::data::faces::Photos;
 use faceshader::data::split::Split;
 use faceshader::data::synthetic::draw;
 use faceshader::gpu::{GpuBackend, Options, adapter};
+use faceshader::ops::Variant;
 use faceshader::plan::Backend;
 use faceshader::spec::Spec;
 use faceshader::train::history::Epoch;
@@ -31,9 +32,14 @@ pub fn faces(side: u32) -> (Photos, Split) {
 /// The CPU backend and every adapter that can train, by name. Without any adapter this fails: a test
 /// that skips the GPU proves nothing.
 pub fn backends() -> Vec<(String, Box<dyn Backend>)> {
+    backends_as(None)
+}
+
+/// The same, with kernels of one kind on every adapter.
+pub fn backends_as(variant: Option<Variant>) -> Vec<(String, Box<dyn Backend>)> {
     let mut backends: Vec<(String, Box<dyn Backend>)> = vec![("cpu".into(), Box::new(CpuBackend::new()))];
     for adapter in adapter::list().iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
-        let backend = GpuBackend::open(adapter, Options::default()).unwrap();
+        let backend = GpuBackend::open(adapter, Options { variant, ..Options::default() }).unwrap();
         backends.push((adapter.report.line(), Box::new(backend)));
     }
     assert!(

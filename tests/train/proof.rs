@@ -1,6 +1,6 @@
 //! One whole training step, proven step by step on every backend.
 
-use crate::common::{backends, faces, tiny};
+use crate::common::{backends_as, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::ops::Variant;
@@ -10,9 +10,20 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_step_of_a_training_step_computes_what_its_twin_says() {
+    prove_every_step(true, 24);
+}
+
+#[test]
+fn every_step_of_a_plan_without_fusions_computes_what_its_twin_says() {
+    prove_every_step(false, 26);
+}
+
+/// As for either kind of adapter.
+fn prove_every_step(fuse: bool, kernels: usize) {
     let (photos, split) = faces(12);
-    let spec = tiny();
-    for (name, backend) in backends() {
+    let mut spec = tiny();
+    spec.training.fuse = fuse;
+    for (name, backend) in Variant::ALL.into_iter().flat_map(|variant| backends_as(Some(variant))) {
         let mut trainer = Trainer::new(backend, &spec).unwrap();
         // A few steps first, so that Adam's means are not zero; then a short batch.
         let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
@@ -26,7 +37,7 @@ fn every_step_of_a_training_step_computes_what_its_twin_says() {
             proven.insert(report.kernel.clone());
         });
         result.unwrap_or_else(|failure| panic!("{name}: {failure}"));
-        assert!(proven.len() >= 26, "{name}: only {proven:?}");
+        assert!(proven.len() >= kernels, "{name}: only {proven:?}");
     }
 }
 
@@ -43,7 +54,7 @@ fn a_plan_and_its_program_are_plain_data() {
 
 #[test]
 fn a_prediction_leaves_out_dropout_losses_and_gradients() {
-    let graph = Graph::new(&tiny(), 6).unwrap();
+    let graph = Graph { fuse: false, ..Graph::new(&tiny(), 6).unwrap() };
     let plan = lower(&graph, "tiny", Purpose::Prediction);
     let kernels: BTreeSet<String> = plan.steps.iter().map(|step| step.label()).collect();
     let mut expected: BTreeSet<String> =

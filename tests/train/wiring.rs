@@ -4,17 +4,19 @@
 use crate::common::{backends, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
-use faceshader::ops::{CaseData, Role};
+use faceshader::number::{Bounded, Number};
+use faceshader::ops::CaseData;
 use faceshader::plan::{Backend, Kind, Plan, Purpose, Slot, lower};
 use faceshader::shape::DType;
 use faceshader::verify::{Values, twin};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A training step of the small model with all of its inputs, by name. Parameters are far enough from
 /// zero for every branch to matter.
-fn step() -> (Plan, HashMap<String, CaseData>) {
+fn step(fuse: bool) -> (Plan, HashMap<String, CaseData>) {
     let spec = tiny();
-    let plan = lower(&Graph::new(&spec, 6).unwrap(), "tiny", Purpose::Training);
+    let graph = Graph { fuse, ..Graph::new(&spec, 6).unwrap() };
+    let plan = lower(&graph, "tiny", Purpose::Training);
     let (photos, split) = faces(12);
     let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
     // A short batch: five samples of six.
@@ -49,10 +51,10 @@ fn step() -> (Plan, HashMap<String, CaseData>) {
     (plan, values)
 }
 
-/// Runs the plan's steps up to the optimiser in float64, every buffer on its own.
-fn run(plan: &Plan, inputs: &HashMap<String, Values<f64>>) -> HashMap<String, Values<f64>> {
+/// Runs the twins of the plan's steps, every buffer on its own.
+fn run<N: Number>(plan: &Plan, inputs: &HashMap<String, Values<N>>) -> HashMap<String, Values<N>> {
     let mut known = inputs.clone();
-    for step in plan.steps.iter().filter(|step| step.op.role_of() != Role::Optimizer) {
+    for step in &plan.steps {
         let kernel = step.signature();
         let argument = |name: &str| step.arguments.iter().find(|a| a.name == name).unwrap();
         let spec_of = |name: &str| faceshader::ops::ArgumentSpec {
@@ -67,7 +69,11 @@ fn run(plan: &Plan, inputs: &HashMap<String, Values<f64>>) -> HashMap<String, Va
     known
 }
 
-fn real<'a>(values: &'a HashMap<String, Values<f64>>, name: &str) -> &'a [f64] {
+fn exact<N: Number>(inputs: &HashMap<String, CaseData>) -> HashMap<String, Values<N>> {
+    inputs.iter().map(|(name, data)| (name.clone(), Values::exact(data))).collect()
+}
+
+fn real<'a, N>(values: &'a HashMap<String, Values<N>>, name: &str) -> &'a [N] {
     match &values[name] {
         Values::Real(values) => values,
         _ => panic!("{name} holds no floats"),
@@ -76,9 +82,16 @@ fn real<'a>(values: &'a HashMap<String, Values<f64>>, name: &str) -> &'a [f64] {
 
 #[test]
 fn the_plans_gradients_are_the_derivatives_of_its_losses() {
-    let (plan, inputs) = step();
-    let inputs: HashMap<String, Values<f64>> =
-        inputs.iter().map(|(name, data)| (name.clone(), Values::exact(data))).collect();
+    derive(true);
+    derive(false);
+}
+
+/// Compares the gradients that Adam sees with central differences of the losses. Adam's mean begins at
+/// zero, so that after the step it is the gradient's share.
+fn derive(fuse: bool) {
+    const SHARE: f64 = 1.0 - 0.9;
+    let (plan, inputs) = step(fuse);
+    let inputs = exact::<f64>(&inputs);
     let loss = |inputs: &HashMap<String, Values<f64>>| {
         let known = run(&plan, inputs);
         real(&known, "age.loss")[0] + 500.0 * real(&known, "gender.loss")[0]
@@ -87,8 +100,8 @@ fn the_plans_gradients_are_the_derivatives_of_its_losses() {
     let (mut checked, mut kinks) = (0, 0);
     let parameters = Graph::new(&tiny(), 6).unwrap().parameters();
     for (parameter, _) in parameters.into_iter().filter(|(_, parameter)| parameter.trained) {
-        let (layer, plain) = parameter.rsplit_once('.').unwrap();
-        let gradient = real(&known, &format!("{layer}.d_{plain}"));
+        let mean = real(&known, &format!("{parameter}.m"));
+        let gradient: Vec<f64> = mean.iter().map(|mean| mean / SHARE).collect();
         for index in (0..gradient.len()).step_by(gradient.len().div_ceil(5)) {
             const STEP: f64 = 1e-6;
             let at = |shift: f64| {
@@ -137,7 +150,7 @@ fn after(
 
 #[test]
 fn sharing_memory_changes_no_bit() {
-    let (plan, inputs) = step();
+    let (plan, inputs) = step(true);
     let mut apart = plan.clone();
     apart.slots = apart
         .buffers
@@ -156,5 +169,44 @@ fn sharing_memory_changes_no_bit() {
             _ => false,
         });
         assert!(moved, "{name}: nothing was trained");
+    }
+}
+
+#[test]
+fn a_fused_step_computes_what_an_unfused_one_does() {
+    let (fused, mut inputs) = step(true);
+    let (plain, _) = step(false);
+    let kernels = |plan: &Plan, name: &str| plan.steps.iter().filter(|s| s.op.name() == name).count();
+    let counts =
+        ["conv_pool2d", "dense_adam", "dense"].map(|name| [kernels(&fused, name), kernels(&plain, name)]);
+    // Forward and weight gradient; the three layers' gradients; of which forward is a step of its own.
+    assert_eq!(counts, [[2, 0], [3, 0], [3, 9]]);
+    // Adam divides by the root of this: as in the middle of a training, and far enough from zero for what
+    // float32 may make of a gradient.
+    for (name, data) in &mut inputs {
+        if let (true, CaseData::Real(values)) = (name.ends_with(".v"), data) {
+            values.iter_mut().enumerate().for_each(|(i, v)| *v = 64.0 + (i % 7) as f32);
+        }
+    }
+    // In float64 each strays from what it means by its bound for float32, but in float64's units.
+    let scale = f64::EPSILON / f64::from(f32::EPSILON);
+    let [fused_values, plain_values] = [&fused, &plain].map(|plan| run(plan, &exact::<f64>(&inputs)));
+    let [fused_bounds, plain_bounds] = [&fused, &plain].map(|plan| run(plan, &exact::<Bounded>(&inputs)));
+    let lasting = |plan: &Plan| -> BTreeSet<String> {
+        let lasting = plan.buffers.iter().filter(|buffer| buffer.kind == Kind::Persistent);
+        lasting.map(|buffer| buffer.name.clone()).collect()
+    };
+    assert_eq!(lasting(&fused), lasting(&plain));
+    for name in lasting(&plain) {
+        if !matches!(plain_values[&name], Values::Real(_)) {
+            assert_eq!(fused_values[&name], plain_values[&name], "{name}");
+            continue;
+        }
+        let values = real(&fused_values, &name).iter().zip(real(&plain_values, &name));
+        let bounds = real(&fused_bounds, &name).iter().zip(real(&plain_bounds, &name));
+        for (index, ((a, b), (a_bound, b_bound))) in values.zip(bounds).enumerate() {
+            let room = scale * (a_bound.err + b_bound.err);
+            assert!(room.is_finite() && (a - b).abs() <= room, "{name}[{index}]: {a} and {b}, room {room:e}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
-use super::packed::{NUMBERED_ROWS, OUTS, Packed, WINDOW_BYTES, Window, numbered_bytes};
+use super::packed::{Packed, Window};
 use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -27,18 +27,10 @@ pub struct Conv2d {
     pub padding: Padding,
 }
 
-/// WebGPU's default limit of what a binding shows.
-const MAX_BINDING_BYTES: usize = 128 << 20;
 /// Workgroups among which a block of 32 channels is shared on a GPU.
 const GPU_PARTS: usize = 4;
 /// Pixels side by side that one invocation of `forward` or `backward_input` computes.
 const PIXELS: usize = 4;
-
-/// Taps side by side that one invocation of `backward_weight_rows` computes.
-const ROW_TAPS: usize = 3;
-/// Invocations in a workgroup of `backward_weight_rows`, and workgroups that keep a software adapter busy.
-const ROW_LANES: usize = 8;
-const ROW_WORKGROUPS: usize = 16;
 /// Output channels, and taps, that one invocation of `backward_weight_partial` computes.
 const WEIGHT_BLOCK: usize = 8;
 /// `backward_weight` splits its sum until it has about this many invocations, so that a GPU is busy.
@@ -91,23 +83,6 @@ impl Geometry {
         let rows = self.y.output.div_ceil(pieces);
         [rows, self.y.output.div_ceil(rows)]
     }
-
-    /// Pixels of all samples.
-    fn out_pixels(&self) -> usize {
-        self.batch * self.y.output * self.x.output
-    }
-
-    /// Bytes of `d_output` as `backward_weight_rows` reads it: a row a pixel, a column an output channel.
-    fn row_bytes(&self) -> usize {
-        numbered_bytes(self.out_channels, self.out_pixels())
-    }
-
-    /// Workgroups of `backward_weight_rows`, and the pieces that its sums are split into.
-    fn row_split(&self) -> [usize; 2] {
-        let lanes = self.in_channels * self.y.kernel * self.x.kernel.div_ceil(ROW_TAPS) + 1;
-        let workgroups = lanes.div_ceil(ROW_LANES);
-        [workgroups, (ROW_WORKGROUPS / workgroups).max(1)]
-    }
 }
 
 impl Conv2d {
@@ -136,7 +111,7 @@ impl Operator for Conv2d {
             .per_sample()
             .scratch(&["forward_packed"])];
     const BACKWARD: &'static [Kernel] = &[
-        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["partial", "d_output_packed"]),
+        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["partial"]),
         Kernel::new("backward_input", &["d_output", "weight"], &["d_input"])
             .per_sample()
             .scratch(&["backward_packed"]),
@@ -160,13 +135,10 @@ impl Operator for Conv2d {
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let g = self.geometry(inputs).ok()?;
-        let pieces = (g.batch * g.weight_split()[1]).max(g.row_split()[1]);
         let shape: Shape = match name {
-            "partial" => [pieces, g.out_channels, g.taps() + 1].into(),
+            "partial" => [g.batch * g.weight_split()[1], g.out_channels, g.taps() + 1].into(),
             "forward_packed" => [g.forward_weights().room()].into(),
             "backward_packed" => [g.backward_weights().room()].into(),
-            "d_output_packed" if g.row_bytes() <= MAX_BINDING_BYTES => [g.row_bytes() / 4].into(),
-            "d_output_packed" => [1].into(),
             _ => return None,
         };
         Some(ArgumentSpec::shared(shape))
@@ -220,8 +192,6 @@ impl Operator for Conv2d {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
-        let [row_workgroups, row_pieces] = g.row_split();
-        let by_rows = variant == Variant::Software && g.row_bytes() <= MAX_BINDING_BYTES;
         // A GPU has no room for the sums of 32 channels of 4 pixels; four workgroups share them.
         let parts = if variant == Variant::Gpu { GPU_PARTS } else { 1 };
         let extents = [
@@ -240,7 +210,6 @@ impl Operator for Conv2d {
             ("PAD_LEFT", g.x.before as f64),
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
-            ("PIECES", (if by_rows { row_pieces } else { g.batch * splits }) as f64),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window, parts: usize| {
             let parts = parts.min(window.vectors.max(1));
@@ -260,34 +229,22 @@ impl Operator for Conv2d {
             }
             dispatches
         };
-        let sum_up = line("backward_weight", g.out_channels * (g.taps() + 1), &Window::default(), 1);
-        match (kernel, variant) {
-            ("forward", _) => {
+        match kernel {
+            "forward" => {
                 let pixels = [g.y.output, g.x.output];
                 through_windows(g.forward_weights(), "pack_forward", "forward_packed", pixels)
             }
-            ("backward_input", _) => {
+            "backward_input" => {
                 let pixels = [g.y.input, g.x.input];
                 through_windows(g.backward_weights(), "pack_backward", "backward_packed", pixels)
-            }
-            _ if by_rows => {
-                let none = Window::default();
-                let mut dispatches = vec![line("pack_d_output", g.row_bytes() / 4, &none, 1)];
-                for number in 0..g.row_bytes() / WINDOW_BYTES {
-                    let first_column = number / g.out_pixels().div_ceil(NUMBERED_ROWS) * OUTS;
-                    let vectors = OUTS.min(g.out_channels - first_column).div_ceil(4);
-                    let block = Window { first_column, vectors, ..none };
-                    let mut dispatch = line("backward_weight_rows", 1, &block, 1);
-                    dispatch.workgroups = [row_workgroups as u32, row_pieces as u32, 1];
-                    dispatches.push(dispatch.seen_from("d_output_packed", number * WINDOW_BYTES));
-                }
-                dispatches.push(sum_up);
-                dispatches
             }
             _ => {
                 let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
                 let none = Window::default();
-                vec![line("backward_weight_partial", g.batch * splits * blocks, &none, 1), sum_up]
+                vec![
+                    line("backward_weight_partial", g.batch * splits * blocks, &none, 1),
+                    line(kernel, g.out_channels * (g.taps() + 1), &none, 1),
+                ]
             }
         }
     }
@@ -316,8 +273,7 @@ impl Operator for Conv2d {
             case([WORKGROUP + 1, 1, ROW / WORKGROUP, 1], 1, [1, 1], [1, 1], Padding::Valid),
             // More taps than one uniform window holds, forwards and backwards.
             case([1, 58, 4, 5], 60, [3, 3], [1, 1], Padding::Same),
-            // More pixels than one window of d_output holds, and two blocks of channels.
-            case([2, 2, 20, 31], 35, [3, 3], [1, 1], Padding::Valid),
+            case([1, 86, 5, 6], 87, [3, 2], [2, 3], zeros(1, 1)),
         ]
     }
 }

@@ -1,0 +1,304 @@
+// The gradients of a fully connected layer and Adam's step with them; see dense.wgsl and adam.wgsl.
+//
+//   d_input[n,i] = sum over o of weight[o,i] * d_output[n,o], with the weights before the step
+//   grad[o,i]   = sum over n of d_output[n,o] * input[n,i]
+//   d_bias[o]   = sum over n of d_output[n,o]
+//   m           = BETA1 * m + (1 - BETA1) * grad
+//   v           = BETA2 * v + (1 - BETA2) * grad^2
+//   weight     -= factor * (DECAY * weight
+//                 + LEARNING_RATE * (m * correction[0]) / (sqrt(v * correction[1]) + EPSILON))
+//
+// input, d_input (BATCH, IN_FEATURES)
+// d_output       (BATCH, OUT_FEATURES)
+// weight, m, v   (OUT_FEATURES, IN_FEATURES)
+// d_bias         (OUT_FEATURES)
+// correction     (2)
+// batch          see BATCH_WORDS in src/ops/mod.rs: [4] bits of the factor
+// packed         d_output, for update as (block of 32 outputs, sample, output in the block), for backward,
+//                which takes at most 32 samples, as (output, sample)
+//
+// where packed rows are padded to an even number a block. A dispatch of update sees the blocks from
+// FIRST_COLUMN on as a uniform buffer, and one of backward the ROWS outputs from FIRST_ROW on: all lanes
+// need the same gradient at the same time. Of 32 samples only VECTORS * 4 are computed. Beyond the first
+// rows backward adds to the d_input that is there.
+//
+// One invocation computes
+//   pack_for_update, pack_for_backward  one element of the packed gradient
+//   update    the weights of one input for 32 outputs: x numbers the inputs, and the one after the last
+//             is the bias; y numbers the blocks of outputs
+//   backward  one input of all samples, and its weights for all outputs that are seen; the one after the
+//             last is the bias
+//
+// but for update, invocations are numbered along one line.
+
+@group(0) @binding(0) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> d_output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(3) var<storage, read_write> m: array<f32>;
+@group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(5) var<storage, read> correction: array<f32>;
+@group(0) @binding(6) var<storage, read> batch: array<u32>;
+@group(0) @binding(7) var<storage, read_write> d_bias: array<f32>;
+@group(0) @binding(8) var<storage, read_write> packed: array<f32>;
+@group(0) @binding(9) var<uniform> packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(10) var<storage, read_write> d_input: array<f32>;
+
+override BATCH: u32;
+override IN_FEATURES: u32;
+override OUT_FEATURES: u32;
+override FIRST_COLUMN: u32;
+override VECTORS: u32;
+override FIRST_ROW: u32;
+override ROWS: u32;
+override LEARNING_RATE: f32;
+override DECAY: f32;
+override BETA1: f32;
+override BETA2: f32;
+override ONE_MINUS_BETA1: f32;
+override ONE_MINUS_BETA2: f32;
+override EPSILON: f32;
+
+const WORKGROUP: u32 = 64u;
+const OUTS: u32 = 32u;
+
+fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
+    return (group.y * groups.x + group.x) * WORKGROUP + lane;
+}
+
+// An element of a packed matrix of rows x columns: (row, column).
+fn packed_place(index: u32, rows: u32) -> vec2u {
+    let stride = rows + rows % 2u;
+    return vec2u(index / OUTS % stride, index / (OUTS * stride) * OUTS + index % OUTS);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pack_for_update(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    if index >= (OUT_FEATURES + OUTS - 1u) / OUTS * (BATCH + BATCH % 2u) * OUTS {
+        return;
+    }
+    let place = packed_place(index, BATCH);
+    var value = 0.0;
+    if place.x < BATCH && place.y < OUT_FEATURES {
+        value = d_output[place.x * OUT_FEATURES + place.y];
+    }
+    packed[index] = value;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pack_for_backward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    if index >= (OUT_FEATURES + OUT_FEATURES % 2u) * OUTS {
+        return;
+    }
+    let place = packed_place(index, OUT_FEATURES);
+    var value = 0.0;
+    if place.x < OUT_FEATURES && place.y < BATCH {
+        value = d_output[place.y * OUT_FEATURES + place.x];
+    }
+    packed[index] = value;
+}
+
+// What changes a weight, beside its gradient.
+struct Rates {
+    factor: f32,
+    correction: vec2f,
+}
+
+fn rates() -> Rates {
+    return Rates(bitcast<f32>(batch[4]), vec2f(correction[0], correction[1]));
+}
+
+// Adam's step of one weight.
+fn step(at: u32, before: f32, grad: f32, rates: Rates) {
+    let mean = m[at] * BETA1 + grad * ONE_MINUS_BETA1;
+    let squared = v[at] * BETA2 + grad * grad * ONE_MINUS_BETA2;
+    let root = sqrt(squared * rates.correction.y) + EPSILON;
+    let decayed = before - before * (rates.factor * DECAY);
+    weight[at] = decayed - rates.factor * LEARNING_RATE * (mean * rates.correction.x) / root;
+    m[at] = mean;
+    v[at] = squared;
+}
+
+// The steps of the weights of one input for four outputs, or the gradients of their biases.
+fn steps(grads: vec4f, out_feature: u32, in_feature: u32, rates: Rates) {
+    for (var i = 0u; i < 4u && out_feature + i < OUT_FEATURES; i++) {
+        if in_feature == IN_FEATURES {
+            d_bias[out_feature + i] = grads[i];
+        } else {
+            let at = (out_feature + i) * IN_FEATURES + in_feature;
+            step(at, weight[at], grads[i], rates);
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let in_feature = group.x * WORKGROUP + lane;
+    if in_feature > IN_FEATURES {
+        return;
+    }
+    let first = group.y * (BATCH + BATCH % 2u) * 8u;
+
+    var sum_0 = vec4f();
+    var sum_1 = vec4f();
+    var sum_2 = vec4f();
+    var sum_3 = vec4f();
+    var sum_4 = vec4f();
+    var sum_5 = vec4f();
+    var sum_6 = vec4f();
+    var sum_7 = vec4f();
+    for (var row = 0u; row < BATCH; row++) {
+        var value = 1.0;
+        if in_feature < IN_FEATURES {
+            value = input[row * IN_FEATURES + in_feature];
+        }
+        let at = first + row * 8u;
+        sum_0 += value * packed_uniform[at];
+        sum_1 += value * packed_uniform[at + 1u];
+        sum_2 += value * packed_uniform[at + 2u];
+        sum_3 += value * packed_uniform[at + 3u];
+        sum_4 += value * packed_uniform[at + 4u];
+        sum_5 += value * packed_uniform[at + 5u];
+        sum_6 += value * packed_uniform[at + 6u];
+        sum_7 += value * packed_uniform[at + 7u];
+    }
+
+    let rates = rates();
+    let out_feature = FIRST_COLUMN + group.y * OUTS;
+    steps(sum_0, out_feature, in_feature, rates);
+    steps(sum_1, out_feature + 4u, in_feature, rates);
+    steps(sum_2, out_feature + 8u, in_feature, rates);
+    steps(sum_3, out_feature + 12u, in_feature, rates);
+    steps(sum_4, out_feature + 16u, in_feature, rates);
+    steps(sum_5, out_feature + 20u, in_feature, rates);
+    steps(sum_6, out_feature + 24u, in_feature, rates);
+    steps(sum_7, out_feature + 28u, in_feature, rates);
+}
+
+// One input of four samples, or ones for the bias. Beyond the last sample the last one again; its
+// gradients are packed as zeros.
+fn inputs(sample: u32, in_feature: u32) -> vec4f {
+    if in_feature == IN_FEATURES {
+        return vec4f(1.0);
+    }
+    let at = min(sample + vec4u(0u, 1u, 2u, 3u), vec4u(BATCH - 1u)) * IN_FEATURES + in_feature;
+    return vec4f(input[at.x], input[at.y], input[at.z], input[at.w]);
+}
+
+// Adds the gradients of one input of four samples to what earlier rows left.
+fn store_d_input(sum: vec4f, sample: u32, in_feature: u32) {
+    if in_feature == IN_FEATURES {
+        return;
+    }
+    for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
+        let at = (sample + i) * IN_FEATURES + in_feature;
+        if FIRST_ROW == 0u {
+            d_input[at] = sum[i];
+        } else {
+            d_input[at] += sum[i];
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let in_feature = line_index(group, groups, lane);
+    if in_feature > IN_FEATURES {
+        return;
+    }
+    let rates = rates();
+    let x_0 = inputs(0u, in_feature);
+    let x_1 = inputs(4u, in_feature);
+    let x_2 = inputs(8u, in_feature);
+    let x_3 = inputs(12u, in_feature);
+    let x_4 = inputs(16u, in_feature);
+    let x_5 = inputs(20u, in_feature);
+    let x_6 = inputs(24u, in_feature);
+    let x_7 = inputs(28u, in_feature);
+
+    var sum_0 = vec4f();
+    var sum_1 = vec4f();
+    var sum_2 = vec4f();
+    var sum_3 = vec4f();
+    var sum_4 = vec4f();
+    var sum_5 = vec4f();
+    var sum_6 = vec4f();
+    var sum_7 = vec4f();
+    for (var row = 0u; row < ROWS; row++) {
+        let at = row * 8u;
+        var grad = dot(x_0, packed_uniform[at]);
+        if VECTORS > 1u {
+            grad += dot(x_1, packed_uniform[at + 1u]);
+        }
+        if VECTORS > 2u {
+            grad += dot(x_2, packed_uniform[at + 2u]);
+        }
+        if VECTORS > 3u {
+            grad += dot(x_3, packed_uniform[at + 3u]);
+        }
+        if VECTORS > 4u {
+            grad += dot(x_4, packed_uniform[at + 4u]);
+        }
+        if VECTORS > 5u {
+            grad += dot(x_5, packed_uniform[at + 5u]);
+        }
+        if VECTORS > 6u {
+            grad += dot(x_6, packed_uniform[at + 6u]);
+        }
+        if VECTORS > 7u {
+            grad += dot(x_7, packed_uniform[at + 7u]);
+        }
+        var before = 0.0;
+        if in_feature == IN_FEATURES {
+            d_bias[FIRST_ROW + row] = grad;
+        } else {
+            let place = (FIRST_ROW + row) * IN_FEATURES + in_feature;
+            before = weight[place];
+            step(place, before, grad, rates);
+        }
+        sum_0 += before * packed_uniform[at];
+        if VECTORS > 1u {
+            sum_1 += before * packed_uniform[at + 1u];
+        }
+        if VECTORS > 2u {
+            sum_2 += before * packed_uniform[at + 2u];
+        }
+        if VECTORS > 3u {
+            sum_3 += before * packed_uniform[at + 3u];
+        }
+        if VECTORS > 4u {
+            sum_4 += before * packed_uniform[at + 4u];
+        }
+        if VECTORS > 5u {
+            sum_5 += before * packed_uniform[at + 5u];
+        }
+        if VECTORS > 6u {
+            sum_6 += before * packed_uniform[at + 6u];
+        }
+        if VECTORS > 7u {
+            sum_7 += before * packed_uniform[at + 7u];
+        }
+    }
+
+    store_d_input(sum_0, 0u, in_feature);
+    store_d_input(sum_1, 4u, in_feature);
+    store_d_input(sum_2, 8u, in_feature);
+    store_d_input(sum_3, 12u, in_feature);
+    store_d_input(sum_4, 16u, in_feature);
+    store_d_input(sum_5, 20u, in_feature);
+    store_d_input(sum_6, 24u, in_feature);
+    store_d_input(sum_7, 28u, in_feature);
+}

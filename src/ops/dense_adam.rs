@@ -1,0 +1,215 @@
+//! The gradients of a fully connected layer and Adam's step with them, as one operator. The plan puts it
+//! in the place of the two, so that the gradient, as large as the weights, is never stored. `update` is
+//! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once.
+
+use super::adam::Adam;
+use super::attr::wrong_arguments;
+use super::dense::Dense;
+use super::gemm::{matrix, matrix_mut, multiply};
+use super::packed::{OUTS, Packed, Window};
+use super::{Arg, ArgumentSpec, BATCH_RATE_FACTOR, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
+use super::{Variant, WINDOW_BYTES, WORKGROUP};
+use crate::number::Number;
+use crate::rng::Generator;
+use crate::shape::Shape;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// The two operators.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenseAdam {
+    /// The layer.
+    pub dense: Dense,
+    /// The optimiser.
+    pub adam: Adam,
+}
+
+/// What both kernels read.
+const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "correction", "batch"];
+/// Outputs whose weights one task of the fast path changes: their gradients stay in cache.
+const TASK: usize = 16;
+
+impl DenseAdam {
+    /// Whether `backward` can take a batch of this size.
+    pub fn takes_backward(batch: usize) -> bool {
+        batch <= OUTS
+    }
+
+    /// `d_output` as `update` reads it: a row a sample, a column an output.
+    fn packed(&self, batch: usize) -> Packed {
+        Packed { rows: batch, columns: self.dense.out_features }
+    }
+
+    /// `d_output` as `backward` reads it: a row an output, a column a sample.
+    fn packed_backward(&self, batch: usize) -> Packed {
+        Packed { rows: self.dense.out_features, columns: batch }
+    }
+
+    /// Blocks of 32 outputs that one uniform window holds; 0 if not even one fits.
+    fn blocks_a_window(&self, batch: usize) -> usize {
+        WINDOW_BYTES / (self.packed(batch).stride() * OUTS * 4)
+    }
+}
+
+impl Operator for DenseAdam {
+    const FORWARD: &'static [Kernel] = &[
+        Kernel::new("update", READS, &["weight", "m", "v", "d_bias"]).scratch(&["packed"]),
+        Kernel::new("backward", READS, &["weight", "m", "v", "d_bias", "d_input"]).scratch(&["packed"]),
+    ];
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let shape = self.dense.output_shape(inputs)?;
+        match self.blocks_a_window(shape.batch()) {
+            0 => Err(format!("a batch of {} is more than one window of gradients holds", shape.batch())),
+            _ => Ok(shape),
+        }
+    }
+
+    fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
+        self.dense.parameters(inputs)
+    }
+
+    fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
+        match name {
+            "packed" => {
+                let batch = inputs.first().map_or(1, Shape::batch);
+                let room = self.packed(batch).room().max(self.packed_backward(batch).room());
+                Some(ArgumentSpec::shared([room].into()))
+            }
+            "correction" => self.adam.local(name, inputs),
+            "m" | "v" => {
+                let parameters = self.parameters(inputs);
+                parameters.into_iter().next().map(|weight| ArgumentSpec::shared(weight.shape))
+            }
+            _ => None,
+        }
+    }
+
+    fn flops(&self, inputs: &[Shape]) -> u64 {
+        self.dense.flops(inputs)
+    }
+
+    fn kernel_flops(&self, kernel: &str, inputs: &[Shape]) -> u64 {
+        self.flops(inputs) * if kernel == "backward" { 2 } else { 1 }
+    }
+
+    fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        let (args, d_input) = args.split_at_mut(READS.len() + 1);
+        let [input, d_output, weight, m, v, correction, batch, d_bias] = args else {
+            wrong_arguments(kernel)
+        };
+        if let [d_input] = d_input {
+            self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
+        }
+        let mut d_weight = vec![N::zero(); weight.shape.len()];
+        let gradient = Arg { batched: false, ..Arg::write(weight.shape.clone(), &mut d_weight) };
+        let mut args = [input.again(), d_output.again(), gradient, d_bias.again_mut()];
+        self.dense.twin("backward_weight", &mut args);
+        let gradient = Arg { batched: false, ..Arg::read(weight.shape.clone(), &d_weight) };
+        let (correction, batch) = (correction.again(), batch.again());
+        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), correction, batch];
+        self.adam.twin("update", &mut args);
+    }
+
+    fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+        let (args, d_input) = args.split_at_mut(READS.len() + 1);
+        let [input, d_output, weight, m, v, correction, batch, d_bias] = args else {
+            wrong_arguments(kernel)
+        };
+        if let [d_input] = d_input {
+            self.dense.fast("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
+        }
+        let [samples, in_features] = input.rows();
+        let x = matrix(input.real(), samples, in_features, in_features);
+        let d = d_output.real();
+        let correction = [correction.real()[0], correction.real()[1]];
+        let factor = f32::from_bits(batch.words()[BATCH_RATE_FACTOR]);
+        let rows = TASK * in_features;
+        let moments = m.real_mut().par_chunks_mut(rows).zip(v.real_mut().par_chunks_mut(rows));
+        let tasks = weight.real_mut().par_chunks_mut(rows).zip(moments).enumerate();
+        tasks.for_each_init(
+            || vec![0.0; rows],
+            |room, (task, (weight, (m, v)))| {
+                let height = weight.len() / in_features;
+                let gradient = &mut room[..weight.len()];
+                let d = matrix(&d[task * TASK..], samples, height, self.dense.out_features);
+                multiply(matrix_mut(gradient, height, in_features, in_features), d.reversed_axes(), x);
+                for (((weight, &gradient), m), v) in weight.iter_mut().zip(&*gradient).zip(m).zip(v) {
+                    [*weight, *m, *v] = self.adam.element(*weight, gradient, [*m, *v], correction, factor);
+                }
+            },
+        );
+        d_bias.real_mut().fill(0.0);
+        for row in d.chunks_exact(self.dense.out_features) {
+            d_bias.real_mut().iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
+        }
+        true
+    }
+
+    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+        let (input, out_features) = (shape("input"), self.dense.out_features);
+        let batch = input.batch();
+        let in_features = input.len() / batch.max(1);
+        let packed = self.packed(batch);
+        let extents = [
+            ("BATCH", batch as f64),
+            ("IN_FEATURES", in_features as f64),
+            ("OUT_FEATURES", out_features as f64),
+        ];
+        let constants =
+            |window: &Window| [extents.as_slice(), &self.adam.constants(), &window.constants()].concat();
+        let whole = constants(&Window::default());
+        if kernel == "backward" {
+            let packed = self.packed_backward(batch);
+            let mut dispatches = vec![Dispatch::line("pack_for_backward", packed.len(), &whole)];
+            for window in packed.windows() {
+                let dispatch = Dispatch::line(kernel, in_features + 1, &constants(&window));
+                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
+            }
+            return dispatches;
+        }
+        let mut dispatches = vec![Dispatch::line("pack_for_update", packed.len(), &whole)];
+        let blocks = self.blocks_a_window(batch);
+        for first in packed.windows_of(packed.stride()).step_by(blocks) {
+            let rows = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
+            let columns = (in_features + 1).div_ceil(WORKGROUP);
+            dispatches.push(Dispatch {
+                workgroups: [columns as u32, rows as u32, 1],
+                ..Dispatch::line(kernel, 1, &constants(&first)).seen_from("packed", first.offset_bytes)
+            });
+        }
+        dispatches
+    }
+
+    fn cases() -> Vec<Case<Self>> {
+        let adams = Adam::cases();
+        let case = |batch, inputs, out_features, adam: usize| {
+            let adam = adams[adam].op.clone();
+            Case::new(DenseAdam { dense: Dense { out_features }, adam }, [[batch, inputs].into()])
+        };
+        let decayed = adams.len() - 1;
+        // Batches with each number of vectors, 1 to 8.
+        vec![
+            case(1, 1, 1, 0),
+            case(3, WORKGROUP + 1, 5, decayed),
+            case(20, 2 * WORKGROUP, 67, 0),
+            case(9, WORKGROUP - 1, 32, 0),
+            case(7, 10, 3, 0),
+            case(14, 5, 2, 0),
+            case(23, 9, 4, 0),
+            case(27, 6, 1, decayed),
+            // More outputs than one uniform window holds.
+            case(31, 3, 545, decayed),
+        ]
+    }
+
+    fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+        match name {
+            "correction" => {
+                Some(CaseData::Real((0..elements).map(|_| 1.0 + 9.0 * generator.unit()).collect()))
+            }
+            _ => self.adam.fill(name, elements, generator),
+        }
+    }
+}
