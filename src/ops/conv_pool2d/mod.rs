@@ -424,7 +424,7 @@ impl Operator for ConvPool2d {
             case([2, 3, 6, 9], 5, Padding::Valid),
             case([1, 1, 4, 4], 1, Padding::Valid),
             case([2, 2, 7, 8], 17, Padding::Same),
-            case([1, 33, 5, 6], 34, Padding::Zeros(Pair([2, 1]))),
+            case([1, 33, 5, 6], 35, Padding::Zeros(Pair([2, 1]))),
             case([WORKGROUP + 1, 1, 4, 5], 2, Padding::Valid),
             // More taps than one uniform window holds, backwards.
             case([1, 2, 6, 5], 58, Padding::Same),
