@@ -168,8 +168,11 @@ fn an_exported_program_computes_the_same_bits() {
     let usable = |a: &&adapter::Adapter| a.report.cannot_train.is_none() && a.report.is_software;
     let adapter = adapters.iter().find(usable).expect("a software adapter (Debian: mesa-vulkan-drivers)");
     // With wgpu's checks, as the replay's safe calls have them.
-    let mut backend =
-        GpuBackend::open(adapter, Options { checked: true, variant: Some(Variant::Gpu) }).unwrap();
+    let mut backend = GpuBackend::open(
+        adapter,
+        Options { checked: true, variant: Some(Variant::Gpu), ..Options::default() },
+    )
+    .unwrap();
     let spec = Spec::parse(&std::fs::read_to_string(tiny()).unwrap(), "tiny.toml").unwrap();
     let plan = lower(&Graph::new(&spec, spec.training.batch).unwrap(), &spec.name, Purpose::Training);
     let id = backend.prepare(&plan).unwrap();

@@ -60,7 +60,9 @@ fn gpu_kernels_equal_their_twins_on_every_adapter() {
             let line = adapter.report.line();
             writeln!(std::io::stderr(), "kernels on {line} as for {variant:?}, run-time checks: {checked}")
                 .unwrap();
-            let mut backend = GpuBackend::open(adapter, Options { checked, variant: Some(variant) }).unwrap();
+            let mut backend =
+                GpuBackend::open(adapter, Options { checked, variant: Some(variant), ..Options::default() })
+                    .unwrap();
             let info = backend.info();
             assert_eq!(info, adapter.report.info(), "another adapter was opened");
             assert_all_kernels(&prove_all(&mut backend));
@@ -85,7 +87,9 @@ fn gpu_kernels_that_write_behind_the_end_are_noticed() {
     let source = shader("add").unwrap().source.replace("index >= ELEMENTS", "index > ELEMENTS");
     let cases: Vec<Case<Op>> = Op::all_cases().into_iter().filter(|case| case.op.name() == "add").collect();
     for adapter in adapter::list().iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
-        let mut backend = GpuBackend::open(adapter, Options { checked: true, variant: None }).unwrap();
+        let mut backend =
+            GpuBackend::open(adapter, Options { checked: true, variant: None, ..Options::default() })
+                .unwrap();
         backend.replace_shader("add", &source).unwrap();
         let failure = verify_case(&mut backend, &cases[0], Numbers::Real, 0).unwrap_err();
         assert!(matches!(failure, KernelFailure::OutOfBounds { words: 1, .. }), "{failure}");

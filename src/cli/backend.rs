@@ -50,7 +50,7 @@ impl AdapterArguments {
 
     /// Which kernels run, for what is remembered of an adapter.
     pub fn kernels(&self) -> String {
-        let Options { checked, variant } = self.options();
+        let Options { checked, variant, .. } = self.options();
         let kind = variant.map_or("its own".into(), |variant| format!("{variant:?}"));
         format!("{kind} kernels, checked: {checked}")
     }
@@ -60,6 +60,6 @@ impl AdapterArguments {
             Kernels::Gpu => Variant::Gpu,
             Kernels::Software => Variant::Software,
         });
-        Options { checked: self.checked, variant }
+        Options { checked: self.checked, variant, submit_seconds: None }
     }
 }

@@ -31,6 +31,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// Steps that are not measured.
+const WARM_UP: usize = 3;
+
 /// A median of fewer says little.
 fn at_least_three(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -52,8 +55,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
     let batch = batch(samples, &chosen, size, Some(variation));
     let chosen: Vec<usize> = (0..asked).collect();
-    // Once without measuring: a first step compiles and pages in.
-    trainer.train_step(&batch)?;
+    // Without measuring: first steps compile, page in, and show what one submit can hold.
+    for _ in 0..WARM_UP {
+        trainer.train_step(&batch)?;
+    }
     trainer.predict(samples, &chosen)?;
     let (mut step, mut host, mut prediction) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.steps {
@@ -69,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let [step, host, prediction] = [step, host, prediction].map(median);
     let BackendInfo { backend, adapter, driver } = trainer.info();
     let plan = trainer.plan();
-    let (dispatches, submits) = (trainer.dispatches(), usize::from(backend != "cpu"));
+    let (dispatches, submits) = (trainer.dispatches(), trainer.submits());
     let memory = peak_resident_bytes().unwrap_or(trainer.memory_bytes() as u64);
     if arguments.json {
         print(serde_json::json!({

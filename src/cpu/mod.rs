@@ -149,6 +149,10 @@ impl Backend for CpuBackend {
         0
     }
 
+    fn submits(&self, _plan: PlanId) -> usize {
+        0
+    }
+
     fn wait(&mut self) -> Result<(), BackendError> {
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::plan::{
 };
 use crate::shaders::{Access, shader};
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::time::Instant;
 use wgpu::{BufferUsages, ShaderStages};
 
@@ -18,7 +19,13 @@ pub struct Options {
     pub checked: bool,
     /// What the kernels are made for; what the adapter is, if not given.
     pub variant: Option<Variant>,
+    /// Seconds that one submit may take; if not given, a quarter of one on a real GPU, and no limit on a
+    /// software adapter, which nobody watches.
+    pub submit_seconds: Option<f64>,
 }
+
+/// Windows resets a GPU that works on one submit for two seconds, and a screen stutters long before.
+const SUBMIT_SECS: f64 = 0.25;
 
 /// Submissions that may be on their way at once. More would pile up their uploads in memory.
 const IN_FLIGHT: usize = 3;
@@ -29,6 +36,41 @@ struct Prepared {
     plan: Plan,
     slots: Vec<wgpu::Buffer>,
     dispatches: Vec<Dispatch>,
+    submits: Submits,
+}
+
+/// How a run becomes submits.
+#[derive(Debug)]
+enum Submits {
+    /// Nobody knows yet how long the steps take: each is a submit of its own and waited for. So many runs
+    /// go by before it is believed, since the first one compiles and pages in.
+    Measuring(usize),
+    /// Ranges of dispatches.
+    Known(Vec<Range<usize>>),
+}
+
+/// Runs that are measured before steps share a submit.
+const MEASURED_RUNS: usize = 2;
+
+/// Puts neighbouring steps together as long as they take no more than `limit` seconds. A step has its
+/// seconds and the number of its dispatches.
+fn group(steps: &[(f64, usize)], limit: f64) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let (mut end, mut sum) = (0, f64::INFINITY);
+    for &(seconds, dispatches) in steps {
+        match groups.last_mut() {
+            Some(group) if sum + seconds <= limit => {
+                group.end += dispatches;
+                sum += seconds;
+            }
+            _ => {
+                groups.push(end..end + dispatches);
+                sum = seconds;
+            }
+        }
+        end += dispatches;
+    }
+    groups
 }
 
 #[derive(Debug)]
@@ -54,6 +96,7 @@ pub struct GpuBackend {
     device: Device,
     checked: bool,
     variant: Variant,
+    submit_seconds: f64,
     modules: HashMap<String, wgpu::ShaderModule>,
     shared: HashMap<String, wgpu::Buffer>,
     plans: Vec<Prepared>,
@@ -69,6 +112,10 @@ impl GpuBackend {
             variant: options.variant.unwrap_or(match adapter.report.is_software {
                 true => Variant::Software,
                 false => Variant::Gpu,
+            }),
+            submit_seconds: options.submit_seconds.unwrap_or(match adapter.report.is_software {
+                true => f64::INFINITY,
+                false => SUBMIT_SECS,
             }),
             modules: HashMap::new(),
             shared: HashMap::new(),
@@ -231,23 +278,45 @@ impl GpuBackend {
         Ok(pairs.iter().map(span).collect())
     }
 
-    /// Records the dispatches that `wanted` picks in one pass, and submits them.
-    fn submit(&mut self, plan: PlanId, wanted: impl Fn(&Dispatch) -> bool) -> Result<(), BackendError> {
+    /// Records some dispatches in one pass, and submits them.
+    fn submit(&mut self, plan: PlanId, range: Range<usize>) -> Result<(), BackendError> {
         let Prepared { plan, dispatches, .. } = &self.plans[plan.0];
         let device = &self.device.handle;
         let mut encoder =
             device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for dispatch in dispatches.iter().filter(|dispatch| wanted(dispatch)) {
-                dispatch.record(&mut pass);
-            }
+            dispatches[range].iter().for_each(|dispatch| dispatch.record(&mut pass));
         }
         self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
         if self.in_flight.len() > IN_FLIGHT {
             self.device.wait(self.in_flight.pop_front())?;
         }
         self.device.healthy()
+    }
+
+    /// Runs step by step, and learns from it what one submit can hold.
+    fn run_measuring(&mut self, plan: PlanId, runs_before: usize) -> Result<(), BackendError> {
+        self.wait()?;
+        let mut steps = Vec::new();
+        for step in 0..self.plans[plan.0].plan.steps.len() {
+            let start = Instant::now();
+            self.run_step(plan, step)?;
+            self.wait()?;
+            steps.push((start.elapsed().as_secs_f64(), self.dispatches_of(plan, step).len()));
+        }
+        self.plans[plan.0].submits = match runs_before + 1 {
+            MEASURED_RUNS => Submits::Known(group(&steps, self.submit_seconds)),
+            runs => Submits::Measuring(runs),
+        };
+        Ok(())
+    }
+
+    /// The dispatches of a step.
+    fn dispatches_of(&self, plan: PlanId, step: usize) -> Range<usize> {
+        let dispatches = &self.plans[plan.0].dispatches;
+        let first = dispatches.partition_point(|dispatch| dispatch.step < step);
+        first..dispatches.partition_point(|dispatch| dispatch.step <= step)
     }
 }
 
@@ -304,7 +373,11 @@ impl Backend for GpuBackend {
             let workgroups = invocation.workgroups;
             dispatches.push(Dispatch { step: invocation.step, pipeline, bind_group, workgroups });
         }
-        self.plans.push(Prepared { plan: plan.clone(), slots, dispatches });
+        let submits = match self.submit_seconds.is_finite() {
+            true => Submits::Measuring(0),
+            false => Submits::Known(std::iter::once(0..dispatches.len()).collect()),
+        };
+        self.plans.push(Prepared { plan: plan.clone(), slots, dispatches, submits });
         Ok(PlanId(self.plans.len() - 1))
     }
 
@@ -322,11 +395,16 @@ impl Backend for GpuBackend {
     }
 
     fn run(&mut self, plan: PlanId) -> Result<(), BackendError> {
-        self.submit(plan, |_| true)
+        match &self.plans[plan.0].submits {
+            Submits::Measuring(runs) => self.run_measuring(plan, *runs),
+            Submits::Known(ranges) => {
+                ranges.clone().into_iter().try_for_each(|range| self.submit(plan, range))
+            }
+        }
     }
 
     fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError> {
-        self.submit(plan, |dispatch| dispatch.step == step)
+        self.submit(plan, self.dispatches_of(plan, step))
     }
 
     fn run_timed(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError> {
@@ -356,6 +434,13 @@ impl Backend for GpuBackend {
         self.plans[plan.0].dispatches.len()
     }
 
+    fn submits(&self, plan: PlanId) -> usize {
+        match &self.plans[plan.0].submits {
+            Submits::Measuring(_) => self.plans[plan.0].plan.steps.len(),
+            Submits::Known(ranges) => ranges.len(),
+        }
+    }
+
     fn wait(&mut self) -> Result<(), BackendError> {
         self.in_flight.clear();
         self.device.wait(None)
@@ -365,5 +450,20 @@ impl Backend for GpuBackend {
         let Prepared { plan, slots, .. } = &self.plans[plan.0];
         let buffer = &plan.buffers[buffer];
         self.device.read(&slots[buffer.slot], buffer.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn neighbouring_steps_share_a_submit_up_to_its_limit() {
+        let steps = [(0.1, 2), (0.1, 1), (0.1, 1), (0.5, 3), (0.05, 1), (0.05, 0), (0.05, 2)];
+        assert_eq!(group(&steps, 0.25), [0..3, 3..4, 4..7, 7..10]);
+        assert_eq!(group(&steps[..3], 0.35).first(), Some(&(0..4)));
+        assert_eq!(group(&steps, f64::INFINITY).len(), 1);
+        assert_eq!(group(&steps, 0.0).len(), steps.len());
+        assert!(group(&[], 0.25).is_empty());
     }
 }

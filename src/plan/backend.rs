@@ -89,6 +89,9 @@ pub trait Backend {
     /// How many times a run of a plan is handed to the device.
     fn dispatches(&self, plan: PlanId) -> usize;
 
+    /// In how many portions.
+    fn submits(&self, plan: PlanId) -> usize;
+
     /// Waits for all runs so far.
     fn wait(&mut self) -> Result<(), BackendError>;
 

@@ -182,6 +182,11 @@ impl<'a> Trainer<'a> {
         self.backend.dispatches(self.training.id)
     }
 
+    /// Submits of a training step.
+    pub fn submits(&self) -> usize {
+        self.backend.submits(self.training.id)
+    }
+
     /// Samples that are evaluated or predicted at once.
     pub fn evaluation_batch(&self) -> usize {
         self.evaluation.plan.batch

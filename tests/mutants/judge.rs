@@ -54,7 +54,7 @@ fn prove(adapter: &str, shader: &str, source: &str) -> Result<(), String> {
     let choice = adapter::choose(adapter).map_err(|error| error.to_string())?;
     let (adapter::Choice::Gpu(adapter), _) = choice else { return Err("it is no GPU".into()) };
     for variant in Variant::ALL {
-        let options = Options { checked: true, variant: Some(variant) };
+        let options = Options { checked: true, variant: Some(variant), ..Options::default() };
         let mut backend = GpuBackend::open(&adapter, options).map_err(|error| error.to_string())?;
         backend.replace_shader(shader, source).map_err(|error| error.to_string())?;
         for (seed, case) in (0..).zip(Op::all_cases()).filter(|(_, case)| case.op.shader() == shader) {

@@ -2,6 +2,7 @@
 
 use crate::common::{backends, faces, tiny, train};
 use faceshader::cpu::CpuBackend;
+use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::spec::Schedule;
 use faceshader::train::history::total_loss;
 use faceshader::train::{Stopped, Trainer};
@@ -116,5 +117,21 @@ fn a_cosine_schedule_slows_down_to_a_stop() {
         assert!(start != end, "{name}: nothing was learned");
         train(&mut trainer, 2, 3);
         assert!(end == learned(&mut trainer), "{name}: it goes on after its last epoch");
+    }
+}
+
+#[test]
+fn a_run_in_many_submits_gives_the_weights_of_one() {
+    let adapters = adapter::list();
+    for adapter in adapters.iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
+        let [whole, cut] = [f64::INFINITY, 0.0].map(|submit_seconds| {
+            let options = Options { submit_seconds: Some(submit_seconds), ..Options::default() };
+            let mut trainer =
+                Trainer::new(Box::new(GpuBackend::open(adapter, options).unwrap()), &tiny()).unwrap();
+            train(&mut trainer, 0, 1);
+            (trainer.weights().unwrap(), trainer.submits(), trainer.plan().steps.len())
+        });
+        assert_eq!((whole.1, cut.1), (1, cut.2));
+        assert!(whole.0 == cut.0, "{}: the weights differ", adapter.report.line());
     }
 }

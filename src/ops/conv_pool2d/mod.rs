@@ -3,7 +3,7 @@
 //!
 //! Input (N, C, H, W), weight (O, C, 3, 3), bias (O), output (N, O, OH, OW) after pooling, and a code of
 //! four bits for each output, those of eight channels in a word: which of the window's four pixels is the
-//! first largest, or [`NONE`] where ReLU cut it off. The pixels themselves are never stored.
+//! first largest, or 4 where ReLU cut it off. The pixels themselves are never stored.
 
 mod fast;
 
