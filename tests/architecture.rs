@@ -19,13 +19,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gpu", &["ops", "plan", "shaders", "shape"]),
     ("verify", &["number", "ops", "plan", "rng", "shape"]),
     ("data", &["file", "ops", "rng", "spec"]),
+    ("profile", &["ops", "plan", "shape"]),
     ("report", &["file"]),
-    ("train", &["data", "file", "graph", "ops", "plan", "rng", "shape", "spec", "verify"]),
+    ("train", &["data", "file", "graph", "ops", "plan", "profile", "rng", "shape", "spec", "verify"]),
     (
         "cli",
         &[
-            "cpu", "data", "file", "gpu", "graph", "ops", "plan", "report", "rng", "shaders", "shape",
-            "spec", "train", "verify",
+            "cpu", "data", "file", "gpu", "graph", "ops", "plan", "profile", "report", "rng", "shaders",
+            "shape", "spec", "train", "verify",
         ],
     ),
 ];

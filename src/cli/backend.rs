@@ -1,13 +1,15 @@
 //! Opens the backend that the user means, and says which it is and why.
 
-use super::Usage;
+use super::{Usage, first_check, tune};
 use crate::cpu::CpuBackend;
-use crate::gpu::adapter::{Choice, choose};
-use crate::gpu::{GpuBackend, Options};
+use crate::gpu::adapter::{Adapter, Choice, choose};
+use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::ops::Variant;
 use crate::plan::{Backend, BackendInfo};
+use crate::spec::Spec;
 use anyhow::Result;
 use clap::Args;
+use std::cell::RefCell;
 
 /// Which adapter computes.
 #[derive(Debug, Clone, Args)]
@@ -33,15 +35,51 @@ pub enum Kernels {
 }
 
 impl AdapterArguments {
-    /// Opens it. Nothing is ever used in its place.
+    /// Opens it, with the kernels that were found to be the fastest. Nothing is ever used in its place.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
+        self.open_with(|adapter| Ok(tune::known(adapter).unwrap_or_default()))
+    }
+
+    /// Opens it for a training: before the first one its kernels are proven, and the fastest are chosen. A
+    /// training that goes on keeps the kernels that it had, `before`.
+    pub fn open_for_training(
+        &self,
+        spec: &Spec,
+        prove: bool,
+        before: impl Fn(&BackendInfo) -> Option<Chosen>,
+    ) -> Result<(Box<dyn Backend>, Chosen)> {
+        let used = RefCell::new(Chosen::new());
+        let mut backend = self.open_with(|adapter| {
+            let chosen = match before(&adapter.report.info()) {
+                Some(before) => before,
+                None if prove => tune::chosen(adapter, spec)?,
+                None => tune::known(adapter).unwrap_or_default(),
+            };
+            used.replace(chosen.clone());
+            Ok(chosen)
+        })?;
+        if prove {
+            first_check::run(&mut *backend, &self.kernels())?;
+        }
+        Ok((backend, used.into_inner()))
+    }
+
+    /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
+    /// where the user says what the kernels are made for.
+    fn open_with(&self, chosen: impl Fn(&Adapter) -> Result<Chosen>) -> Result<Box<dyn Backend>> {
         let (choice, reason) = choose(&self.adapter)?;
         let backend: Box<dyn Backend> = match choice {
             Choice::Cpu if self.checked || self.kernels.is_some() => {
                 return Err(Usage("--checked and --kernels are for GPUs, not for the cpu".into()).into());
             }
             Choice::Cpu => Box::new(CpuBackend::new()),
-            Choice::Gpu(adapter) => Box::new(GpuBackend::open(&adapter, self.options())?),
+            Choice::Gpu(adapter) => {
+                let mut options = self.options();
+                if options.variant.is_none() {
+                    options.chosen = chosen(&adapter)?;
+                }
+                Box::new(GpuBackend::open(&adapter, options)?)
+            }
         };
         let BackendInfo { backend: name, adapter, driver } = backend.info();
         log::info!("adapter: {name}, {adapter}, {driver} ({reason})");
@@ -49,10 +87,13 @@ impl AdapterArguments {
     }
 
     /// Which kernels run, for what is remembered of an adapter.
-    pub fn kernels(&self) -> String {
+    fn kernels(&self) -> String {
         let Options { checked, variant, .. } = self.options();
-        let kind = variant.map_or("its own".into(), |variant| format!("{variant:?}"));
-        format!("{kind} kernels, checked: {checked}")
+        match (checked, variant) {
+            (false, Some(variant)) => first_check::unchecked_kernels(variant),
+            (true, Some(variant)) => format!("{} kernels, checked: true", variant.name()),
+            (_, None) => format!("its own kernels, checked: {checked}"),
+        }
     }
 
     fn options(&self) -> Options {
@@ -60,6 +101,6 @@ impl AdapterArguments {
             Kernels::Gpu => Variant::Gpu,
             Kernels::Software => Variant::Software,
         });
-        Options { checked: self.checked, variant, submit_seconds: None }
+        Options { checked: self.checked, variant, ..Options::default() }
     }
 }

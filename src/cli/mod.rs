@@ -6,6 +6,7 @@
 mod adapters;
 mod backend;
 mod bench;
+mod cache;
 mod data;
 mod eval;
 mod export;
@@ -20,6 +21,7 @@ mod set;
 mod summary;
 mod texts;
 mod train;
+mod tune;
 mod verify;
 
 use crate::gpu::adapter::NoSuchAdapter;
@@ -56,8 +58,10 @@ enum Command {
     Adapters(adapters::Arguments),
     /// Samples a second, in training and prediction
     Bench(bench::Arguments),
-    /// The time of every kernel of a training step
+    /// Where the time of a training step goes, kernel by kernel
     Profile(profile::Arguments),
+    /// Measure which variant of each kernel an adapter runs fastest, and remember it
+    Tune(tune::Arguments),
     /// Prove every kernel against its CPU twin on an adapter
     Verify(verify::Arguments),
 }
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
     };
     match outcome {

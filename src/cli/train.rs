@@ -5,8 +5,9 @@ use super::progress::bar;
 use super::report::{draw_curves, write_page};
 use super::set::{Set, Use};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, first_check, model, print, profile};
+use super::{Outcome, Usage, above_zero, at_least_one, model, print, profile};
 use crate::data::split::Split;
+use crate::gpu::Chosen;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Spec, Target};
@@ -130,10 +131,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
 
-    let mut backend = arguments.adapter.open()?;
-    if !arguments.no_verify {
-        first_check::run(&mut *backend, &arguments.adapter.kernels())?;
-    }
+    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, |_| None)?;
     let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(samples.dataset(), &split)?;
@@ -143,7 +141,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     samples.save(&run)?;
     let Arguments { adapter, profile, json, .. } = arguments;
     let (adapter, epochs) = (adapter.adapter, Vec::new());
-    Session { run, spec, samples, split, trainer, epochs, adapter, profile, json }.train(0)
+    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json }.train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
@@ -154,10 +152,9 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     }
     spec.training.epochs = arguments.epochs.unwrap_or(spec.training.epochs);
     absolute_paths(&mut spec)?;
-    let mut backend = arguments.adapter.open()?;
-    if !arguments.no_verify {
-        first_check::run(&mut *backend, &arguments.adapter.kernels())?;
-    }
+    let sessions = sessions(&run)?;
+    let before = |info: &BackendInfo| kernels_before(&sessions, info);
+    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, before)?;
     // The split of the run is kept, whatever the limit was.
     let mut data = spec.clone();
     data.data.split = Some(run.split());
@@ -177,7 +174,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
     let Arguments { adapter, profile, json, .. } = arguments;
     let adapter = adapter.adapter;
-    Session { run, spec, samples, split, trainer, epochs, adapter, profile, json }.train(first)
+    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json }.train(first)
 }
 
 /// The run folder has to mean the same photos from everywhere.
@@ -188,16 +185,30 @@ fn absolute_paths(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-/// Appends machine, adapter and command line to what `before` says of earlier sessions.
-fn environment(before: Option<&str>, info: &BackendInfo) -> Result<String> {
-    let mut sessions: Vec<serde_json::Value> = match before {
-        Some(text) => serde_json::from_str(text).context("env.json is damaged")?,
-        None => Vec::new(),
-    };
+/// What is known of earlier sessions of a run: machine, adapter and command line.
+fn sessions(run: &RunFolder) -> Result<Vec<serde_json::Value>> {
+    match std::fs::read_to_string(run.environment()) {
+        Ok(text) => {
+            serde_json::from_str(&text).with_context(|| format!("{} is damaged", run.environment().display()))
+        }
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+/// The kernels of a run's last session, if it was on this adapter: others would round otherwise.
+fn kernels_before(sessions: &[serde_json::Value], info: &BackendInfo) -> Option<Chosen> {
+    let last = sessions.last()?;
+    let same =
+        last["backend"] == info.backend && last["adapter"] == info.adapter && last["driver"] == info.driver;
+    same.then(|| serde_json::from_value(last["kernels"].clone()).unwrap_or_default())
+}
+
+/// What this session is.
+fn session(info: &BackendInfo, kernels: &Chosen) -> Result<serde_json::Value> {
     let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
     let arguments: Vec<String> =
         std::env::args_os().map(|argument| argument.to_string_lossy().into()).collect();
-    sessions.push(serde_json::json!({
+    Ok(serde_json::json!({
         "faceshader": env!("CARGO_PKG_VERSION"),
         "command": arguments,
         "started_unix_secs": started,
@@ -207,8 +218,8 @@ fn environment(before: Option<&str>, info: &BackendInfo) -> Result<String> {
         "backend": info.backend,
         "adapter": info.adapter,
         "driver": info.driver,
-    }));
-    Ok(serde_json::to_string_pretty(&sessions)? + "\n")
+        "kernels": kernels,
+    }))
 }
 
 /// A training under way.
@@ -221,6 +232,8 @@ struct Session<'a> {
     epochs: Vec<Epoch>,
     /// What the user called the adapter.
     adapter: String,
+    /// Kernels that run as something else than usual.
+    kernels: Chosen,
     /// Whether to measure the kernels at the end.
     profile: bool,
     json: bool,
@@ -237,9 +250,9 @@ impl Session<'_> {
             }
         })?;
         log::info!("run folder: {}", self.run.path().display());
-        let before = std::fs::read_to_string(self.run.environment()).ok();
-        let environment = environment(before.as_deref(), &self.trainer.info())?;
-        self.run.write(&self.run.environment(), &environment)?;
+        let mut sessions = sessions(&self.run)?;
+        sessions.push(session(&self.trainer.info(), &self.kernels)?);
+        self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
         if !self.json {
             tell(&heading(&self.spec))?;
         }

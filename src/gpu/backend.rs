@@ -7,22 +7,27 @@ use crate::plan::{
     Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Pipeline, Plan, PlanId, Program, Span,
 };
 use crate::shaders::{Access, shader};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::time::Instant;
 use wgpu::{BufferUsages, ShaderStages};
 
 /// How a program is replayed.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Keep the driver's and wgpu's checks of indices and loops in the shaders.
     pub checked: bool,
     /// What the kernels are made for; what the adapter is, if not given.
     pub variant: Option<Variant>,
+    /// Kernels, by their full names, that are made for something else: those that were measured to be faster.
+    pub chosen: Chosen,
     /// Seconds that one submit may take; if not given, a quarter of one on a real GPU, and no limit on a
     /// software adapter, which nobody watches.
     pub submit_seconds: Option<f64>,
 }
+
+/// Variants of kernels by their full names, such as `conv2d.forward`.
+pub type Chosen = BTreeMap<String, Variant>;
 
 /// Windows resets a GPU that works on one submit for two seconds, and a screen stutters long before.
 const SUBMIT_SECS: f64 = 0.25;
@@ -96,6 +101,7 @@ pub struct GpuBackend {
     device: Device,
     checked: bool,
     variant: Variant,
+    chosen: Chosen,
     submit_seconds: f64,
     modules: HashMap<String, wgpu::ShaderModule>,
     shared: HashMap<String, wgpu::Buffer>,
@@ -109,10 +115,8 @@ impl GpuBackend {
         Ok(Self {
             device: Device::open(adapter)?,
             checked: options.checked,
-            variant: options.variant.unwrap_or(match adapter.report.is_software {
-                true => Variant::Software,
-                false => Variant::Gpu,
-            }),
+            variant: options.variant.unwrap_or(Variant::usual(adapter.report.is_software)),
+            chosen: options.chosen,
             submit_seconds: options.submit_seconds.unwrap_or(match adapter.report.is_software {
                 true => f64::INFINITY,
                 false => SUBMIT_SECS,
@@ -340,8 +344,9 @@ impl Backend for GpuBackend {
     }
 
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
+        let variant = |kernel: &str| self.chosen.get(kernel).copied().unwrap_or(self.variant);
         let program =
-            Program::new(plan, self.variant).map_err(|error| BackendError::Unsupported(error.to_string()))?;
+            Program::mixed(plan, &variant).map_err(|error| BackendError::Unsupported(error.to_string()))?;
         let slots = self.slots(&program)?;
         let mut compiled: HashMap<usize, (wgpu::ComputePipeline, wgpu::BindGroupLayout)> = HashMap::new();
         let mut dispatches = Vec::new();

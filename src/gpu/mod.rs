@@ -4,4 +4,4 @@ pub mod adapter;
 mod backend;
 mod device;
 
-pub use backend::{GpuBackend, Options};
+pub use backend::{Chosen, GpuBackend, Options};

@@ -29,6 +29,19 @@ pub enum Variant {
 impl Variant {
     /// All variants.
     pub const ALL: [Variant; 2] = [Variant::Gpu, Variant::Software];
+
+    /// What an adapter's kernels are, unless measurements say otherwise.
+    pub fn usual(is_software: bool) -> Variant {
+        if is_software { Variant::Software } else { Variant::Gpu }
+    }
+
+    /// What the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Gpu => "gpu",
+            Variant::Software => "software",
+        }
+    }
 }
 
 /// Invocations in a workgroup of a kernel whose invocations are numbered along one line.

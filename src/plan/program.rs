@@ -74,10 +74,16 @@ pub struct ProgramError {
 impl Program {
     /// Lowers a plan for adapters of one kind.
     pub fn new(plan: &Plan, variant: Variant) -> Result<Program, ProgramError> {
+        Self::mixed(plan, &|_| variant)
+    }
+
+    /// Lowers a plan, with a variant for each kernel by its full name, such as `conv2d.forward`.
+    pub fn mixed(plan: &Plan, variant: &dyn Fn(&str) -> Variant) -> Result<Program, ProgramError> {
         let mut pipelines: Vec<Pipeline> = Vec::new();
         let mut dispatches = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
-            for dispatch in step.op.dispatches(&step.kernel, variant, &|name| step.shape(name)) {
+            for dispatch in step.op.dispatches(&step.kernel, variant(&step.label()), &|name| step.shape(name))
+            {
                 let error = |reason: String| ProgramError {
                     shader: step.op.shader().into(),
                     entry_point: dispatch.entry_point.clone(),

@@ -141,3 +141,22 @@ fn profile_tells_where_the_time_goes_as_table_json_trace_and_picture() {
     assert_eq!(events.len(), 2 + profile["steps"].as_array().unwrap().len());
     assert!(image::load_from_memory(&read("profile.png")).unwrap().height() > 200);
 }
+
+#[test]
+fn tune_measures_both_variants_of_every_kernel_and_remembers_the_faster() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny();
+    let asked = ["tune", "--adapter", "vulkan", "--model", model.to_str().unwrap(), "--json"];
+    let lines = succeed(folder.path(), &asked);
+    let kernels: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(kernels.iter().any(|kernel| kernel["kernel"] == "adam.update"), "{lines}");
+    for kernel in &kernels {
+        assert!(kernel["gpu_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{kernel}");
+        assert!(kernel["software_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{kernel}");
+        assert!(kernel["used"] == "gpu" || kernel["used"] == "software", "{kernel}");
+    }
+    let kept = std::fs::read_to_string(folder.path().join(".cache/faceshader/tuned.json")).unwrap();
+    assert!(kept.contains("vulkan; "), "{kept}");
+    crate::common::fail(folder.path(), &["tune", "--adapter", "cpu"], 2, &["--adapter"]);
+}

@@ -1,0 +1,199 @@
+//! `faceshader tune`: which variant of each kernel is the faster one on an adapter. It is measured once,
+//! before an adapter's first training, and remembered.
+
+use super::cache;
+use super::{Outcome, Usage, at_least_one, first_check, model, print};
+use crate::gpu::adapter::{Adapter, Choice, choose};
+use crate::gpu::{Chosen, GpuBackend, Options};
+use crate::graph::Graph;
+use crate::ops::{BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Variant};
+use crate::plan::{Backend, BackendInfo, Purpose, lower};
+use crate::profile::median;
+use crate::spec::Spec;
+use anyhow::Result;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+/// Samples of a trial: even software adapters are through with them in a second.
+const TRIAL_BATCH: usize = 4;
+/// A trial run shorter than this is repeated with the whole batch, as trainings have it.
+const SHORT_SECS: f64 = 0.05;
+/// Measured runs; the median counts. Of long ones, one is enough.
+const RUNS: usize = 5;
+const LONG_SECS: f64 = 0.3;
+/// A kernel leaves the variant made for its adapter only for one that takes less than this share of the
+/// time: noise should not decide, and what is decided should stay.
+const CLEARLY_FASTER: f64 = 0.8;
+/// The same goes for kernels that take less than this share of the step.
+const WORTH_CHOOSING: f64 = 0.01;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// face, review, review-plus, or a TOML file
+    #[arg(long, default_value = "face")]
+    model: String,
+    /// Samples a step
+    #[arg(long, value_parser = at_least_one)]
+    batch: Option<usize>,
+    /// auto, vulkan, metal, dx12, gl, or a part of an adapter's name
+    #[arg(long, default_value = "auto", value_name = "ADAPTER")]
+    adapter: String,
+    /// One line of JSON a kernel
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    let mut spec = model::load(&arguments.model)?;
+    spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
+    let (choice, reason) = choose(&arguments.adapter)?;
+    let Choice::Gpu(adapter) = choice else {
+        return Err(Usage("the cpu has no variants to choose from; name a GPU by --adapter".into()).into());
+    };
+    let BackendInfo { backend, adapter: name, driver } = adapter.report.info();
+    log::info!("adapter: {backend}, {name}, {driver} ({reason})");
+    let usual = Variant::usual(adapter.report.is_software);
+    let trials = try_all(&adapter, &spec)?;
+    let chosen = remember(&adapter, &trials);
+    if !arguments.json {
+        print(format_args!("{:<28} {:>10} {:>12}   used", "kernel", "gpu ms", "software ms"))?;
+    }
+    for (kernel, Trial { seconds: [gpu, software] }) in &trials {
+        let used = chosen.get(kernel).copied().unwrap_or(usual);
+        if arguments.json {
+            print(serde_json::json!({
+                "kernel": kernel, "gpu_ms": 1e3 * gpu, "software_ms": 1e3 * software, "used": used,
+            }))?;
+        } else {
+            let used = used.name();
+            print(format_args!("{kernel:<28} {:>10.3} {:>12.3}   {used}", 1e3 * gpu, 1e3 * software))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// What was chosen for an adapter, measured now if it never was. Where nothing can be remembered, every
+/// kernel is what its adapter is made for: another training should compute the same.
+pub fn chosen(adapter: &Adapter, spec: &Spec) -> Result<Chosen> {
+    if cache::file(FILE).is_none() {
+        return Ok(Chosen::new());
+    }
+    if let Some(chosen) = known(adapter) {
+        return Ok(chosen);
+    }
+    let start = Instant::now();
+    let chosen = remember(adapter, &try_all(adapter, spec)?);
+    log::info!(
+        "first use of this adapter: the faster variant of each kernel chosen in {:.1} s, {} other than usual",
+        start.elapsed().as_secs_f64(),
+        chosen.len()
+    );
+    Ok(chosen)
+}
+
+/// Where choices are remembered.
+const FILE: &str = "tuned.json";
+
+fn read() -> HashMap<String, Chosen> {
+    let text = cache::file(FILE).and_then(|file| std::fs::read_to_string(file).ok());
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+fn key(adapter: &Adapter) -> String {
+    cache::key(&adapter.report.info(), "fastest")
+}
+
+/// What was chosen before.
+pub fn known(adapter: &Adapter) -> Option<Chosen> {
+    read().remove(&key(adapter))
+}
+
+fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>) -> Chosen {
+    let chosen = choose_faster(trials, Variant::usual(adapter.report.is_software));
+    let mut all: BTreeMap<String, Chosen> = read().into_iter().collect();
+    all.insert(key(adapter), chosen.clone());
+    if let (Some(file), Ok(text)) = (cache::file(FILE), serde_json::to_string_pretty(&all)) {
+        cache::write(&file, &(text + "\n"));
+    }
+    chosen
+}
+
+/// What a kernel takes in a training step, by [`Variant::ALL`].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Trial {
+    seconds: [f64; Variant::ALL.len()],
+}
+
+/// Kernels that are clearly faster as something else than usual.
+fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
+    let step: f64 = trials.values().map(|trial| trial.seconds[usual as usize]).sum();
+    let faster = |trial: &Trial| {
+        let of = |variant: Variant| trial.seconds[variant as usize];
+        let fastest = Variant::ALL.into_iter().min_by(|&a, &b| of(a).total_cmp(&of(b)))?;
+        (of(usual) >= WORTH_CHOOSING * step && of(fastest) < CLEARLY_FASTER * of(usual)).then_some(fastest)
+    };
+    trials.iter().filter_map(|(kernel, trial)| Some((kernel.clone(), faster(trial)?))).collect()
+}
+
+/// Proves and measures every variant of the kernels of a model's training step.
+fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
+    let mut backends = Vec::new();
+    for variant in Variant::ALL {
+        let mut backend =
+            GpuBackend::open(adapter, Options { variant: Some(variant), ..Options::default() })?;
+        first_check::run(&mut backend, &first_check::unchecked_kernels(variant))?;
+        backends.push(backend);
+    }
+    let trials = measure(&mut backends, spec, spec.training.batch.min(TRIAL_BATCH))?;
+    let longest = |variant: usize| trials.values().map(|trial| trial.seconds[variant]).sum::<f64>();
+    if (0..backends.len()).map(longest).fold(0.0, f64::max) < SHORT_SECS {
+        return measure(&mut backends, spec, spec.training.batch);
+    }
+    Ok(trials)
+}
+
+fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<BTreeMap<String, Trial>> {
+    let plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
+    let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
+    for (variant, backend) in backends.iter_mut().enumerate() {
+        let id = backend.prepare(&plan)?;
+        let mut words = [0_u32; BATCH_WORDS];
+        words[BATCH_COUNT] = batch as u32;
+        words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+        if let Some(buffer) = plan.buffer("batch") {
+            backend.write(id, buffer, bytemuck::cast_slice(&words))?;
+        }
+        // Once without measuring: a first run compiles and pages in.
+        let start = Instant::now();
+        backend.run_timed(id)?;
+        let runs = if start.elapsed().as_secs_f64() > LONG_SECS { 1 } else { RUNS };
+        let spans: Vec<_> = (0..runs).map(|_| backend.run_timed(id)).collect::<Result<_, _>>()?;
+        for (index, step) in plan.steps.iter().enumerate() {
+            let seconds = median(spans.iter().map(|run| run[index].seconds).collect());
+            trials.entry(step.label()).or_default().seconds[variant] += seconds;
+        }
+    }
+    Ok(trials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_clearly_faster_leaves_the_usual_variant() {
+        let trial = |gpu: f64, software: f64| Trial { seconds: [gpu, software] };
+        let trials: BTreeMap<String, Trial> = [
+            ("a", trial(1.0, 0.5)),
+            ("b", trial(1.0, 0.9)),
+            ("c", trial(1.0, 3.0)),
+            ("too short", trial(0.01, 0.001)),
+            ("none", trial(0.0, 0.0)),
+        ]
+        .map(|(name, trial)| (name.to_string(), trial))
+        .into();
+        let chosen = |usual| choose_faster(&trials, usual).into_iter().collect::<Vec<_>>();
+        assert_eq!(chosen(Variant::Gpu), [("a".into(), Variant::Software)]);
+        assert_eq!(chosen(Variant::Software), [("c".into(), Variant::Gpu)]);
+    }
+}
