@@ -111,7 +111,9 @@ fn gradients_are_derivatives() {
 fn gradients_of_the_wrong_sign_are_rejected() {
     for (seed, case) in (0..).zip(Op::all_cases()).filter(|(_, case)| !case.op.backward().is_empty()) {
         if (20..5000).contains(&case.inputs[0].len()) {
-            assert!(check_gradients(&case, seed, true).is_err(), "{case:?}");
+            // One draw may have a gradient of nothing but zeros: a single sample that is sure and right.
+            let seeds = [seed, seed + 1000, seed + 2000];
+            assert!(seeds.iter().any(|&seed| check_gradients(&case, seed, true).is_err()), "{case:?}");
         }
     }
 }
