@@ -327,7 +327,8 @@ mod tests {
             let plan = lower(&Graph::new(&spec, 20).unwrap(), "model", Purpose::Training);
             let program = Program::new(&plan, Variant::Gpu).unwrap();
             for (number, step) in plan.steps.iter().enumerate() {
-                if !["conv1d", "conv2d", "dense"].contains(&step.op.name()) || flops(step) < 1e7 {
+                let counted = ["conv1d", "conv2d", "conv_pool2d", "dense", "dense_adam"];
+                if !counted.contains(&step.op.name()) || flops(step) < 1e7 {
                     continue;
                 }
                 let of_step = program.dispatches.iter().filter(|dispatch| dispatch.step == number);

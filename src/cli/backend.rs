@@ -6,7 +6,6 @@ use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::ops::Variant;
 use crate::plan::{Backend, BackendInfo};
-use crate::spec::Spec;
 use anyhow::Result;
 use clap::Args;
 use std::cell::RefCell;
@@ -37,26 +36,21 @@ pub enum Kernels {
 impl AdapterArguments {
     /// Opens it, with the kernels that were found to be the fastest. Nothing is ever used in its place.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
-        self.open_with(|adapter| Ok(tune::known(adapter).unwrap_or_default()))
+        self.open_with(tune::known)
     }
 
-    /// Opens it for a training: before the first one its kernels are proven, and the fastest are chosen. A
-    /// training that goes on keeps the kernels that it had, `before`.
+    /// Opens it for a training, before the first of which its kernels are proven. A training that goes on
+    /// keeps the kernels that it had, `before`.
     pub fn open_for_training(
         &self,
-        spec: &Spec,
         prove: bool,
         before: impl Fn(&BackendInfo) -> Option<Chosen>,
     ) -> Result<(Box<dyn Backend>, Chosen)> {
         let used = RefCell::new(Chosen::new());
         let mut backend = self.open_with(|adapter| {
-            let chosen = match before(&adapter.report.info()) {
-                Some(before) => before,
-                None if prove => tune::chosen(adapter, spec)?,
-                None => tune::known(adapter).unwrap_or_default(),
-            };
+            let chosen = before(&adapter.report.info()).unwrap_or_else(|| tune::known(adapter));
             used.replace(chosen.clone());
-            Ok(chosen)
+            chosen
         })?;
         if prove {
             first_check::run(&mut *backend, &self.kernels())?;
@@ -66,7 +60,7 @@ impl AdapterArguments {
 
     /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
     /// where the user says what the kernels are made for.
-    fn open_with(&self, chosen: impl Fn(&Adapter) -> Result<Chosen>) -> Result<Box<dyn Backend>> {
+    fn open_with(&self, chosen: impl Fn(&Adapter) -> Chosen) -> Result<Box<dyn Backend>> {
         let (choice, reason) = choose(&self.adapter)?;
         let backend: Box<dyn Backend> = match choice {
             Choice::Cpu if self.checked || self.kernels.is_some() => {
@@ -76,7 +70,7 @@ impl AdapterArguments {
             Choice::Gpu(adapter) => {
                 let mut options = self.options();
                 if options.variant.is_none() {
-                    options.chosen = chosen(&adapter)?;
+                    options.chosen = chosen(&adapter);
                 }
                 Box::new(GpuBackend::open(&adapter, options)?)
             }
@@ -94,6 +88,12 @@ impl AdapterArguments {
             (true, Some(variant)) => format!("{} kernels, checked: true", variant.name()),
             (_, None) => format!("its own kernels, checked: {checked}"),
         }
+    }
+
+    /// The flags that name the adapter and its kernels, for a hint to the user.
+    pub fn flags(&self) -> String {
+        let kernels = self.options().variant.map_or(String::new(), |v| format!(" --kernels {}", v.name()));
+        format!("--adapter {}{kernels}{}", self.adapter, if self.checked { " --checked" } else { "" })
     }
 
     fn options(&self) -> Options {

@@ -10,7 +10,7 @@ use crate::data::split::Split;
 use crate::gpu::Chosen;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
-use crate::spec::{InputSpec, Spec, Target};
+use crate::spec::{InputSpec, Schedule, Spec, Target};
 use crate::train::checkpoint::save;
 use crate::train::history::{Epoch, total_loss};
 use crate::train::run::RunFolder;
@@ -131,7 +131,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
 
-    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, |_| None)?;
+    let (backend, kernels) = arguments.adapter.open_for_training(!arguments.no_verify, |_| None)?;
     let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(samples.dataset(), &split)?;
@@ -140,7 +140,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     run.write(&run.split(), &samples.split_csv(&split))?;
     samples.save(&run)?;
     let Arguments { adapter, profile, json, .. } = arguments;
-    let (adapter, epochs) = (adapter.adapter, Vec::new());
+    let (adapter, epochs) = (adapter.flags(), Vec::new());
     Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json }.train(0)
 }
 
@@ -150,11 +150,18 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     if let Some(path) = arguments.data {
         spec.data.path = Some(path);
     }
-    spec.training.epochs = arguments.epochs.unwrap_or(spec.training.epochs);
+    let planned = spec.training.epochs;
+    spec.training.epochs = arguments.epochs.unwrap_or(planned);
+    if spec.training.schedule != Schedule::Constant && spec.training.epochs != planned {
+        log::warn!(
+            "the learning rate follows {} epochs from here on, and no longer {planned}: it jumps",
+            spec.training.epochs
+        );
+    }
     absolute_paths(&mut spec)?;
     let sessions = sessions(&run)?;
     let before = |info: &BackendInfo| kernels_before(&sessions, info);
-    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, before)?;
+    let (backend, kernels) = arguments.adapter.open_for_training(!arguments.no_verify, before)?;
     // The split of the run is kept, whatever the limit was.
     let mut data = spec.clone();
     data.data.split = Some(run.split());
@@ -173,7 +180,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     run.write(&run.config(), &spec.to_toml()?)?;
     log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
     let Arguments { adapter, profile, json, .. } = arguments;
-    let adapter = adapter.adapter;
+    let adapter = adapter.flags();
     Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json }.train(first)
 }
 
@@ -195,12 +202,15 @@ fn sessions(run: &RunFolder) -> Result<Vec<serde_json::Value>> {
     }
 }
 
-/// The kernels of a run's last session, if it was on this adapter: others would round otherwise.
+/// The kernels of a run's last session on this adapter, if there is one: others would round otherwise.
 fn kernels_before(sessions: &[serde_json::Value], info: &BackendInfo) -> Option<Chosen> {
-    let last = sessions.last()?;
-    let same =
-        last["backend"] == info.backend && last["adapter"] == info.adapter && last["driver"] == info.driver;
-    same.then(|| serde_json::from_value(last["kernels"].clone()).unwrap_or_default())
+    let same = |session: &&serde_json::Value| {
+        session["backend"] == info.backend
+            && session["adapter"] == info.adapter
+            && session["driver"] == info.driver
+    };
+    let last = sessions.iter().rfind(same)?;
+    Some(serde_json::from_value(last["kernels"].clone()).unwrap_or_default())
 }
 
 /// What this session is.
@@ -230,7 +240,7 @@ struct Session<'a> {
     split: Split,
     trainer: Trainer<'a>,
     epochs: Vec<Epoch>,
-    /// What the user called the adapter.
+    /// The flags by which the user named the adapter.
     adapter: String,
     /// Kernels that run as something else than usual.
     kernels: Chosen,
@@ -292,7 +302,7 @@ impl Session<'_> {
 
     fn interrupted(&self) -> Outcome {
         let (run, adapter) = (self.run.path().display(), &self.adapter);
-        log::info!("stopped; go on with: faceshader train --resume {run} --adapter {adapter}");
+        log::info!("stopped; go on with: faceshader train --resume {run} {adapter}");
         Outcome::Interrupted
     }
 

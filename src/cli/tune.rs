@@ -1,5 +1,5 @@
-//! `faceshader tune`: which variant of each kernel is the faster one on an adapter. It is measured once,
-//! before an adapter's first training, and remembered.
+//! `faceshader tune`: which variant of each kernel is the faster one on an adapter. It is measured when the
+//! user asks, and remembered: a training that measured by itself would not compute the same twice.
 
 use super::cache;
 use super::{Outcome, Usage, at_least_one, first_check, model, print};
@@ -7,20 +7,17 @@ use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::graph::Graph;
 use crate::ops::{BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Variant};
-use crate::plan::{Backend, BackendInfo, Purpose, lower};
-use crate::profile::median;
+use crate::plan::{Backend, BackendInfo, Purpose, Step, lower};
 use crate::spec::Spec;
 use anyhow::Result;
-use std::collections::{BTreeMap, HashMap};
-use std::time::Instant;
+use std::collections::BTreeMap;
 
 /// Samples of a trial: even software adapters are through with them in a second.
 const TRIAL_BATCH: usize = 4;
-/// A trial run shorter than this is repeated with the whole batch, as trainings have it.
+/// A trial run shorter than this is repeated with as many more samples as take it, up to the whole batch.
 const SHORT_SECS: f64 = 0.05;
-/// Measured runs; the median counts. Of long ones, one is enough.
+/// Runs of every variant that are measured, in turns; the shortest counts.
 const RUNS: usize = 5;
-const LONG_SECS: f64 = 0.3;
 /// A kernel leaves the variant made for its adapter only for one that takes less than this share of the
 /// time: noise should not decide, and what is decided should stay.
 const CLEARLY_FASTER: f64 = 0.8;
@@ -72,29 +69,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What was chosen for an adapter, measured now if it never was. Where nothing can be remembered, every
-/// kernel is what its adapter is made for: another training should compute the same.
-pub fn chosen(adapter: &Adapter, spec: &Spec) -> Result<Chosen> {
-    if cache::file(FILE).is_none() {
-        return Ok(Chosen::new());
-    }
-    if let Some(chosen) = known(adapter) {
-        return Ok(chosen);
-    }
-    let start = Instant::now();
-    let chosen = remember(adapter, &try_all(adapter, spec)?);
-    log::info!(
-        "first use of this adapter: the faster variant of each kernel chosen in {:.1} s, {} other than usual",
-        start.elapsed().as_secs_f64(),
-        chosen.len()
-    );
-    Ok(chosen)
-}
-
 /// Where choices are remembered.
 const FILE: &str = "tuned.json";
 
-fn read() -> HashMap<String, Chosen> {
+/// What is remembered of all adapters.
+fn read() -> BTreeMap<String, serde_json::Value> {
     let text = cache::file(FILE).and_then(|file| std::fs::read_to_string(file).ok());
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
@@ -103,15 +82,19 @@ fn key(adapter: &Adapter) -> String {
     cache::key(&adapter.report.info(), "fastest")
 }
 
-/// What was chosen before.
-pub fn known(adapter: &Adapter) -> Option<Chosen> {
-    read().remove(&key(adapter))
+/// What was chosen for an adapter; nothing if it never was.
+pub fn known(adapter: &Adapter) -> Chosen {
+    let entry = read().remove(&key(adapter));
+    entry.and_then(|entry| serde_json::from_value(entry).ok()).unwrap_or_default()
 }
 
+/// Remembers what the trials say. Kernels of other models, which were not tried, stay as they are.
 fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>) -> Chosen {
-    let chosen = choose_faster(trials, Variant::usual(adapter.report.is_software));
-    let mut all: BTreeMap<String, Chosen> = read().into_iter().collect();
-    all.insert(key(adapter), chosen.clone());
+    let mut chosen = known(adapter);
+    chosen.retain(|kernel, _| !trials.contains_key(kernel));
+    chosen.extend(choose_faster(trials, Variant::usual(adapter.report.is_software)));
+    let mut all = read();
+    all.insert(key(adapter), serde_json::json!(chosen));
     if let (Some(file), Ok(text)) = (cache::file(FILE), serde_json::to_string_pretty(&all)) {
         cache::write(&file, &(text + "\n"));
     }
@@ -135,7 +118,7 @@ fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
     trials.iter().filter_map(|(kernel, trial)| Some((kernel.clone(), faster(trial)?))).collect()
 }
 
-/// Proves and measures every variant of the kernels of a model's training step.
+/// Proves and measures every variant of the kernels of a model's training step that have more than one.
 fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
     let mut backends = Vec::new();
     for variant in Variant::ALL {
@@ -144,18 +127,20 @@ fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
         first_check::run(&mut backend, &first_check::unchecked_kernels(variant))?;
         backends.push(backend);
     }
-    let trials = measure(&mut backends, spec, spec.training.batch.min(TRIAL_BATCH))?;
-    let longest = |variant: usize| trials.values().map(|trial| trial.seconds[variant]).sum::<f64>();
-    if (0..backends.len()).map(longest).fold(0.0, f64::max) < SHORT_SECS {
-        return measure(&mut backends, spec, spec.training.batch);
+    let batch = spec.training.batch;
+    let (trials, longest) = measure(&mut backends, spec, batch.min(TRIAL_BATCH))?;
+    let affordable = (TRIAL_BATCH as f64 * SHORT_SECS / longest.max(1e-6)) as usize;
+    match batch.min(affordable) {
+        more if more > TRIAL_BATCH => Ok(measure(&mut backends, spec, more)?.0),
+        _ => Ok(trials),
     }
-    Ok(trials)
 }
 
-fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<BTreeMap<String, Trial>> {
+/// The trials, and the seconds of the longest run.
+fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<(BTreeMap<String, Trial>, f64)> {
     let plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
-    let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
-    for (variant, backend) in backends.iter_mut().enumerate() {
+    let mut ids = Vec::new();
+    for backend in &mut *backends {
         let id = backend.prepare(&plan)?;
         let mut words = [0_u32; BATCH_WORDS];
         words[BATCH_COUNT] = batch as u32;
@@ -163,17 +148,34 @@ fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<BTr
         if let Some(buffer) = plan.buffer("batch") {
             backend.write(id, buffer, bytemuck::cast_slice(&words))?;
         }
-        // Once without measuring: a first run compiles and pages in.
-        let start = Instant::now();
-        backend.run_timed(id)?;
-        let runs = if start.elapsed().as_secs_f64() > LONG_SECS { 1 } else { RUNS };
-        let spans: Vec<_> = (0..runs).map(|_| backend.run_timed(id)).collect::<Result<_, _>>()?;
-        for (index, step) in plan.steps.iter().enumerate() {
-            let seconds = median(spans.iter().map(|run| run[index].seconds).collect());
-            trials.entry(step.label()).or_default().seconds[variant] += seconds;
+        // Without measuring: first runs compile, page in, and show what one submit can hold.
+        backend.run(id)?;
+        backend.run(id)?;
+        ids.push(id);
+    }
+    let mut shortest = vec![[f64::INFINITY; Variant::ALL.len()]; plan.steps.len()];
+    for _ in 0..RUNS {
+        for (variant, backend) in backends.iter_mut().enumerate() {
+            for (times, span) in shortest.iter_mut().zip(backend.run_timed(ids[variant])?) {
+                times[variant] = times[variant].min(span.seconds);
+            }
         }
     }
-    Ok(trials)
+    let run = |variant: usize| shortest.iter().map(|times| times[variant]).sum::<f64>();
+    let longest = (0..backends.len()).map(run).fold(0.0, f64::max);
+    let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
+    for (step, times) in plan.steps.iter().zip(shortest).filter(|(step, _)| has_variants(step)) {
+        let trial = trials.entry(step.label()).or_default();
+        trial.seconds.iter_mut().zip(times).for_each(|(sum, seconds)| *sum += seconds);
+    }
+    Ok((trials, longest))
+}
+
+/// Whether a step's variants differ at all.
+fn has_variants(step: &Step) -> bool {
+    let [gpu, software] =
+        Variant::ALL.map(|variant| step.op.dispatches(&step.kernel, variant, &|name| step.shape(name)));
+    gpu != software
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl Backend for CpuBackend {
         Ok(spans)
     }
 
-    fn clock(&self) -> Clock {
+    fn clock(&self, _plan: PlanId) -> Clock {
         Clock::Host
     }
 

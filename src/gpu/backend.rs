@@ -414,7 +414,7 @@ impl Backend for GpuBackend {
 
     fn run_timed(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError> {
         let steps = self.plans[plan.0].plan.steps.len();
-        if self.clock() == Clock::Device && 2 * steps <= wgpu::QUERY_SET_MAX_QUERIES as usize {
+        if self.clock(plan) == Clock::Device {
             return self.run_with_timestamps(plan);
         }
         let begin = Instant::now();
@@ -428,8 +428,12 @@ impl Backend for GpuBackend {
         Ok(spans)
     }
 
-    fn clock(&self) -> Clock {
-        match self.device.handle.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+    fn clock(&self, plan: PlanId) -> Clock {
+        let Prepared { plan, submits, .. } = &self.plans[plan.0];
+        let fits = 2 * plan.steps.len() <= wgpu::QUERY_SET_MAX_QUERIES as usize;
+        // Timestamps need all steps in one submit: only where that is known to be short enough.
+        let one_submit = matches!(submits, Submits::Known(ranges) if ranges.len() <= 1);
+        match fits && one_submit && self.device.handle.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             true => Clock::Device,
             false => Clock::Host,
         }

@@ -147,6 +147,10 @@ impl Operator for DenseAdam {
         true
     }
 
+    fn takes(&self, kernel: &str, inputs: &[Shape]) -> bool {
+        kernel != "backward" || inputs.iter().all(|input| Self::takes_backward(input.batch()))
+    }
+
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let (input, out_features) = (shape("input"), self.dense.out_features);
         let batch = input.batch();
@@ -201,6 +205,11 @@ impl Operator for DenseAdam {
             case(27, 6, 1, decayed),
             // More outputs than one uniform window holds.
             case(31, 3, 545, decayed),
+            // For `update` alone, up to the largest batch that it takes.
+            case(33, 5, 3, 0),
+            case(171, 4, 97, decayed),
+            case(257, 3, 35, 0),
+            case(512, 2, 33, decayed),
         ]
     }
 

@@ -245,6 +245,11 @@ pub trait Operator: Sized {
     /// of an argument.
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch>;
 
+    /// Whether a kernel can be run on these inputs. Plans that ask for others do not exist.
+    fn takes(&self, _kernel: &str, _inputs: &[Shape]) -> bool {
+        true
+    }
+
     /// What the kernels are proven for.
     fn cases() -> Vec<Case<Self>>;
 
@@ -391,6 +396,11 @@ macro_rules! operators {
                 shape: &dyn Fn(&str) -> Shape,
             ) -> Vec<Dispatch> {
                 match self { $(Op::$operator(op) => op.dispatches(kernel, variant, shape),)+ }
+            }
+
+            /// See [`Operator::takes`].
+            pub fn takes(&self, kernel: &str, inputs: &[Shape]) -> bool {
+                match self { $(Op::$operator(op) => op.takes(kernel, inputs),)+ }
             }
 
             /// See [`Operator::fill`].

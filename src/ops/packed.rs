@@ -62,7 +62,9 @@ impl Packed {
 
     /// The same, where `unit` rows are never parted.
     pub fn windows_of(self, unit: usize) -> impl Iterator<Item = Window> {
-        let height = WINDOW_ROWS / (2 * unit) * (2 * unit);
+        // A window begins at an even row, so that it begins at a multiple of 256 bytes.
+        let step = if unit.is_multiple_of(2) { unit } else { 2 * unit };
+        let height = WINDOW_ROWS / step * step;
         (0..self.columns).step_by(OUTS).flat_map(move |first_column| {
             (0..self.rows).step_by(height).map(move |first_row| Window {
                 first_column,
@@ -90,6 +92,14 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_may_fill_a_whole_window() {
+        for unit in [256, 258, 512] {
+            let windows: Vec<Window> = Packed { rows: unit, columns: 33 }.windows_of(unit).collect();
+            assert_eq!(windows.iter().map(|w| (w.first_row, w.rows)).collect::<Vec<_>>(), [(0, unit); 2]);
+        }
+    }
 
     #[test]
     fn windows_cover_every_row_and_column_once() {

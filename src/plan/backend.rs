@@ -84,7 +84,7 @@ pub trait Backend {
     fn run_timed(&mut self, plan: PlanId) -> Result<Vec<Span>, BackendError>;
 
     /// Who takes the times of [`Backend::run_timed`].
-    fn clock(&self) -> Clock;
+    fn clock(&self, plan: PlanId) -> Clock;
 
     /// How many times a run of a plan is handed to the device.
     fn dispatches(&self, plan: PlanId) -> usize;

@@ -36,7 +36,7 @@ pub struct TimedStep {
     pub layer: String,
     /// The kernel's full name.
     pub kernel: String,
-    /// When it ran in the last run, and the median of how long.
+    /// The median of how long it took, and when it would begin if all took theirs.
     pub span: Span,
     /// Floating-point operations.
     pub flops: u64,
@@ -65,6 +65,9 @@ pub struct KernelTime {
     pub gb_percent: f64,
 }
 
+/// Runs that are not measured.
+const WARM_UP: usize = 2;
+
 /// Measures a plan whose inputs are there. It changes what the plan changes: weights, above all.
 ///
 /// # Errors
@@ -76,8 +79,10 @@ pub fn measure(
     runs: usize,
 ) -> Result<Profile, BackendError> {
     let runs = runs.max(1);
-    // Once without measuring: a first run compiles and pages in.
-    backend.run(id)?;
+    // Without measuring: first runs compile, page in, and show what one submit can hold.
+    for _ in 0..WARM_UP {
+        backend.run(id)?;
+    }
     backend.wait()?;
     let mut whole = Vec::new();
     let mut spans = Vec::new();
@@ -88,12 +93,14 @@ pub fn measure(
         whole.push(start.elapsed().as_secs_f64());
         spans.push(backend.run_timed(id)?);
     }
-    let timed = |(index, step): (usize, &crate::plan::Step)| TimedStep {
+    let mut start = 0.0;
+    let mut timed = |(index, step): (usize, &crate::plan::Step)| TimedStep {
         layer: step.layer.clone(),
         kernel: step.label(),
-        span: Span {
-            start: spans[runs - 1][index].start,
-            seconds: median(spans.iter().map(|run| run[index].seconds).collect()),
+        span: {
+            let seconds = median(spans.iter().map(|run| run[index].seconds).collect());
+            start += seconds;
+            Span { start: start - seconds, seconds }
         },
         flops: step.flops(),
         bytes: plan.step_bytes(step) as u64,
@@ -102,9 +109,9 @@ pub fn measure(
         info: backend.info(),
         name: plan.name.clone(),
         batch: plan.batch,
-        clock: backend.clock(),
+        clock: backend.clock(id),
         run_seconds: median(whole),
-        steps: plan.steps.iter().enumerate().map(timed).collect(),
+        steps: plan.steps.iter().enumerate().map(&mut timed).collect(),
         rates: Rates::measure(backend)?,
     })
 }

@@ -1,6 +1,6 @@
 //! What a device can do at most.
 
-use super::median;
+use super::{WARM_UP, median};
 use crate::ops::Op;
 use crate::ops::probe::Probe;
 use crate::plan::{Argument, Backend, BackendError, Buffer, Kind, Plan, Slot, Step};
@@ -50,7 +50,9 @@ impl Rates {
 /// The median of the seconds that a plan of one step takes.
 fn time(backend: &mut dyn Backend, plan: &Plan) -> Result<f64, BackendError> {
     let id = backend.prepare(plan)?;
-    backend.run(id)?;
+    for _ in 0..WARM_UP {
+        backend.run(id)?;
+    }
     let mut seconds = Vec::new();
     for _ in 0..RUNS {
         seconds.extend(backend.run_timed(id)?.iter().map(|span| span.seconds));

@@ -170,6 +170,14 @@ impl Operator for BatchNorm2d {
         inputs.first().map_or(0, |input| 8 * input.len() as u64)
     }
 
+    fn kernel_flops(&self, kernel: &str, inputs: &[Shape]) -> u64 {
+        match kernel {
+            "measure" | "forward" => self.flops(inputs) / 2,
+            "recall" => 0,
+            _ => self.flops(inputs),
+        }
+    }
+
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         match (kernel, args) {
             ("measure", [input, batch, running_mean, running_var, statistics]) => {
