@@ -118,8 +118,8 @@ def adapters():
             [FACESHADER, "adapters"], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
         ).stdout
         for backend, name in re.findall(r"^(\w+): (.*)$", listed, re.MULTILINE):
-            # The name up to the driver's version: "llvmpipe (LLVM 15.0.6, 256 bits)" is llvmpipe.
-            title = f"{backend} on {name.split(' (')[0]}"
+            # "llvmpipe (LLVM 15.0.6, 256 bits)" is llvmpipe.
+            title = f"{backend} on {name.split(' (')[0].removesuffix(' Device')}"
             if backend != "cpu":
                 found.setdefault(title, (f"faceshader, {title}", ["--adapter", backend], environment))
 

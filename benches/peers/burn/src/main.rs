@@ -18,8 +18,6 @@ use std::time::Instant;
 
 const LENGTH: usize = 550;
 const VOCABULARY: usize = 3425;
-/// Samples predicted at once.
-const LARGE_BATCH: usize = 100;
 const WARM_UP: usize = 2;
 
 #[derive(Module, Debug)]
@@ -91,6 +89,8 @@ impl Review {
 trait Network: Module {
     const NAME: &str;
     const BATCH: usize;
+    /// Samples predicted at once: about as many as faceshader takes.
+    const LARGE_BATCH: usize;
     const PARAMETERS: usize;
     type Samples;
 
@@ -104,6 +104,7 @@ trait Network: Module {
 impl Network for Face {
     const NAME: &str = "face";
     const BATCH: usize = 20;
+    const LARGE_BATCH: usize = 32;
     const PARAMETERS: usize = 12_894_242;
     type Samples = (Vec<u8>, Vec<f32>, Vec<i32>);
 
@@ -147,6 +148,7 @@ fn to_float(photos: &[u8], device: &Device) -> Tensor<4> {
 impl Network for Review {
     const NAME: &str = "review";
     const BATCH: usize = 32;
+    const LARGE_BATCH: usize = 100;
     const PARAMETERS: usize = 528_493;
     type Samples = (Vec<i32>, Vec<i32>);
 
@@ -216,7 +218,7 @@ fn measure<N: Network>(backend: &str, device: Device, steps: usize) {
     let mut network = N::new(&training_device);
     assert_eq!(network.num_params(), N::PARAMETERS);
     let mut optimizer = AdamConfig::new().init();
-    let (samples, many) = (N::samples(N::BATCH), N::samples(LARGE_BATCH));
+    let (samples, many) = (N::samples(N::BATCH), N::samples(N::LARGE_BATCH));
     let (mut training, mut prediction) = (Vec::new(), Vec::new());
     for step in 0..WARM_UP + steps {
         let start = Instant::now();
@@ -241,7 +243,7 @@ fn measure<N: Network>(backend: &str, device: Device, steps: usize) {
         "model": N::NAME,
         "batch": N::BATCH,
         "train_images_per_s": N::BATCH as f64 / median(training),
-        "predict_images_per_s": LARGE_BATCH as f64 / median(prediction),
+        "predict_images_per_s": N::LARGE_BATCH as f64 / median(prediction),
         "peak_memory_bytes": peak_memory_bytes(),
     });
     println!("{result}");

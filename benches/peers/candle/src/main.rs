@@ -7,14 +7,14 @@
 //! AdamW without weight decay is the same.
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{AdamW, Conv1d, Conv2d, Embedding, Linear, Module, Optimizer, ParamsAdamW, VarBuilder, VarMap};
+use candle_nn::{
+    AdamW, Conv1d, Conv2d, Embedding, Linear, Module, Optimizer, ParamsAdamW, VarBuilder, VarMap,
+};
 use candle_nn::{conv1d, conv2d, embedding, linear, ops::dropout};
 use std::time::Instant;
 
 const LENGTH: usize = 550;
 const VOCABULARY: usize = 3425;
-/// Samples predicted at once.
-const LARGE_BATCH: usize = 100;
 const WARM_UP: usize = 2;
 
 struct Branch {
@@ -91,6 +91,8 @@ fn labels(values: &[f32]) -> Result<Tensor> {
 trait Network: Sized {
     const NAME: &str;
     const BATCH: usize;
+    /// Samples predicted at once: about as many as faceshader takes.
+    const LARGE_BATCH: usize;
     const PARAMETERS: usize;
     type Samples;
 
@@ -103,6 +105,7 @@ trait Network: Sized {
 impl Network for Face {
     const NAME: &str = "face";
     const BATCH: usize = 20;
+    const LARGE_BATCH: usize = 32;
     const PARAMETERS: usize = 12_894_242;
     type Samples = (Vec<u8>, Vec<f32>, Vec<f32>);
 
@@ -136,6 +139,7 @@ impl Network for Face {
 impl Network for Review {
     const NAME: &str = "review";
     const BATCH: usize = 32;
+    const LARGE_BATCH: usize = 100;
     const PARAMETERS: usize = 528_493;
     type Samples = (Vec<u32>, Vec<f32>);
 
@@ -200,7 +204,7 @@ fn measure<N: Network>(steps: usize) -> Result<()> {
     assert_eq!(vars.all_vars().iter().map(|var| var.elem_count()).sum::<usize>(), N::PARAMETERS);
     let adam = ParamsAdamW { lr: 0.001, weight_decay: 0.0, ..Default::default() };
     let mut optimizer = AdamW::new(vars.all_vars(), adam)?;
-    let (samples, many) = (N::samples(N::BATCH), N::samples(LARGE_BATCH));
+    let (samples, many) = (N::samples(N::BATCH), N::samples(N::LARGE_BATCH));
     let (mut training, mut prediction) = (Vec::new(), Vec::new());
     for step in 0..WARM_UP + steps {
         let start = Instant::now();
@@ -225,7 +229,7 @@ fn measure<N: Network>(steps: usize) -> Result<()> {
         "model": N::NAME,
         "batch": N::BATCH,
         "train_images_per_s": N::BATCH as f64 / median(training),
-        "predict_images_per_s": LARGE_BATCH as f64 / median(prediction),
+        "predict_images_per_s": N::LARGE_BATCH as f64 / median(prediction),
         "peak_memory_bytes": peak_memory_bytes(),
     });
     println!("{result}");
