@@ -56,7 +56,7 @@ struct Face {
 
 /// 2x2 max pooling.
 fn halve(x: Tensor<4>) -> Tensor<4> {
-    MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init().forward(x)
+    MaxPool2dConfig::new([2, 2]).init().forward(x)
 }
 
 impl Face {
@@ -79,7 +79,7 @@ struct Review {
 impl Review {
     fn forward(&self, words: Tensor<2, Int>) -> Tensor<1> {
         let x = relu(self.conv.forward(self.embedding.forward(words).swap_dims(1, 2)));
-        let x = MaxPool1dConfig::new(2).with_stride(2).init().forward(x).flatten::<2>(1, 2);
+        let x = MaxPool1dConfig::new(2).init().forward(x).flatten::<2>(1, 2);
         let x = relu(self.dense1.forward(x));
         self.dense2.forward(x).squeeze_dim(1)
     }
