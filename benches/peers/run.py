@@ -2,6 +2,7 @@
 
     python3 benches/peers/run.py                # installs what is missing, measures, writes the table
     python3 benches/peers/run.py --print        # the same, but prints the table
+    python3 benches/peers/run.py --without burn # which takes long to build
 
 Needs Python 3.9, Rust and a package index each for both. Everything is put under target/peers: a virtual
 environment each for PyTorch and Keras, and the builds of burn and candle for this very processor. Without
@@ -115,7 +116,7 @@ def adapters():
 
     def look(environment):
         listed = subprocess.run(
-            [FACESHADER, "adapters"], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+            [FACESHADER, "adapters"], capture_output=True, text=True, env={**os.environ, **environment}
         ).stdout
         for backend, name in re.findall(r"^(\w+): (.*)$", listed, re.MULTILINE):
             # "llvmpipe (LLVM 15.0.6, 256 bits)" is llvmpipe.
@@ -151,11 +152,13 @@ def programs():
     return mixed
 
 
-def run(limit):
+def run(limit, without):
     """Rows by model: a title with what was measured, or with why nothing was."""
     execute(["cargo", "build", "--release", "--locked"], cwd=ROOT)
     commands = {}
     for title, make in programs():
+        if title.startswith(tuple(without)):
+            continue
         try:
             commands[title] = make()
         except Failed as failed:
@@ -235,8 +238,9 @@ def versions(rows):
 
 def report(rows, load):
     today = datetime.date.today()
+    command = " ".join(["python3 benches/peers/run.py", *sys.argv[1:]])
     lines = [
-        f"On {today.day} {today:%B %Y}, by `python3 benches/peers/run.py`, on {machine()}"
+        f"On {today.day} {today:%B %Y}, by `{command}`, on {machine()}"
         + (f" (load before it began: {load:.1f})" if load is not None else "")
         + f". faceshader at {commit()}; {versions(rows)}.",
     ]
@@ -262,11 +266,12 @@ def write(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, default=180, metavar="SECONDS", help="for every program and network")
+    parser.add_argument("--without", action="append", default=[], metavar="NAME", help="leave out what begins so")
     parser.add_argument("--print", action="store_true", help="print the table; README.md stays as it is")
     arguments = parser.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     TARGET.mkdir(parents=True, exist_ok=True)
-    rows = run(arguments.limit)
+    rows = run(arguments.limit, arguments.without)
     (TARGET / "rows.json").write_text(json.dumps(rows, indent=1))
     text = report(rows, load)
     print(text) if arguments.print else write(text)
