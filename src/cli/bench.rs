@@ -3,7 +3,6 @@
 use super::backend::AdapterArguments;
 use super::set::Set;
 use super::{Outcome, at_least_one, model, print};
-use crate::data::batches::{Variation, batch};
 use crate::plan::BackendInfo;
 use crate::profile::median;
 use crate::train::Trainer;
@@ -50,10 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
     let asked = trainer.evaluation_batch();
     let samples = Set::built_in(&mut spec, size.max(asked))?;
+    let batch = samples.first_batch(&spec);
     let samples = samples.dataset();
-    let chosen: Vec<usize> = (0..size).collect();
-    let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
-    let batch = batch(samples, &chosen, size, Some(variation));
     let chosen: Vec<usize> = (0..asked).collect();
     // Without measuring: first steps compile, page in, and show what one submit can hold.
     for _ in 0..WARM_UP {

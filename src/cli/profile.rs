@@ -3,7 +3,6 @@
 use super::backend::AdapterArguments;
 use super::set::Set;
 use super::{Outcome, at_least_one, model, print};
-use crate::data::batches::{Variation, batch};
 use crate::file::write_whole;
 use crate::plan::Clock;
 use crate::profile::{KernelTime, Profile, chrome_trace};
@@ -47,9 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     spec.training.batch = size;
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
     let samples = Set::built_in(&mut spec, size)?;
-    let chosen: Vec<usize> = (0..size).collect();
-    let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
-    trainer.train_step(&batch(samples.dataset(), &chosen, size, Some(variation)))?;
+    trainer.train_step(&samples.first_batch(&spec))?;
     let profile = trainer.profile(arguments.steps)?;
     if let Some(folder) = &arguments.out {
         write(&profile, folder)?;

@@ -4,7 +4,7 @@ use super::data::GRID;
 use super::photos;
 use super::report::{Answer, draw_predictions};
 use super::texts;
-use crate::data::batches::{Dataset, order};
+use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::faces::Photos;
 use crate::data::reviews::Texts;
 use crate::data::split::{Samples, Split};
@@ -82,6 +82,14 @@ impl Set {
             Set::Faces(photos) => photos,
             Set::Reviews(texts) => texts,
         }
+    }
+
+    /// The first samples in a batch, as the model's training would see them.
+    pub fn first_batch(&self, spec: &Spec) -> Batch {
+        let size = spec.training.batch;
+        let chosen: Vec<usize> = (0..size).collect();
+        let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
+        batch(self.dataset(), &chosen, size, Some(variation))
     }
 
     /// What the samples are called.

@@ -2,8 +2,7 @@
 
 use super::backend::AdapterArguments;
 use super::set::Set;
-use super::{Outcome, Usage, model, print};
-use crate::data::batches::{Variation, batch};
+use super::{Outcome, Usage, at_least_one, model, print};
 use crate::ops::Op;
 use crate::plan::Backend;
 use crate::train::Trainer;
@@ -11,9 +10,6 @@ use crate::verify::{CaseReport, KernelFailure, Numbers, Recorded, StepReport, ve
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Samples of the training step that `--model` proves.
-const MODEL_BATCH: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -32,6 +28,9 @@ pub struct Arguments {
     /// review-plus, or a TOML file
     #[arg(long, conflicts_with_all = ["op", "vectors"])]
     model: Option<String>,
+    /// Samples of that step; a large batch may run other kernels, and takes its twins longer
+    #[arg(long, default_value_t = 2, value_parser = at_least_one, conflicts_with_all = ["op", "vectors"])]
+    batch: usize,
     /// One line of JSON a kernel, case or step
     #[arg(long)]
     json: bool,
@@ -121,11 +120,8 @@ fn verify_model(backend: Box<dyn Backend>, model: &str, arguments: &Arguments) -
     let json = arguments.json;
     let mut spec = model::load(model)?;
     spec.training.fuse &= !arguments.no_fuse;
-    spec.training.batch = MODEL_BATCH;
-    let samples = Set::built_in(&mut spec, MODEL_BATCH)?;
-    let chosen: Vec<usize> = (0..MODEL_BATCH).collect();
-    let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
-    let batch = batch(samples.dataset(), &chosen, MODEL_BATCH, Some(variation));
+    spec.training.batch = arguments.batch;
+    let batch = Set::built_in(&mut spec, arguments.batch)?.first_batch(&spec);
     let mut trainer = Trainer::new(backend, &spec)?;
     let mut printed = Ok(());
     let mut steps = 0;

@@ -3,5 +3,6 @@
 pub mod adapter;
 mod backend;
 mod device;
+mod submits;
 
 pub use backend::{Chosen, GpuBackend, Options};
