@@ -10,21 +10,21 @@
 // bias, d_bias      (OUT_FEATURES)
 // output, d_output  (BATCH, OUT_FEATURES)
 // partial           (BATCH, OUT_FEATURES, LANES)
-// forward_packed    (blocks of 32 samples, input, sample in the block): the input for forward_rows
-// weight_packed     (blocks of 32 outputs, sample, output in the block): d_output for backward_weight
-// input_packed      (blocks of 32 samples, output, sample in the block): d_output for backward_input
+// packed            for forward_rows the input as (block of 32 samples, input, sample in the block), for
+//                   backward_weight d_output as (block of 32 outputs, sample, output in the block), for
+//                   backward_input d_output as (block of 32 samples, output, sample in the block)
 //
-// where packed rows are padded to an even number a block. A dispatch of forward_rows, backward_weight or
-// backward_input sees ROWS rows from FIRST_ROW on of the block of columns from FIRST_COLUMN on, as a
-// uniform buffer: all lanes need the same factor at the same time. Of the block's 32 columns only
-// VECTORS * 4 are computed. Beyond the first rows it adds to what is there.
+// where packed rows are padded to an even number a block. A dispatch of these three sees ROWS rows from
+// FIRST_ROW on of the block of columns from FIRST_COLUMN on, as a uniform buffer: all lanes need the same
+// factor at the same time. Of the block's 32 columns only VECTORS * 4 are computed. Beyond the first rows
+// it adds to what is there.
 //
 // Invocations are numbered along one line. One computes
-//   forward_partial  every LANES-th term of the sums of 8 samples and 8 outputs; neighbours read
+//   forward_partial  every LANES-th term of the sums of 8 samples and 4 outputs; neighbours read
 //                    neighbouring inputs and weights
 //   forward          one output of one sample: the sum of its LANES partial sums, in their order
-//   forward_rows     in place of these two, for software adapters: one output of 32 samples; neighbours
-//                    differ in the output
+//   forward_rows     in place of these two, for software adapters: two outputs of 32 samples; neighbours
+//                    differ in the outputs
 //   pack_for_forward, pack_for_weight, pack_for_input  one element of a packed input or gradient
 //   backward_weight  the weights of one input for 32 outputs; neighbours differ in the input, and the
 //                    one after the last is the bias
@@ -39,12 +39,8 @@
 @group(0) @binding(6) var<storage, read_write> d_input: array<f32>;
 @group(0) @binding(7) var<storage, read_write> d_weight: array<f32>;
 @group(0) @binding(8) var<storage, read_write> d_bias: array<f32>;
-@group(0) @binding(9) var<storage, read_write> weight_packed: array<f32>;
-@group(0) @binding(10) var<storage, read_write> input_packed: array<f32>;
-@group(0) @binding(11) var<uniform> weight_packed_uniform: array<vec4f, 4096>;
-@group(0) @binding(12) var<uniform> input_packed_uniform: array<vec4f, 4096>;
-@group(0) @binding(13) var<storage, read_write> forward_packed: array<f32>;
-@group(0) @binding(14) var<uniform> forward_packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(9) var<storage, read_write> packed: array<f32>;
+@group(0) @binding(10) var<uniform> packed_uniform: array<vec4f, 4096>;
 
 override BATCH: u32;
 override IN_FEATURES: u32;
@@ -56,20 +52,15 @@ override FIRST_ROW: u32;
 override ROWS: u32;
 
 const WORKGROUP: u32 = 64u;
-const BLOCK: u32 = 8u;
 const OUTS: u32 = 32u;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
 }
 
-fn store_partial(low: vec4f, high: vec4f, sample: u32, out_feature: u32, first: u32) {
-    if sample >= BATCH {
-        return;
-    }
-    for (var i = 0u; i < min(BLOCK, OUT_FEATURES - out_feature); i++) {
-        let sum = select(high[i & 3u], low[i & 3u], i < 4u);
-        partial[(sample * OUT_FEATURES + out_feature + i) * LANES + first] = sum;
+fn store_partial(sums: vec4f, sample: u32, out_feature: u32, first: u32) {
+    for (var i = 0u; i < 4u && sample < BATCH && out_feature + i < OUT_FEATURES; i++) {
+        partial[(sample * OUT_FEATURES + out_feature + i) * LANES + first] = sums[i];
     }
 }
 
@@ -79,70 +70,51 @@ fn forward_partial(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let out_blocks = (OUT_FEATURES + BLOCK - 1u) / BLOCK;
+    let sample_blocks = (BATCH + 7u) / 8u;
     let index = line_index(group, groups, lane);
-    if index >= (BATCH + BLOCK - 1u) / BLOCK * out_blocks * LANES {
+    if index >= (OUT_FEATURES + 3u) / 4u * sample_blocks * LANES {
         return;
     }
+    // Workgroups beside each other read the same weights, which are many.
     let first = index % LANES;
-    let out_feature = index / LANES % out_blocks * BLOCK;
-    let sample = index / (LANES * out_blocks) * BLOCK;
+    let sample = index / LANES % sample_blocks * 8u;
+    let out_feature = index / (LANES * sample_blocks) * 4u;
     // Beyond the last sample or output the last one again; what it gives is not stored.
     let last_sample = vec4u(BATCH - 1u - sample);
     let last_out = vec4u(OUT_FEATURES - 1u - out_feature);
-    let first_samples = (sample + min(vec4u(0u, 1u, 2u, 3u), last_sample)) * IN_FEATURES;
-    let other_samples = (sample + min(vec4u(4u, 5u, 6u, 7u), last_sample)) * IN_FEATURES;
-    let low_rows = (out_feature + min(vec4u(0u, 1u, 2u, 3u), last_out)) * IN_FEATURES;
-    let high_rows = (out_feature + min(vec4u(4u, 5u, 6u, 7u), last_out)) * IN_FEATURES;
+    let low = (sample + min(vec4u(0u, 1u, 2u, 3u), last_sample)) * IN_FEATURES;
+    let high = (sample + min(vec4u(4u, 5u, 6u, 7u), last_sample)) * IN_FEATURES;
+    let rows = (out_feature + min(vec4u(0u, 1u, 2u, 3u), last_out)) * IN_FEATURES;
 
-    // Four outputs of a sample in each vector: the first four in low, the others in high.
-    var low_0 = vec4f();
-    var high_0 = vec4f();
-    var low_1 = vec4f();
-    var high_1 = vec4f();
-    var low_2 = vec4f();
-    var high_2 = vec4f();
-    var low_3 = vec4f();
-    var high_3 = vec4f();
-    var low_4 = vec4f();
-    var high_4 = vec4f();
-    var low_5 = vec4f();
-    var high_5 = vec4f();
-    var low_6 = vec4f();
-    var high_6 = vec4f();
-    var low_7 = vec4f();
-    var high_7 = vec4f();
+    // The four outputs of a sample in each vector.
+    var sums_0 = vec4f();
+    var sums_1 = vec4f();
+    var sums_2 = vec4f();
+    var sums_3 = vec4f();
+    var sums_4 = vec4f();
+    var sums_5 = vec4f();
+    var sums_6 = vec4f();
+    var sums_7 = vec4f();
     for (var i = first; i < IN_FEATURES; i += LANES) {
-        let low = vec4f(weight[low_rows.x + i], weight[low_rows.y + i], weight[low_rows.z + i], weight[low_rows.w + i]);
-        let high = vec4f(weight[high_rows.x + i], weight[high_rows.y + i], weight[high_rows.z + i], weight[high_rows.w + i]);
-        let x = vec4f(input[first_samples.x + i], input[first_samples.y + i], input[first_samples.z + i], input[first_samples.w + i]);
-        let y = vec4f(input[other_samples.x + i], input[other_samples.y + i], input[other_samples.z + i], input[other_samples.w + i]);
-        low_0 += x.x * low;
-        high_0 += x.x * high;
-        low_1 += x.y * low;
-        high_1 += x.y * high;
-        low_2 += x.z * low;
-        high_2 += x.z * high;
-        low_3 += x.w * low;
-        high_3 += x.w * high;
-        low_4 += y.x * low;
-        high_4 += y.x * high;
-        low_5 += y.y * low;
-        high_5 += y.y * high;
-        low_6 += y.z * low;
-        high_6 += y.z * high;
-        low_7 += y.w * low;
-        high_7 += y.w * high;
+        let weights = vec4f(weight[rows.x + i], weight[rows.y + i], weight[rows.z + i], weight[rows.w + i]);
+        sums_0 += input[low.x + i] * weights;
+        sums_1 += input[low.y + i] * weights;
+        sums_2 += input[low.z + i] * weights;
+        sums_3 += input[low.w + i] * weights;
+        sums_4 += input[high.x + i] * weights;
+        sums_5 += input[high.y + i] * weights;
+        sums_6 += input[high.z + i] * weights;
+        sums_7 += input[high.w + i] * weights;
     }
 
-    store_partial(low_0, high_0, sample + 0u, out_feature, first);
-    store_partial(low_1, high_1, sample + 1u, out_feature, first);
-    store_partial(low_2, high_2, sample + 2u, out_feature, first);
-    store_partial(low_3, high_3, sample + 3u, out_feature, first);
-    store_partial(low_4, high_4, sample + 4u, out_feature, first);
-    store_partial(low_5, high_5, sample + 5u, out_feature, first);
-    store_partial(low_6, high_6, sample + 6u, out_feature, first);
-    store_partial(low_7, high_7, sample + 7u, out_feature, first);
+    store_partial(sums_0, sample + 0u, out_feature, first);
+    store_partial(sums_1, sample + 1u, out_feature, first);
+    store_partial(sums_2, sample + 2u, out_feature, first);
+    store_partial(sums_3, sample + 3u, out_feature, first);
+    store_partial(sums_4, sample + 4u, out_feature, first);
+    store_partial(sums_5, sample + 5u, out_feature, first);
+    store_partial(sums_6, sample + 6u, out_feature, first);
+    store_partial(sums_7, sample + 7u, out_feature, first);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -160,6 +132,45 @@ fn forward(
         sum += partial[index * LANES + i];
     }
     output[index] = sum;
+}
+
+// Sums for the 32 columns of a block.
+struct Sums {
+    sum_0: vec4f,
+    sum_1: vec4f,
+    sum_2: vec4f,
+    sum_3: vec4f,
+    sum_4: vec4f,
+    sum_5: vec4f,
+    sum_6: vec4f,
+    sum_7: vec4f,
+}
+
+// Adds the products of a factor and a packed row.
+fn add_row(value: f32, row: u32, sums: ptr<function, Sums>) {
+    let at = row * 8u;
+    (*sums).sum_0 += value * packed_uniform[at];
+    if VECTORS > 1u {
+        (*sums).sum_1 += value * packed_uniform[at + 1u];
+    }
+    if VECTORS > 2u {
+        (*sums).sum_2 += value * packed_uniform[at + 2u];
+    }
+    if VECTORS > 3u {
+        (*sums).sum_3 += value * packed_uniform[at + 3u];
+    }
+    if VECTORS > 4u {
+        (*sums).sum_4 += value * packed_uniform[at + 4u];
+    }
+    if VECTORS > 5u {
+        (*sums).sum_5 += value * packed_uniform[at + 5u];
+    }
+    if VECTORS > 6u {
+        (*sums).sum_6 += value * packed_uniform[at + 6u];
+    }
+    if VECTORS > 7u {
+        (*sums).sum_7 += value * packed_uniform[at + 7u];
+    }
 }
 
 // An element of a packed matrix of rows x columns: (row, column).
@@ -183,7 +194,7 @@ fn pack_for_forward(
     if place.x < IN_FEATURES && place.y < BATCH {
         value = input[place.y * IN_FEATURES + place.x];
     }
-    forward_packed[index] = value;
+    packed[index] = value;
 }
 
 // Adds an output of four samples to what earlier rows left, or to the bias.
@@ -198,61 +209,43 @@ fn store_output(sum: vec4f, sample: u32, out_feature: u32) {
     }
 }
 
+fn store_outputs(sums: Sums, out_feature: u32) {
+    store_output(sums.sum_0, FIRST_COLUMN + 0u, out_feature);
+    store_output(sums.sum_1, FIRST_COLUMN + 4u, out_feature);
+    store_output(sums.sum_2, FIRST_COLUMN + 8u, out_feature);
+    store_output(sums.sum_3, FIRST_COLUMN + 12u, out_feature);
+    store_output(sums.sum_4, FIRST_COLUMN + 16u, out_feature);
+    store_output(sums.sum_5, FIRST_COLUMN + 20u, out_feature);
+    store_output(sums.sum_6, FIRST_COLUMN + 24u, out_feature);
+    store_output(sums.sum_7, FIRST_COLUMN + 28u, out_feature);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward_rows(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let out_feature = line_index(group, groups, lane);
+    let out_feature = line_index(group, groups, lane) * 2u;
     if out_feature >= OUT_FEATURES {
         return;
     }
+    // Beyond the last output the last one again; what it gives is not stored.
+    let other_feature = min(out_feature + 1u, OUT_FEATURES - 1u);
     let first = out_feature * IN_FEATURES + FIRST_ROW;
+    let other_first = other_feature * IN_FEATURES + FIRST_ROW;
 
-    var sum_0 = vec4f();
-    var sum_1 = vec4f();
-    var sum_2 = vec4f();
-    var sum_3 = vec4f();
-    var sum_4 = vec4f();
-    var sum_5 = vec4f();
-    var sum_6 = vec4f();
-    var sum_7 = vec4f();
+    var sums = Sums();
+    var others = Sums();
     for (var row = 0u; row < ROWS; row++) {
-        let value = weight[first + row];
-        let at = row * 8u;
-        sum_0 += value * forward_packed_uniform[at];
-        if VECTORS > 1u {
-            sum_1 += value * forward_packed_uniform[at + 1u];
-        }
-        if VECTORS > 2u {
-            sum_2 += value * forward_packed_uniform[at + 2u];
-        }
-        if VECTORS > 3u {
-            sum_3 += value * forward_packed_uniform[at + 3u];
-        }
-        if VECTORS > 4u {
-            sum_4 += value * forward_packed_uniform[at + 4u];
-        }
-        if VECTORS > 5u {
-            sum_5 += value * forward_packed_uniform[at + 5u];
-        }
-        if VECTORS > 6u {
-            sum_6 += value * forward_packed_uniform[at + 6u];
-        }
-        if VECTORS > 7u {
-            sum_7 += value * forward_packed_uniform[at + 7u];
-        }
+        add_row(weight[first + row], row, &sums);
+        add_row(weight[other_first + row], row, &others);
     }
 
-    store_output(sum_0, FIRST_COLUMN + 0u, out_feature);
-    store_output(sum_1, FIRST_COLUMN + 4u, out_feature);
-    store_output(sum_2, FIRST_COLUMN + 8u, out_feature);
-    store_output(sum_3, FIRST_COLUMN + 12u, out_feature);
-    store_output(sum_4, FIRST_COLUMN + 16u, out_feature);
-    store_output(sum_5, FIRST_COLUMN + 20u, out_feature);
-    store_output(sum_6, FIRST_COLUMN + 24u, out_feature);
-    store_output(sum_7, FIRST_COLUMN + 28u, out_feature);
+    store_outputs(sums, out_feature);
+    if out_feature + 1u < OUT_FEATURES {
+        store_outputs(others, out_feature + 1u);
+    }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -270,7 +263,7 @@ fn pack_for_weight(
     if place.x < BATCH && place.y < OUT_FEATURES {
         value = d_output[place.x * OUT_FEATURES + place.y];
     }
-    weight_packed[index] = value;
+    packed[index] = value;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -288,7 +281,7 @@ fn pack_for_input(
     if place.x < OUT_FEATURES && place.y < BATCH {
         value = d_output[place.y * OUT_FEATURES + place.x];
     }
-    input_packed[index] = value;
+    packed[index] = value;
 }
 
 // Adds the gradients of four outputs' weights, or of their biases, to what earlier rows left.
@@ -315,52 +308,23 @@ fn backward_weight(
         return;
     }
 
-    var sum_0 = vec4f();
-    var sum_1 = vec4f();
-    var sum_2 = vec4f();
-    var sum_3 = vec4f();
-    var sum_4 = vec4f();
-    var sum_5 = vec4f();
-    var sum_6 = vec4f();
-    var sum_7 = vec4f();
+    var sums = Sums();
     for (var row = 0u; row < ROWS; row++) {
         var value = 1.0;
         if in_feature < IN_FEATURES {
             value = input[(FIRST_ROW + row) * IN_FEATURES + in_feature];
         }
-        let at = row * 8u;
-        sum_0 += value * weight_packed_uniform[at];
-        if VECTORS > 1u {
-            sum_1 += value * weight_packed_uniform[at + 1u];
-        }
-        if VECTORS > 2u {
-            sum_2 += value * weight_packed_uniform[at + 2u];
-        }
-        if VECTORS > 3u {
-            sum_3 += value * weight_packed_uniform[at + 3u];
-        }
-        if VECTORS > 4u {
-            sum_4 += value * weight_packed_uniform[at + 4u];
-        }
-        if VECTORS > 5u {
-            sum_5 += value * weight_packed_uniform[at + 5u];
-        }
-        if VECTORS > 6u {
-            sum_6 += value * weight_packed_uniform[at + 6u];
-        }
-        if VECTORS > 7u {
-            sum_7 += value * weight_packed_uniform[at + 7u];
-        }
+        add_row(value, row, &sums);
     }
 
-    store_d_weight(sum_0, FIRST_COLUMN + 0u, in_feature);
-    store_d_weight(sum_1, FIRST_COLUMN + 4u, in_feature);
-    store_d_weight(sum_2, FIRST_COLUMN + 8u, in_feature);
-    store_d_weight(sum_3, FIRST_COLUMN + 12u, in_feature);
-    store_d_weight(sum_4, FIRST_COLUMN + 16u, in_feature);
-    store_d_weight(sum_5, FIRST_COLUMN + 20u, in_feature);
-    store_d_weight(sum_6, FIRST_COLUMN + 24u, in_feature);
-    store_d_weight(sum_7, FIRST_COLUMN + 28u, in_feature);
+    store_d_weight(sums.sum_0, FIRST_COLUMN + 0u, in_feature);
+    store_d_weight(sums.sum_1, FIRST_COLUMN + 4u, in_feature);
+    store_d_weight(sums.sum_2, FIRST_COLUMN + 8u, in_feature);
+    store_d_weight(sums.sum_3, FIRST_COLUMN + 12u, in_feature);
+    store_d_weight(sums.sum_4, FIRST_COLUMN + 16u, in_feature);
+    store_d_weight(sums.sum_5, FIRST_COLUMN + 20u, in_feature);
+    store_d_weight(sums.sum_6, FIRST_COLUMN + 24u, in_feature);
+    store_d_weight(sums.sum_7, FIRST_COLUMN + 28u, in_feature);
 }
 
 // Adds the gradients of one input of four samples to what earlier rows left.
@@ -382,47 +346,18 @@ fn backward_input(
         return;
     }
 
-    var sum_0 = vec4f();
-    var sum_1 = vec4f();
-    var sum_2 = vec4f();
-    var sum_3 = vec4f();
-    var sum_4 = vec4f();
-    var sum_5 = vec4f();
-    var sum_6 = vec4f();
-    var sum_7 = vec4f();
+    var sums = Sums();
     for (var row = 0u; row < ROWS; row++) {
         let value = weight[(FIRST_ROW + row) * IN_FEATURES + in_feature];
-        let at = row * 8u;
-        sum_0 += value * input_packed_uniform[at];
-        if VECTORS > 1u {
-            sum_1 += value * input_packed_uniform[at + 1u];
-        }
-        if VECTORS > 2u {
-            sum_2 += value * input_packed_uniform[at + 2u];
-        }
-        if VECTORS > 3u {
-            sum_3 += value * input_packed_uniform[at + 3u];
-        }
-        if VECTORS > 4u {
-            sum_4 += value * input_packed_uniform[at + 4u];
-        }
-        if VECTORS > 5u {
-            sum_5 += value * input_packed_uniform[at + 5u];
-        }
-        if VECTORS > 6u {
-            sum_6 += value * input_packed_uniform[at + 6u];
-        }
-        if VECTORS > 7u {
-            sum_7 += value * input_packed_uniform[at + 7u];
-        }
+        add_row(value, row, &sums);
     }
 
-    store_d_input(sum_0, FIRST_COLUMN + 0u, in_feature);
-    store_d_input(sum_1, FIRST_COLUMN + 4u, in_feature);
-    store_d_input(sum_2, FIRST_COLUMN + 8u, in_feature);
-    store_d_input(sum_3, FIRST_COLUMN + 12u, in_feature);
-    store_d_input(sum_4, FIRST_COLUMN + 16u, in_feature);
-    store_d_input(sum_5, FIRST_COLUMN + 20u, in_feature);
-    store_d_input(sum_6, FIRST_COLUMN + 24u, in_feature);
-    store_d_input(sum_7, FIRST_COLUMN + 28u, in_feature);
+    store_d_input(sums.sum_0, FIRST_COLUMN + 0u, in_feature);
+    store_d_input(sums.sum_1, FIRST_COLUMN + 4u, in_feature);
+    store_d_input(sums.sum_2, FIRST_COLUMN + 8u, in_feature);
+    store_d_input(sums.sum_3, FIRST_COLUMN + 12u, in_feature);
+    store_d_input(sums.sum_4, FIRST_COLUMN + 16u, in_feature);
+    store_d_input(sums.sum_5, FIRST_COLUMN + 20u, in_feature);
+    store_d_input(sums.sum_6, FIRST_COLUMN + 24u, in_feature);
+    store_d_input(sums.sum_7, FIRST_COLUMN + 28u, in_feature);
 }

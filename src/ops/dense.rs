@@ -19,8 +19,10 @@ pub struct Dense {
     pub out_features: usize,
 }
 
-/// Samples, and outputs, that one invocation of `forward_partial` computes.
-const BLOCK: usize = 8;
+/// Samples and outputs that one invocation of `forward_partial` computes.
+const BLOCK: [usize; 2] = [8, 4];
+/// Outputs that one invocation of `forward_rows` computes.
+const OUTPUTS: usize = 2;
 /// Columns or rows that one task of the fast path computes. It is fixed, so that results do not
 /// depend on the number of threads.
 const TASK: usize = 128;
@@ -65,11 +67,11 @@ fn for_input(batch: usize, out_features: usize) -> Packed {
 impl Operator for Dense {
     const EXACT_ON_INTEGERS: bool = true;
     const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
-        .scratch(&["partial", "forward_packed"])];
+        .scratch(&["partial", "packed"])];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"])
-            .scratch(&["weight_packed"]),
-        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]).scratch(&["input_packed"]),
+            .scratch(&["packed"]),
+        Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]).scratch(&["packed"]),
     ];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
@@ -90,9 +92,15 @@ impl Operator for Dense {
         let [batch, in_features, out_features] = self.extents(inputs).ok()?;
         match name {
             "partial" => Some(ArgumentSpec::batched([batch, out_features, lanes(in_features)].into())),
-            "forward_packed" => Some(ArgumentSpec::shared([for_forward(batch, in_features).room()].into())),
-            "weight_packed" => Some(ArgumentSpec::shared([for_weight(batch, out_features).room()].into())),
-            "input_packed" => Some(ArgumentSpec::shared([for_input(batch, out_features).room()].into())),
+            "packed" => {
+                let packed = [
+                    for_forward(batch, in_features),
+                    for_weight(batch, out_features),
+                    for_input(batch, out_features),
+                ];
+                let room = packed.map(|packed| packed.room()).into_iter().max().unwrap_or(0);
+                Some(ArgumentSpec::shared([room].into()))
+            }
             _ => None,
         }
     }
@@ -207,11 +215,11 @@ impl Operator for Dense {
             let constants = [extents.as_slice(), window.constants().as_slice()].concat();
             Dispatch::line(entry_point, invocations, &constants)
         };
-        let through_windows = |packed: Packed, [pack, entry_point, argument]: [&str; 3], invocations: usize| {
+        let through_windows = |packed: Packed, [pack, entry_point]: [&str; 2], invocations: usize| {
             let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
             for window in packed.windows() {
                 let dispatch = line(entry_point, invocations, &window);
-                dispatches.push(dispatch.seen_from(argument, window.offset_bytes));
+                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
             }
             dispatches
         };
@@ -219,10 +227,11 @@ impl Operator for Dense {
             // A lane an output is too few for a GPU, and its lanes would read weights that lie far apart.
             "forward" if variant == Variant::Software => {
                 let packed = for_forward(batch, in_features);
-                through_windows(packed, ["pack_for_forward", "forward_rows", "forward_packed"], out_features)
+                let lanes = out_features.div_ceil(OUTPUTS);
+                through_windows(packed, ["pack_for_forward", "forward_rows"], lanes)
             }
             "forward" => {
-                let blocks = batch.div_ceil(BLOCK) * out_features.div_ceil(BLOCK);
+                let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
                 let none = Window::default();
                 vec![
                     line("forward_partial", blocks * lanes, &none),
@@ -231,11 +240,11 @@ impl Operator for Dense {
             }
             "backward_weight" => {
                 let packed = for_weight(batch, out_features);
-                through_windows(packed, ["pack_for_weight", kernel, "weight_packed"], in_features + 1)
+                through_windows(packed, ["pack_for_weight", kernel], in_features + 1)
             }
             _ => {
                 let packed = for_input(batch, out_features);
-                through_windows(packed, ["pack_for_input", kernel, "input_packed"], in_features)
+                through_windows(packed, ["pack_for_input", kernel], in_features)
             }
         }
     }
