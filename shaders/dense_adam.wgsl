@@ -23,11 +23,10 @@
 // rows backward adds to the d_input that is there.
 //
 // One invocation computes
-//   pack_for_update, pack_for_backward  one element of the packed gradient
-//   update    the weights of one input for 32 outputs: x numbers the inputs, and the one after the last
-//             is the bias; y numbers the blocks of outputs
-//   backward  one input of all samples, and its weights for all outputs that are seen; the one after the
-//             last is the bias
+//   pack_for_update, pack_for_backward  one element of the packed gradient; that of an output's first
+//             sample computes d_bias as well
+//   update    the weights of one input for 32 outputs: x numbers the inputs, y the blocks of outputs
+//   backward  INPUTS (1 or 2) inputs of all samples, and their weights for all outputs that are seen
 //
 // but for update, invocations are numbered along one line.
 
@@ -46,6 +45,7 @@
 override BATCH: u32;
 override IN_FEATURES: u32;
 override OUT_FEATURES: u32;
+override INPUTS: u32;
 override FIRST_COLUMN: u32;
 override VECTORS: u32;
 override FIRST_ROW: u32;
@@ -65,6 +65,21 @@ fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
 }
 
+// What is packed for an output of a sample; for the first sample it stores the bias's gradient, too.
+fn packed_value(sample: u32, out_feature: u32) -> f32 {
+    if sample >= BATCH || out_feature >= OUT_FEATURES {
+        return 0.0;
+    }
+    if sample == 0u {
+        var sum = 0.0;
+        for (var other = 0u; other < BATCH; other++) {
+            sum += d_output[other * OUT_FEATURES + out_feature];
+        }
+        d_bias[out_feature] = sum;
+    }
+    return d_output[sample * OUT_FEATURES + out_feature];
+}
+
 // An element of a packed matrix of rows x columns: (row, column).
 fn packed_place(index: u32, rows: u32) -> vec2u {
     let stride = rows + rows % 2u;
@@ -82,11 +97,7 @@ fn pack_for_update(
         return;
     }
     let place = packed_place(index, BATCH);
-    var value = 0.0;
-    if place.x < BATCH && place.y < OUT_FEATURES {
-        value = d_output[place.x * OUT_FEATURES + place.y];
-    }
-    packed[index] = value;
+    packed[index] = packed_value(place.x, place.y);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -100,11 +111,7 @@ fn pack_for_backward(
         return;
     }
     let place = packed_place(index, OUT_FEATURES);
-    var value = 0.0;
-    if place.x < OUT_FEATURES && place.y < BATCH {
-        value = d_output[place.y * OUT_FEATURES + place.x];
-    }
-    packed[index] = value;
+    packed[index] = packed_value(place.y, place.x);
 }
 
 // What changes a weight, beside its gradient.
@@ -128,77 +135,130 @@ fn step(at: u32, before: f32, grad: f32, rates: Rates) {
     v[at] = squared;
 }
 
-// The steps of the weights of one input for four outputs, or the gradients of their biases.
+// The steps of the weights of one input for four outputs.
 fn steps(grads: vec4f, out_feature: u32, in_feature: u32, rates: Rates) {
     for (var i = 0u; i < 4u && out_feature + i < OUT_FEATURES; i++) {
-        if in_feature == IN_FEATURES {
-            d_bias[out_feature + i] = grads[i];
-        } else {
-            let at = (out_feature + i) * IN_FEATURES + in_feature;
-            step(at, weight[at], grads[i], rates);
-        }
+        let at = (out_feature + i) * IN_FEATURES + in_feature;
+        step(at, weight[at], grads[i], rates);
+    }
+}
+
+// A value for each of 32 outputs or samples.
+struct Block {
+    b_0: vec4f,
+    b_1: vec4f,
+    b_2: vec4f,
+    b_3: vec4f,
+    b_4: vec4f,
+    b_5: vec4f,
+    b_6: vec4f,
+    b_7: vec4f,
+}
+
+// Adds the products of a factor and the packed row that begins at `at`.
+fn add_row(value: f32, at: u32, sums: ptr<function, Block>) {
+    (*sums).b_0 += value * packed_uniform[at];
+    if VECTORS > 1u {
+        (*sums).b_1 += value * packed_uniform[at + 1u];
+    }
+    if VECTORS > 2u {
+        (*sums).b_2 += value * packed_uniform[at + 2u];
+    }
+    if VECTORS > 3u {
+        (*sums).b_3 += value * packed_uniform[at + 3u];
+    }
+    if VECTORS > 4u {
+        (*sums).b_4 += value * packed_uniform[at + 4u];
+    }
+    if VECTORS > 5u {
+        (*sums).b_5 += value * packed_uniform[at + 5u];
+    }
+    if VECTORS > 6u {
+        (*sums).b_6 += value * packed_uniform[at + 6u];
+    }
+    if VECTORS > 7u {
+        (*sums).b_7 += value * packed_uniform[at + 7u];
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let in_feature = group.x * WORKGROUP + lane;
-    if in_feature > IN_FEATURES {
+    if in_feature >= IN_FEATURES {
         return;
     }
     let first = group.y * (BATCH + BATCH % 2u) * 8u;
 
-    var sum_0 = vec4f();
-    var sum_1 = vec4f();
-    var sum_2 = vec4f();
-    var sum_3 = vec4f();
-    var sum_4 = vec4f();
-    var sum_5 = vec4f();
-    var sum_6 = vec4f();
-    var sum_7 = vec4f();
+    var grads = Block();
     for (var row = 0u; row < BATCH; row++) {
-        var value = 1.0;
-        if in_feature < IN_FEATURES {
-            value = input[row * IN_FEATURES + in_feature];
-        }
-        let at = first + row * 8u;
-        sum_0 += value * packed_uniform[at];
-        sum_1 += value * packed_uniform[at + 1u];
-        sum_2 += value * packed_uniform[at + 2u];
-        sum_3 += value * packed_uniform[at + 3u];
-        sum_4 += value * packed_uniform[at + 4u];
-        sum_5 += value * packed_uniform[at + 5u];
-        sum_6 += value * packed_uniform[at + 6u];
-        sum_7 += value * packed_uniform[at + 7u];
+        add_row(input[row * IN_FEATURES + in_feature], first + row * 8u, &grads);
     }
 
     let rates = rates();
     let out_feature = FIRST_COLUMN + group.y * OUTS;
-    steps(sum_0, out_feature, in_feature, rates);
-    steps(sum_1, out_feature + 4u, in_feature, rates);
-    steps(sum_2, out_feature + 8u, in_feature, rates);
-    steps(sum_3, out_feature + 12u, in_feature, rates);
-    steps(sum_4, out_feature + 16u, in_feature, rates);
-    steps(sum_5, out_feature + 20u, in_feature, rates);
-    steps(sum_6, out_feature + 24u, in_feature, rates);
-    steps(sum_7, out_feature + 28u, in_feature, rates);
+    steps(grads.b_0, out_feature + 0u, in_feature, rates);
+    steps(grads.b_1, out_feature + 4u, in_feature, rates);
+    steps(grads.b_2, out_feature + 8u, in_feature, rates);
+    steps(grads.b_3, out_feature + 12u, in_feature, rates);
+    steps(grads.b_4, out_feature + 16u, in_feature, rates);
+    steps(grads.b_5, out_feature + 20u, in_feature, rates);
+    steps(grads.b_6, out_feature + 24u, in_feature, rates);
+    steps(grads.b_7, out_feature + 28u, in_feature, rates);
 }
 
-// One input of four samples, or ones for the bias. Beyond the last sample the last one again; its
-// gradients are packed as zeros.
+// One input of four samples. Beyond the last sample the last one again; its gradients are packed as zeros.
 fn inputs(sample: u32, in_feature: u32) -> vec4f {
-    if in_feature == IN_FEATURES {
-        return vec4f(1.0);
-    }
     let at = min(sample + vec4u(0u, 1u, 2u, 3u), vec4u(BATCH - 1u)) * IN_FEATURES + in_feature;
     return vec4f(input[at.x], input[at.y], input[at.z], input[at.w]);
 }
 
+// One input of all samples.
+fn samples(in_feature: u32) -> Block {
+    return Block(
+        inputs(0u, in_feature),
+        inputs(4u, in_feature),
+        inputs(8u, in_feature),
+        inputs(12u, in_feature),
+        inputs(16u, in_feature),
+        inputs(20u, in_feature),
+        inputs(24u, in_feature),
+        inputs(28u, in_feature),
+    );
+}
+
+// The step of one weight, and what it gives to the gradients of its input.
+fn backward_step(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<function, Block>) {
+    let at = row * 8u;
+    var grad = dot(x.b_0, packed_uniform[at]);
+    if VECTORS > 1u {
+        grad += dot(x.b_1, packed_uniform[at + 1u]);
+    }
+    if VECTORS > 2u {
+        grad += dot(x.b_2, packed_uniform[at + 2u]);
+    }
+    if VECTORS > 3u {
+        grad += dot(x.b_3, packed_uniform[at + 3u]);
+    }
+    if VECTORS > 4u {
+        grad += dot(x.b_4, packed_uniform[at + 4u]);
+    }
+    if VECTORS > 5u {
+        grad += dot(x.b_5, packed_uniform[at + 5u]);
+    }
+    if VECTORS > 6u {
+        grad += dot(x.b_6, packed_uniform[at + 6u]);
+    }
+    if VECTORS > 7u {
+        grad += dot(x.b_7, packed_uniform[at + 7u]);
+    }
+    let place = (FIRST_ROW + row) * IN_FEATURES + in_feature;
+    let before = weight[place];
+    step(place, before, grad, rates);
+    add_row(before, at, sums);
+}
+
 // Adds the gradients of one input of four samples to what earlier rows left.
 fn store_d_input(sum: vec4f, sample: u32, in_feature: u32) {
-    if in_feature == IN_FEATURES {
-        return;
-    }
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
         let at = (sample + i) * IN_FEATURES + in_feature;
         if FIRST_ROW == 0u {
@@ -209,96 +269,46 @@ fn store_d_input(sum: vec4f, sample: u32, in_feature: u32) {
     }
 }
 
+fn store_d_inputs(sums: Block, in_feature: u32) {
+    store_d_input(sums.b_0, 0u, in_feature);
+    store_d_input(sums.b_1, 4u, in_feature);
+    store_d_input(sums.b_2, 8u, in_feature);
+    store_d_input(sums.b_3, 12u, in_feature);
+    store_d_input(sums.b_4, 16u, in_feature);
+    store_d_input(sums.b_5, 20u, in_feature);
+    store_d_input(sums.b_6, 24u, in_feature);
+    store_d_input(sums.b_7, 28u, in_feature);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn backward(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let in_feature = line_index(group, groups, lane);
-    if in_feature > IN_FEATURES {
+    let in_feature = line_index(group, groups, lane) * INPUTS;
+    if in_feature >= IN_FEATURES {
         return;
     }
     let rates = rates();
-    let x_0 = inputs(0u, in_feature);
-    let x_1 = inputs(4u, in_feature);
-    let x_2 = inputs(8u, in_feature);
-    let x_3 = inputs(12u, in_feature);
-    let x_4 = inputs(16u, in_feature);
-    let x_5 = inputs(20u, in_feature);
-    let x_6 = inputs(24u, in_feature);
-    let x_7 = inputs(28u, in_feature);
+    let is_pair = INPUTS > 1u && in_feature + 1u < IN_FEATURES;
+    let x = samples(in_feature);
+    var y = x;
+    if is_pair {
+        y = samples(in_feature + 1u);
+    }
 
-    var sum_0 = vec4f();
-    var sum_1 = vec4f();
-    var sum_2 = vec4f();
-    var sum_3 = vec4f();
-    var sum_4 = vec4f();
-    var sum_5 = vec4f();
-    var sum_6 = vec4f();
-    var sum_7 = vec4f();
+    var sums = Block();
+    var others = Block();
     for (var row = 0u; row < ROWS; row++) {
-        let at = row * 8u;
-        var grad = dot(x_0, packed_uniform[at]);
-        if VECTORS > 1u {
-            grad += dot(x_1, packed_uniform[at + 1u]);
-        }
-        if VECTORS > 2u {
-            grad += dot(x_2, packed_uniform[at + 2u]);
-        }
-        if VECTORS > 3u {
-            grad += dot(x_3, packed_uniform[at + 3u]);
-        }
-        if VECTORS > 4u {
-            grad += dot(x_4, packed_uniform[at + 4u]);
-        }
-        if VECTORS > 5u {
-            grad += dot(x_5, packed_uniform[at + 5u]);
-        }
-        if VECTORS > 6u {
-            grad += dot(x_6, packed_uniform[at + 6u]);
-        }
-        if VECTORS > 7u {
-            grad += dot(x_7, packed_uniform[at + 7u]);
-        }
-        var before = 0.0;
-        if in_feature == IN_FEATURES {
-            d_bias[FIRST_ROW + row] = grad;
-        } else {
-            let place = (FIRST_ROW + row) * IN_FEATURES + in_feature;
-            before = weight[place];
-            step(place, before, grad, rates);
-        }
-        sum_0 += before * packed_uniform[at];
-        if VECTORS > 1u {
-            sum_1 += before * packed_uniform[at + 1u];
-        }
-        if VECTORS > 2u {
-            sum_2 += before * packed_uniform[at + 2u];
-        }
-        if VECTORS > 3u {
-            sum_3 += before * packed_uniform[at + 3u];
-        }
-        if VECTORS > 4u {
-            sum_4 += before * packed_uniform[at + 4u];
-        }
-        if VECTORS > 5u {
-            sum_5 += before * packed_uniform[at + 5u];
-        }
-        if VECTORS > 6u {
-            sum_6 += before * packed_uniform[at + 6u];
-        }
-        if VECTORS > 7u {
-            sum_7 += before * packed_uniform[at + 7u];
+        backward_step(row, in_feature, x, rates, &sums);
+        if is_pair {
+            backward_step(row, in_feature + 1u, y, rates, &others);
         }
     }
 
-    store_d_input(sum_0, 0u, in_feature);
-    store_d_input(sum_1, 4u, in_feature);
-    store_d_input(sum_2, 8u, in_feature);
-    store_d_input(sum_3, 12u, in_feature);
-    store_d_input(sum_4, 16u, in_feature);
-    store_d_input(sum_5, 20u, in_feature);
-    store_d_input(sum_6, 24u, in_feature);
-    store_d_input(sum_7, 28u, in_feature);
+    store_d_inputs(sums, in_feature);
+    if is_pair {
+        store_d_inputs(others, in_feature + 1u);
+    }
 }

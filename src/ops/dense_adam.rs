@@ -151,8 +151,13 @@ impl Operator for DenseAdam {
         kernel != "backward" || inputs.iter().all(|input| Self::takes_backward(input.batch()))
     }
 
-    fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
+    fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let (input, out_features) = (shape("input"), self.dense.out_features);
+        // Two inputs share what is read of the packed gradient, but need more registers than a GPU has.
+        let inputs = match variant {
+            Variant::Gpu => 1,
+            Variant::Software => 2,
+        };
         let batch = input.batch();
         let in_features = input.len() / batch.max(1);
         let packed = self.packed(batch);
@@ -160,6 +165,7 @@ impl Operator for DenseAdam {
             ("BATCH", batch as f64),
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
+            ("INPUTS", inputs as f64),
         ];
         let constants =
             |window: &Window| [extents.as_slice(), &self.adam.constants(), &window.constants()].concat();
@@ -168,7 +174,7 @@ impl Operator for DenseAdam {
             let packed = self.packed_backward(batch);
             let mut dispatches = vec![Dispatch::line("pack_for_backward", packed.len(), &whole)];
             for window in packed.windows() {
-                let dispatch = Dispatch::line(kernel, in_features + 1, &constants(&window));
+                let dispatch = Dispatch::line(kernel, in_features.div_ceil(inputs), &constants(&window));
                 dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
             }
             return dispatches;
@@ -177,7 +183,7 @@ impl Operator for DenseAdam {
         let blocks = self.blocks_a_window(batch);
         for first in packed.windows_of(packed.stride()).step_by(blocks) {
             let rows = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
-            let columns = (in_features + 1).div_ceil(WORKGROUP);
+            let columns = in_features.div_ceil(WORKGROUP);
             dispatches.push(Dispatch {
                 workgroups: [columns as u32, rows as u32, 1],
                 ..Dispatch::line(kernel, 1, &constants(&first)).seen_from("packed", first.offset_bytes)
