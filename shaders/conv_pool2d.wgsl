@@ -183,9 +183,11 @@ fn outer(weights: vec4f, tap: vec4f) -> mat4x4f {
     return mat4x4f(weights.x * tap, weights.y * tap, weights.z * tap, weights.w * tap);
 }
 
-// What the nine taps add for four channels, whose weights begin at `at`.
-fn products(at: i32, see: Seen) -> mat4x4f {
-    return outer(packed_uniform[at], see.tap_0)
+// Adds what the nine taps give for four channels, whose weights begin at `at`. One after the other, no
+// product needs registers of its own.
+fn added(sums: mat4x4f, at: i32, see: Seen) -> mat4x4f {
+    return sums
+        + outer(packed_uniform[at], see.tap_0)
         + outer(packed_uniform[at + 8], see.tap_1)
         + outer(packed_uniform[at + 16], see.tap_2)
         + outer(packed_uniform[at + 24], see.tap_3)
@@ -196,52 +198,100 @@ fn products(at: i32, see: Seen) -> mat4x4f {
         + outer(packed_uniform[at + 64], see.tap_8);
 }
 
-// Adds the products of all channels, and for the area beside it those of `other`.
-fn add_products(at: i32, see: Seen, other: Seen, sums: ptr<function, Sums>, others: ptr<function, Sums>) {
-    (*sums).sum_0 += products(at, see);
+// What the taps see of WIDTH areas: side by side, or of neighbouring input channels.
+struct Views {
+    a: Seen,
+    b: Seen,
+    c: Seen,
+    d: Seen,
+}
+
+// The sums of WIDTH areas.
+struct Tile {
+    a: Sums,
+    b: Sums,
+    c: Sums,
+    d: Sums,
+}
+
+// Adds the products of all channels for WIDTH areas.
+fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
+    (*tile).a.sum_0 = added((*tile).a.sum_0, at, views.a);
     if WIDTH > 1 {
-        (*others).sum_0 += products(at, other);
+        (*tile).b.sum_0 = added((*tile).b.sum_0, at, views.b);
+    }
+    if WIDTH > 2 {
+        (*tile).c.sum_0 = added((*tile).c.sum_0, at, views.c);
+        (*tile).d.sum_0 = added((*tile).d.sum_0, at, views.d);
     }
     if VECTORS > 1 {
-        (*sums).sum_1 += products(at + 1, see);
+        (*tile).a.sum_1 = added((*tile).a.sum_1, at + 1, views.a);
         if WIDTH > 1 {
-            (*others).sum_1 += products(at + 1, other);
+            (*tile).b.sum_1 = added((*tile).b.sum_1, at + 1, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_1 = added((*tile).c.sum_1, at + 1, views.c);
+            (*tile).d.sum_1 = added((*tile).d.sum_1, at + 1, views.d);
         }
     }
     if VECTORS > 2 {
-        (*sums).sum_2 += products(at + 2, see);
+        (*tile).a.sum_2 = added((*tile).a.sum_2, at + 2, views.a);
         if WIDTH > 1 {
-            (*others).sum_2 += products(at + 2, other);
+            (*tile).b.sum_2 = added((*tile).b.sum_2, at + 2, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_2 = added((*tile).c.sum_2, at + 2, views.c);
+            (*tile).d.sum_2 = added((*tile).d.sum_2, at + 2, views.d);
         }
     }
     if VECTORS > 3 {
-        (*sums).sum_3 += products(at + 3, see);
+        (*tile).a.sum_3 = added((*tile).a.sum_3, at + 3, views.a);
         if WIDTH > 1 {
-            (*others).sum_3 += products(at + 3, other);
+            (*tile).b.sum_3 = added((*tile).b.sum_3, at + 3, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_3 = added((*tile).c.sum_3, at + 3, views.c);
+            (*tile).d.sum_3 = added((*tile).d.sum_3, at + 3, views.d);
         }
     }
     if VECTORS > 4 {
-        (*sums).sum_4 += products(at + 4, see);
+        (*tile).a.sum_4 = added((*tile).a.sum_4, at + 4, views.a);
         if WIDTH > 1 {
-            (*others).sum_4 += products(at + 4, other);
+            (*tile).b.sum_4 = added((*tile).b.sum_4, at + 4, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_4 = added((*tile).c.sum_4, at + 4, views.c);
+            (*tile).d.sum_4 = added((*tile).d.sum_4, at + 4, views.d);
         }
     }
     if VECTORS > 5 {
-        (*sums).sum_5 += products(at + 5, see);
+        (*tile).a.sum_5 = added((*tile).a.sum_5, at + 5, views.a);
         if WIDTH > 1 {
-            (*others).sum_5 += products(at + 5, other);
+            (*tile).b.sum_5 = added((*tile).b.sum_5, at + 5, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_5 = added((*tile).c.sum_5, at + 5, views.c);
+            (*tile).d.sum_5 = added((*tile).d.sum_5, at + 5, views.d);
         }
     }
     if VECTORS > 6 {
-        (*sums).sum_6 += products(at + 6, see);
+        (*tile).a.sum_6 = added((*tile).a.sum_6, at + 6, views.a);
         if WIDTH > 1 {
-            (*others).sum_6 += products(at + 6, other);
+            (*tile).b.sum_6 = added((*tile).b.sum_6, at + 6, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_6 = added((*tile).c.sum_6, at + 6, views.c);
+            (*tile).d.sum_6 = added((*tile).d.sum_6, at + 6, views.d);
         }
     }
     if VECTORS > 7 {
-        (*sums).sum_7 += products(at + 7, see);
+        (*tile).a.sum_7 = added((*tile).a.sum_7, at + 7, views.a);
         if WIDTH > 1 {
-            (*others).sum_7 += products(at + 7, other);
+            (*tile).b.sum_7 = added((*tile).b.sum_7, at + 7, views.b);
+        }
+        if WIDTH > 2 {
+            (*tile).c.sum_7 = added((*tile).c.sum_7, at + 7, views.c);
+            (*tile).d.sum_7 = added((*tile).d.sum_7, at + 7, views.d);
         }
     }
 }
@@ -254,6 +304,11 @@ fn first_vector(group: vec3u) -> i32 {
 // Two neighbouring pixels of the input, zero outside of it.
 fn input_pair(plane: i32, y: i32, x: i32) -> vec2f {
     let columns = vec2i(x, x + 1);
+    // Without padding, windows lie inside; the last of two neighbours may not be there, and here it does not matter.
+    if PAD_TOP == 0 && PAD_LEFT == 0 && WIDTH == 1 {
+        let source = (plane * IN_HEIGHT + y) * IN_WIDTH + x;
+        return vec2f(input[source], input[source + 1]);
+    }
     let inside = (columns >= vec2i(0)) & (columns < vec2i(IN_WIDTH)) & vec2<bool>(y >= 0 && y < IN_HEIGHT);
     let source = select(vec2i(0), (plane * IN_HEIGHT + y) * IN_WIDTH + columns, inside);
     return select(vec2f(0.0), vec2f(input[source.x], input[source.y]), inside);
@@ -350,29 +405,39 @@ fn forward(
     let in_x = x * 2 - PAD_LEFT;
     let vector = first_vector(group);
 
-    var sums = Sums();
-    var others = Sums();
+    var tile = Tile();
     for (var channel = 0; channel < IN_CHANNELS; channel++) {
         let source = sample * IN_CHANNELS + channel;
-        let middle = input_columns(source, in_y, in_x + 2);
-        let see = seen(joined(input_columns(source, in_y, in_x), middle));
-        var other = see;
+        let second = input_columns(source, in_y, in_x + 2);
+        let see = seen(joined(input_columns(source, in_y, in_x), second));
+        var views = Views(see, see, see, see);
         if WIDTH > 1 {
-            other = seen(joined(middle, input_columns(source, in_y, in_x + 4)));
+            let third = input_columns(source, in_y, in_x + 4);
+            views.b = seen(joined(second, third));
+            if WIDTH > 2 {
+                let fourth = input_columns(source, in_y, in_x + 6);
+                views.c = seen(joined(third, fourth));
+                views.d = seen(joined(fourth, input_columns(source, in_y, in_x + 8)));
+            }
         }
-        add_products(channel * TAPS * 8 + vector, see, other, &sums, &others);
+        add_products(channel * TAPS * 8 + vector, views, &tile);
     }
 
     let pixel = y * OUT_WIDTH + x;
-    store_outputs(sums, vector * 4, sample, pixel);
+    store_outputs(tile.a, vector * 4, sample, pixel);
     if WIDTH > 1 && x + 1 < OUT_WIDTH {
-        store_outputs(others, vector * 4, sample, pixel + 1);
+        store_outputs(tile.b, vector * 4, sample, pixel + 1);
+    }
+    if WIDTH > 2 && x + 2 < OUT_WIDTH {
+        store_outputs(tile.c, vector * 4, sample, pixel + 2);
+    }
+    if WIDTH > 2 && x + 3 < OUT_WIDTH {
+        store_outputs(tile.d, vector * 4, sample, pixel + 3);
     }
 }
 
 // The gradients of a window's four pixels.
-fn unpooled(gradient: f32, codes: u32, channel: i32) -> vec4f {
-    let winner = codes >> (u32(channel % CODES) * 4u) & 7u;
+fn unpooled(gradient: f32, winner: u32) -> vec4f {
     return select(vec4f(0.0), vec4f(gradient), vec4u(0u, 1u, 2u, 3u) == vec4u(winner));
 }
 
@@ -399,8 +464,9 @@ fn codes_of(sample: i32, channel: i32, windows: Windows) -> vec2u {
 fn d_columns(sample: i32, channel: i32, windows: Windows, codes: vec2u) -> mat4x2f {
     let places = (sample * OUT_CHANNELS + channel) * OUT_HEIGHT * OUT_WIDTH + windows.place;
     let d_pooled = select(vec2f(0.0), vec2f(d_output[places.x], d_output[places.y]), windows.inside);
-    let upper = unpooled(d_pooled.x, codes.x, channel);
-    let lower = unpooled(d_pooled.y, codes.y, channel);
+    let winners = codes >> vec2u(u32(channel % CODES) * 4u) & vec2u(7u);
+    let upper = unpooled(d_pooled.x, winners.x);
+    let lower = unpooled(d_pooled.y, winners.y);
     return mat4x2f(upper.xy, upper.zw, lower.xy, lower.zw);
 }
 
@@ -466,78 +532,123 @@ fn backward_input(
 
     let vector = first_vector(group);
 
-    var sums = Sums();
-    var others = Sums();
-    let left = columns_at(y, x - 1);
-    let middle = columns_at(y, x);
-    let right = columns_at(y, x + 1);
-    var left_codes = vec2u();
-    var middle_codes = vec2u();
-    var right_codes = vec2u();
+    var tile = Tile();
+    let first = columns_at(y, x - 1);
+    let second = columns_at(y, x);
+    let third = columns_at(y, x + 1);
+    let fourth = columns_at(y, x + 2);
+    let fifth = columns_at(y, x + 3);
+    var first_codes = vec2u();
+    var second_codes = vec2u();
+    var third_codes = vec2u();
+    var fourth_codes = vec2u();
+    var fifth_codes = vec2u();
     for (var row = 0; row < ROWS; row += TAPS) {
         let channel = (FIRST_ROW + row) / TAPS;
         if channel % CODES == 0 {
-            left_codes = codes_of(sample, channel, left);
-            middle_codes = codes_of(sample, channel, middle);
+            first_codes = codes_of(sample, channel, first);
+            second_codes = codes_of(sample, channel, second);
             if WIDTH > 1 {
-                right_codes = codes_of(sample, channel, right);
+                third_codes = codes_of(sample, channel, third);
+            }
+            if WIDTH > 2 {
+                fourth_codes = codes_of(sample, channel, fourth);
+                fifth_codes = codes_of(sample, channel, fifth);
             }
         }
-        let d_middle = d_columns(sample, channel, middle, middle_codes);
-        let see = seen(joined(d_columns(sample, channel, left, left_codes), d_middle));
-        var other = see;
+        let d_second = d_columns(sample, channel, second, second_codes);
+        let see = seen(joined(d_columns(sample, channel, first, first_codes), d_second));
+        var views = Views(see, see, see, see);
         if WIDTH > 1 {
-            other = seen(joined(d_middle, d_columns(sample, channel, right, right_codes)));
+            let d_third = d_columns(sample, channel, third, third_codes);
+            views.b = seen(joined(d_second, d_third));
+            if WIDTH > 2 {
+                let d_fourth = d_columns(sample, channel, fourth, fourth_codes);
+                views.c = seen(joined(d_third, d_fourth));
+                views.d = seen(joined(d_fourth, d_columns(sample, channel, fifth, fifth_codes)));
+            }
         }
-        add_products(row * 8 + vector, see, other, &sums, &others);
+        add_products(row * 8 + vector, views, &tile);
     }
 
     let channel = FIRST_COLUMN + vector * 4;
     let in_y = y * 2 - PAD_TOP;
     let in_x = x * 2 - PAD_LEFT;
-    store_d_inputs(sums, channel, sample, in_y, in_x);
+    store_d_inputs(tile.a, channel, sample, in_y, in_x);
     if WIDTH > 1 {
-        store_d_inputs(others, channel, sample, in_y, in_x + 2);
+        store_d_inputs(tile.b, channel, sample, in_y, in_x + 2);
+    }
+    if WIDTH > 2 {
+        store_d_inputs(tile.c, channel, sample, in_y, in_x + 4);
+        store_d_inputs(tile.d, channel, sample, in_y, in_x + 6);
     }
 }
 
-// The gradients of four filters' windows at `pixel` of a sample: a column a filter.
-fn d_windows(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> mat4x4f {
-    let plane = OUT_HEIGHT * OUT_WIDTH;
-    // Beyond the last filter the last one again; what it gives is not stored.
-    let channels = min(out_channel + vec4i(0, 1, 2, 3), vec4i(OUT_CHANNELS - 1));
-    let planes = (sample * OUT_CHANNELS + channels) * plane;
-    return mat4x4f(
-        unpooled(d_output[planes.x + pixel], codes, out_channel),
-        unpooled(d_output[planes.y + pixel], codes, out_channel + 1),
-        unpooled(d_output[planes.z + pixel], codes, out_channel + 2),
-        unpooled(d_output[planes.w + pixel], codes, out_channel + 3),
+// The gradients of four filters' windows at `pixel`, and which of their pixels they belong to.
+struct Gradients {
+    values: vec4f,
+    winners: vec4u,
+}
+
+fn gradients(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> Gradients {
+    var channels = out_channel + vec4i(0, 1, 2, 3);
+    if OUT_CHANNELS % 4 > 0 {
+        // Beyond the last filter the last one again; what it gives is not stored.
+        channels = min(channels, vec4i(OUT_CHANNELS - 1));
+    }
+    let at = (sample * OUT_CHANNELS + channels) * OUT_HEIGHT * OUT_WIDTH + pixel;
+    let shifts = vec4u(0u, 4u, 8u, 12u) + u32(out_channel % CODES) * 4u;
+    return Gradients(
+        vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]),
+        vec4u(codes) >> shifts & vec4u(7u),
     );
 }
 
-// The gradients of sixteen filters' windows, or of four.
-struct Gradients {
-    a: mat4x4f,
-    b: mat4x4f,
-    c: mat4x4f,
-    d: mat4x4f,
+// Adds what the nine taps see from one of a window's pixels to the weights of the four filters of a block;
+// `row_0` begins where the first tap does.
+fn add_pixel(
+    block: i32,
+    d: Gradients,
+    winner: u32,
+    row_0: vec3f,
+    row_1: vec3f,
+    row_2: vec3f,
+    sums: ptr<function, Sums>,
+) {
+    let d_pixel = select(vec4f(0.0), d.values, d.winners == vec4u(winner));
+    (*sums).sum_0[block] += row_0.x * d_pixel;
+    (*sums).sum_1[block] += row_0.y * d_pixel;
+    (*sums).sum_2[block] += row_0.z * d_pixel;
+    (*sums).sum_3[block] += row_1.x * d_pixel;
+    (*sums).sum_4[block] += row_1.y * d_pixel;
+    (*sums).sum_5[block] += row_1.z * d_pixel;
+    (*sums).sum_6[block] += row_2.x * d_pixel;
+    (*sums).sum_7[block] += row_2.y * d_pixel;
+    (*sums).sum_8[block] += row_2.z * d_pixel;
 }
 
-// What the pixels that one tap sees add to its weight in all filters.
-fn weights(see: vec4f, d: Gradients) -> mat4x4f {
-    return mat4x4f(see * d.a, see * d.b, see * d.c, see * d.d);
+fn add_window(block: i32, d: Gradients, area: Area, sums: ptr<function, Sums>) {
+    add_pixel(block, d, 0u, area.row_0.xyz, area.row_1.xyz, area.row_2.xyz, sums);
+    add_pixel(block, d, 1u, area.row_0.yzw, area.row_1.yzw, area.row_2.yzw, sums);
+    add_pixel(block, d, 2u, area.row_1.xyz, area.row_2.xyz, area.row_3.xyz, sums);
+    add_pixel(block, d, 3u, area.row_1.yzw, area.row_2.yzw, area.row_3.yzw, sums);
 }
 
-fn add_weights(see: Seen, d: Gradients, sums: ptr<function, Sums>) {
-    (*sums).sum_0 += weights(see.tap_0, d);
-    (*sums).sum_1 += weights(see.tap_1, d);
-    (*sums).sum_2 += weights(see.tap_2, d);
-    (*sums).sum_3 += weights(see.tap_3, d);
-    (*sums).sum_4 += weights(see.tap_4, d);
-    (*sums).sum_5 += weights(see.tap_5, d);
-    (*sums).sum_6 += weights(see.tap_6, d);
-    (*sums).sum_7 += weights(see.tap_7, d);
-    (*sums).sum_8 += weights(see.tap_8, d);
+// The same for two input channels, and for the biases.
+fn add_windows(
+    block: i32,
+    d: Gradients,
+    area: Area,
+    other_area: Area,
+    sums: ptr<function, Sums>,
+    others: ptr<function, Sums>,
+    biases: ptr<function, mat4x4f>,
+) {
+    add_window(block, d, area, sums);
+    if WIDTH > 1 {
+        add_window(block, d, other_area, others);
+    }
+    (*biases)[block] += select(vec4f(0.0), d.values, d.winners < vec4u(4u));
 }
 
 fn store_partial(sums: mat4x4f, piece: i32, out_channel: i32, tap: i32) {
@@ -595,24 +706,22 @@ fn backward_weight_partial(
         }
         for (var out_x = 0; out_x < OUT_WIDTH; out_x++) {
             let right = input_columns(source, in_y, out_x * 2 + 2 - PAD_LEFT);
-            let see = seen(joined(left, right));
+            let area = joined(left, right);
             left = right;
-            let pixel = out_y * OUT_WIDTH + out_x;
-            let low = code[low_codes + pixel];
-            var d = Gradients();
-            d.a = d_windows(sample, out_channel, low, pixel);
-            if FILTERS > 4 {
-                let high = code[high_codes + pixel];
-                d.b = d_windows(sample, out_channel + 4, low, pixel);
-                d.c = d_windows(sample, out_channel + 8, high, pixel);
-                d.d = d_windows(sample, out_channel + 12, high, pixel);
-            }
-            add_weights(see, d, &sums);
-            biases += weights(vec4f(1.0), d);
+            var other = area;
             if WIDTH > 1 {
                 let other_right = input_columns(other_source, in_y, out_x * 2 + 2 - PAD_LEFT);
-                add_weights(seen(joined(other_left, other_right)), d, &others);
+                other = joined(other_left, other_right);
                 other_left = other_right;
+            }
+            let pixel = out_y * OUT_WIDTH + out_x;
+            let low = code[low_codes + pixel];
+            add_windows(0, gradients(sample, out_channel, low, pixel), area, other, &sums, &others, &biases);
+            if FILTERS > 4 {
+                let high = code[high_codes + pixel];
+                add_windows(1, gradients(sample, out_channel + 4, low, pixel), area, other, &sums, &others, &biases);
+                add_windows(2, gradients(sample, out_channel + 8, high, pixel), area, other, &sums, &others, &biases);
+                add_windows(3, gradients(sample, out_channel + 12, high, pixel), area, other, &sums, &others, &biases);
             }
         }
     }
