@@ -552,15 +552,24 @@ fn tapped(sample: i32, pixel: vec2i, tap: vec4i) -> vec4f {
     return select(select(vec4f(0.0), seen, inside), vec4f(1.0), tap == taps);
 }
 
-fn store_partial(low: vec4f, high: vec4f, piece: i32, out_channel: i32, tap: i32) {
+// Stores the sums of four taps of four filters, a column a tap.
+fn store_partial(sums: mat4x4f, piece: i32, out_channel: i32, tap: i32) {
     let columns = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + 1;
-    if tap >= columns {
-        return;
+    for (var i = 0; i < 16; i++) {
+        if out_channel + i % 4 < OUT_CHANNELS && tap + i / 4 < columns {
+            partial[(piece * OUT_CHANNELS + out_channel + i % 4) * columns + tap + i / 4] = sums[i / 4][i % 4];
+        }
     }
-    for (var i = 0; i < min(BLOCK, OUT_CHANNELS - out_channel); i++) {
-        let sum = select(high[i & 3], low[i & 3], i < 4);
-        partial[(piece * OUT_CHANNELS + out_channel + i) * columns + tap] = sum;
-    }
+}
+
+fn added(sums: mat4x4f, taps: vec4f, d: vec4f) -> mat4x4f {
+    return sums + mat4x4f(taps.x * d, taps.y * d, taps.z * d, taps.w * d);
+}
+
+// The gradients of four filters at a pixel, whose planes begin at `planes`.
+fn d_pixel(planes: vec4i, pixel: i32) -> vec4f {
+    let at = planes + pixel;
+    return vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -584,64 +593,33 @@ fn backward_weight_partial(
     let high_taps = tap + vec4i(4, 5, 6, 7);
     // Beyond the last channel the last one again; what it gives is not stored.
     let plane = OUT_HEIGHT * OUT_WIDTH;
-    let last = vec4i(OUT_CHANNELS - 1 - out_channel);
-    let low_planes = min(vec4i(0, 1, 2, 3), last) * plane;
-    let high_planes = min(vec4i(4, 5, 6, 7), last) * plane;
+    let last = vec4i(OUT_CHANNELS - 1);
+    let low_planes = (sample * OUT_CHANNELS + min(out_channel + vec4i(0, 1, 2, 3), last)) * plane;
+    let high_planes = (sample * OUT_CHANNELS + min(out_channel + vec4i(4, 5, 6, 7), last)) * plane;
 
-    // Four filters of a tap in each vector: the first four in low, the others in high.
-    var low_0 = vec4f();
-    var high_0 = vec4f();
-    var low_1 = vec4f();
-    var high_1 = vec4f();
-    var low_2 = vec4f();
-    var high_2 = vec4f();
-    var low_3 = vec4f();
-    var high_3 = vec4f();
-    var low_4 = vec4f();
-    var high_4 = vec4f();
-    var low_5 = vec4f();
-    var high_5 = vec4f();
-    var low_6 = vec4f();
-    var high_6 = vec4f();
-    var low_7 = vec4f();
-    var high_7 = vec4f();
+    // The first four taps and the others, of the first four filters and the others.
+    var low_low = mat4x4f();
+    var high_low = mat4x4f();
+    var low_high = mat4x4f();
+    var high_high = mat4x4f();
     for (var out_y = first_y; out_y < min(first_y + SPLIT_ROWS, OUT_HEIGHT); out_y++) {
-        let out_row = ((sample * OUT_CHANNELS + out_channel) * OUT_HEIGHT + out_y) * OUT_WIDTH;
         for (var out_x = 0; out_x < OUT_WIDTH; out_x++) {
-            let low_at = out_row + out_x + low_planes;
-            let high_at = out_row + out_x + high_planes;
-            let low = vec4f(d_output[low_at.x], d_output[low_at.y], d_output[low_at.z], d_output[low_at.w]);
-            let high =
-                vec4f(d_output[high_at.x], d_output[high_at.y], d_output[high_at.z], d_output[high_at.w]);
+            let pixel = out_y * OUT_WIDTH + out_x;
             let first = tapped(sample, vec2i(out_x, out_y), low_taps);
             let second = tapped(sample, vec2i(out_x, out_y), high_taps);
-            low_0 += first.x * low;
-            high_0 += first.x * high;
-            low_1 += first.y * low;
-            high_1 += first.y * high;
-            low_2 += first.z * low;
-            high_2 += first.z * high;
-            low_3 += first.w * low;
-            high_3 += first.w * high;
-            low_4 += second.x * low;
-            high_4 += second.x * high;
-            low_5 += second.y * low;
-            high_5 += second.y * high;
-            low_6 += second.z * low;
-            high_6 += second.z * high;
-            low_7 += second.w * low;
-            high_7 += second.w * high;
+            let low = d_pixel(low_planes, pixel);
+            low_low = added(low_low, first, low);
+            high_low = added(high_low, second, low);
+            let high = d_pixel(high_planes, pixel);
+            low_high = added(low_high, first, high);
+            high_high = added(high_high, second, high);
         }
     }
 
-    store_partial(low_0, high_0, piece, out_channel, tap + 0);
-    store_partial(low_1, high_1, piece, out_channel, tap + 1);
-    store_partial(low_2, high_2, piece, out_channel, tap + 2);
-    store_partial(low_3, high_3, piece, out_channel, tap + 3);
-    store_partial(low_4, high_4, piece, out_channel, tap + 4);
-    store_partial(low_5, high_5, piece, out_channel, tap + 5);
-    store_partial(low_6, high_6, piece, out_channel, tap + 6);
-    store_partial(low_7, high_7, piece, out_channel, tap + 7);
+    store_partial(low_low, piece, out_channel, tap);
+    store_partial(high_low, piece, out_channel, tap + 4);
+    store_partial(low_high, piece, out_channel + 4, tap);
+    store_partial(high_high, piece, out_channel + 4, tap + 4);
 }
 
 @compute @workgroup_size(WORKGROUP)
