@@ -20,7 +20,9 @@ fn pipelines() -> Vec<Pipeline> {
     let mut pipelines: Vec<Pipeline> = Vec::new();
     let models = [
         include_str!("../assets/models/face.toml"),
+        include_str!("../assets/models/face-plus.toml"),
         include_str!("../assets/models/review.toml"),
+        include_str!("../assets/models/review-plus.toml"),
         include_str!("assets/tiny.toml"),
         include_str!("assets/tiny_text.toml"),
     ];

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, review, review-plus, or a TOML file
+    /// face, face-plus, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// Samples a step
@@ -57,18 +57,21 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         trainer.train_step(&batch)?;
     }
     trainer.predict(samples, &chosen)?;
-    let (mut step, mut host, mut prediction) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut step, mut upload, mut host, mut prediction] = [const { Vec::new() }; 4];
     for _ in 0..arguments.steps {
         let start = Instant::now();
-        trainer.train_step(&batch)?;
-        host.push(start.elapsed().as_secs_f64());
+        trainer.upload(&batch)?;
+        let uploaded = start.elapsed().as_secs_f64();
+        trainer.train_again()?;
+        upload.push(uploaded);
+        host.push(start.elapsed().as_secs_f64() - uploaded);
         trainer.wait()?;
         step.push(start.elapsed().as_secs_f64());
         let start = Instant::now();
         trainer.predict(samples, &chosen)?;
         prediction.push(start.elapsed().as_secs_f64());
     }
-    let [step, host, prediction] = [step, host, prediction].map(median);
+    let [step, upload, host, prediction] = [step, upload, host, prediction].map(median);
     let BackendInfo { backend, adapter, driver } = trainer.info();
     let plan = trainer.plan();
     let (dispatches, submits) = (trainer.dispatches(), trainer.submits());
@@ -86,6 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             "dispatches_per_step": dispatches,
             "submits_per_step": submits,
             "host_ms_per_step": 1e3 * host,
+            "upload_ms_per_step": 1e3 * upload,
             "flops_per_step": plan.flops(),
             "bytes_per_step": plan.traffic_bytes(),
             "peak_memory_bytes": memory,
@@ -93,7 +97,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     print(format_args!("training      {:>9.1} samples a second, batch {size}", size as f64 / step))?;
-    print(format_args!("a step        {:>9.2} ms, of which the host takes {:.2}", 1e3 * step, 1e3 * host))?;
+    let [step_ms, upload_ms, host_ms] = [step, upload, host].map(|seconds| 1e3 * seconds);
+    print(format_args!(
+        "a step        {step_ms:>9.2} ms, of which the host takes {upload_ms:.2} to upload, {host_ms:.2} to submit"
+    ))?;
     print(format_args!("prediction    {:>9.1} samples a second, batch {asked}", asked as f64 / prediction))?;
     print(format_args!("dispatches    {dispatches:>9} a step, in {submits} submits"))?;
     print(format_args!("arithmetic    {:>9.2} GFLOP a step", plan.flops() as f64 / 1e9))?;

@@ -5,8 +5,9 @@ use anyhow::{Context, Result};
 use std::path::Path;
 
 /// The models that come with the program.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("face", include_str!("../../assets/models/face.toml")),
+    ("face-plus", include_str!("../../assets/models/face-plus.toml")),
     ("review", include_str!("../../assets/models/review.toml")),
     ("review-plus", include_str!("../../assets/models/review-plus.toml")),
 ];

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, review, review-plus, or a TOML file
+    /// face, face-plus, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// Samples a step

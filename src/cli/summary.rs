@@ -8,7 +8,7 @@ use anyhow::Result;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, review, review-plus, or a TOML file
+    /// face, face-plus, review, review-plus, or a TOML file
     #[arg(default_value = "face")]
     model: String,
     /// Samples a step, for the memory

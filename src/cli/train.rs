@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, review, review-plus, or a TOML file
+    /// face, face-plus, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// A folder, zip or tar.gz of photos with UTKFace names, or a CSV of reviews; the built-in set if not

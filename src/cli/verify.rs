@@ -24,8 +24,8 @@ pub struct Arguments {
     /// Instead of the built-in cases, those with recorded answers in this folder of .safetensors files
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
-    /// Instead of single kernels, every step of one training step of this model: face, review,
-    /// review-plus, or a TOML file
+    /// Instead of single kernels, every step of one training step of this model: face,
+    /// face-plus, review, review-plus, or a TOML file
     #[arg(long, conflicts_with_all = ["op", "vectors"])]
     model: Option<String>,
     /// Samples of that step; a large batch may run other kernels, and takes its twins longer

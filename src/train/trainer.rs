@@ -240,7 +240,17 @@ impl<'a> Trainer<'a> {
 
     /// Trains on one batch.
     pub fn train_step(&mut self, batch: &Batch) -> Result<(), TrainError> {
-        write_batch(&mut *self.backend, &self.spec, &self.training, batch)?;
+        self.upload(batch)?;
+        self.train_again()
+    }
+
+    /// Hands a batch to the device.
+    pub fn upload(&mut self, batch: &Batch) -> Result<(), TrainError> {
+        Ok(write_batch(&mut *self.backend, &self.spec, &self.training, batch)?)
+    }
+
+    /// Trains on the batch that came last.
+    pub fn train_again(&mut self) -> Result<(), TrainError> {
         Ok(self.backend.run(self.training.id)?)
     }
 
