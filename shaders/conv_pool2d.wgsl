@@ -30,11 +30,11 @@
 //
 // Invocations are numbered along one line (see line_index). One computes
 //   pack_forward, pack_backward  one element of the packed weights
-//   forward                      4 * VECTORS output channels of WIDTH (1 or 2) pooled pixels; neighbours
+//   forward                      4 * VECTORS output channels of WIDTH (1 or 4) pooled pixels; neighbours
 //                                differ in x
 //   backward_input               4 * VECTORS input channels of WIDTH times 2x2 pixels; neighbours differ
 //                                in x
-//   backward_weight_partial      9 taps of WIDTH input channels and FILTERS (4 or 16) filters over
+//   backward_weight_partial      9 taps of WIDTH (1 or 2) input channels and FILTERS (4 or 16) filters over
 //                                SPLIT_ROWS pooled rows of one sample; neighbours differ in the channel
 //   backward_weight              the sum of one tap of one filter over all partial sums, in order
 
@@ -198,7 +198,7 @@ fn added(sums: mat4x4f, at: i32, see: Seen) -> mat4x4f {
         + outer(packed_uniform[at + 64], see.tap_8);
 }
 
-// What the taps see of WIDTH areas: side by side, or of neighbouring input channels.
+// What the taps see of WIDTH areas side by side.
 struct Views {
     a: Seen,
     b: Seen,
@@ -219,8 +219,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
     (*tile).a.sum_0 = added((*tile).a.sum_0, at, views.a);
     if WIDTH > 1 {
         (*tile).b.sum_0 = added((*tile).b.sum_0, at, views.b);
-    }
-    if WIDTH > 2 {
         (*tile).c.sum_0 = added((*tile).c.sum_0, at, views.c);
         (*tile).d.sum_0 = added((*tile).d.sum_0, at, views.d);
     }
@@ -228,8 +226,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_1 = added((*tile).a.sum_1, at + 1, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_1 = added((*tile).b.sum_1, at + 1, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_1 = added((*tile).c.sum_1, at + 1, views.c);
             (*tile).d.sum_1 = added((*tile).d.sum_1, at + 1, views.d);
         }
@@ -238,8 +234,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_2 = added((*tile).a.sum_2, at + 2, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_2 = added((*tile).b.sum_2, at + 2, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_2 = added((*tile).c.sum_2, at + 2, views.c);
             (*tile).d.sum_2 = added((*tile).d.sum_2, at + 2, views.d);
         }
@@ -248,8 +242,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_3 = added((*tile).a.sum_3, at + 3, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_3 = added((*tile).b.sum_3, at + 3, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_3 = added((*tile).c.sum_3, at + 3, views.c);
             (*tile).d.sum_3 = added((*tile).d.sum_3, at + 3, views.d);
         }
@@ -258,8 +250,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_4 = added((*tile).a.sum_4, at + 4, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_4 = added((*tile).b.sum_4, at + 4, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_4 = added((*tile).c.sum_4, at + 4, views.c);
             (*tile).d.sum_4 = added((*tile).d.sum_4, at + 4, views.d);
         }
@@ -268,8 +258,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_5 = added((*tile).a.sum_5, at + 5, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_5 = added((*tile).b.sum_5, at + 5, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_5 = added((*tile).c.sum_5, at + 5, views.c);
             (*tile).d.sum_5 = added((*tile).d.sum_5, at + 5, views.d);
         }
@@ -278,8 +266,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_6 = added((*tile).a.sum_6, at + 6, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_6 = added((*tile).b.sum_6, at + 6, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_6 = added((*tile).c.sum_6, at + 6, views.c);
             (*tile).d.sum_6 = added((*tile).d.sum_6, at + 6, views.d);
         }
@@ -288,8 +274,6 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
         (*tile).a.sum_7 = added((*tile).a.sum_7, at + 7, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_7 = added((*tile).b.sum_7, at + 7, views.b);
-        }
-        if WIDTH > 2 {
             (*tile).c.sum_7 = added((*tile).c.sum_7, at + 7, views.c);
             (*tile).d.sum_7 = added((*tile).d.sum_7, at + 7, views.d);
         }
@@ -304,7 +288,7 @@ fn first_vector(group: vec3u) -> i32 {
 // Two neighbouring pixels of the input, zero outside of it.
 fn input_pair(plane: i32, y: i32, x: i32) -> vec2f {
     let columns = vec2i(x, x + 1);
-    // Without padding, windows lie inside; the last of two neighbours may not be there, and here it does not matter.
+    // Without padding all windows lie inside; only one of several side by side may not be there.
     if PAD_TOP == 0 && PAD_LEFT == 0 && WIDTH == 1 {
         let source = (plane * IN_HEIGHT + y) * IN_WIDTH + x;
         return vec2f(input[source], input[source + 1]);
@@ -414,11 +398,9 @@ fn forward(
         if WIDTH > 1 {
             let third = input_columns(source, in_y, in_x + 4);
             views.b = seen(joined(second, third));
-            if WIDTH > 2 {
-                let fourth = input_columns(source, in_y, in_x + 6);
-                views.c = seen(joined(third, fourth));
-                views.d = seen(joined(fourth, input_columns(source, in_y, in_x + 8)));
-            }
+            let fourth = input_columns(source, in_y, in_x + 6);
+            views.c = seen(joined(third, fourth));
+            views.d = seen(joined(fourth, input_columns(source, in_y, in_x + 8)));
         }
         add_products(channel * TAPS * 8 + vector, views, &tile);
     }
@@ -428,10 +410,10 @@ fn forward(
     if WIDTH > 1 && x + 1 < OUT_WIDTH {
         store_outputs(tile.b, vector * 4, sample, pixel + 1);
     }
-    if WIDTH > 2 && x + 2 < OUT_WIDTH {
+    if WIDTH > 1 && x + 2 < OUT_WIDTH {
         store_outputs(tile.c, vector * 4, sample, pixel + 2);
     }
-    if WIDTH > 2 && x + 3 < OUT_WIDTH {
+    if WIDTH > 1 && x + 3 < OUT_WIDTH {
         store_outputs(tile.d, vector * 4, sample, pixel + 3);
     }
 }
@@ -550,8 +532,6 @@ fn backward_input(
             second_codes = codes_of(sample, channel, second);
             if WIDTH > 1 {
                 third_codes = codes_of(sample, channel, third);
-            }
-            if WIDTH > 2 {
                 fourth_codes = codes_of(sample, channel, fourth);
                 fifth_codes = codes_of(sample, channel, fifth);
             }
@@ -562,11 +542,9 @@ fn backward_input(
         if WIDTH > 1 {
             let d_third = d_columns(sample, channel, third, third_codes);
             views.b = seen(joined(d_second, d_third));
-            if WIDTH > 2 {
-                let d_fourth = d_columns(sample, channel, fourth, fourth_codes);
-                views.c = seen(joined(d_third, d_fourth));
-                views.d = seen(joined(d_fourth, d_columns(sample, channel, fifth, fifth_codes)));
-            }
+            let d_fourth = d_columns(sample, channel, fourth, fourth_codes);
+            views.c = seen(joined(d_third, d_fourth));
+            views.d = seen(joined(d_fourth, d_columns(sample, channel, fifth, fifth_codes)));
         }
         add_products(row * 8 + vector, views, &tile);
     }
@@ -577,8 +555,6 @@ fn backward_input(
     store_d_inputs(tile.a, channel, sample, in_y, in_x);
     if WIDTH > 1 {
         store_d_inputs(tile.b, channel, sample, in_y, in_x + 2);
-    }
-    if WIDTH > 2 {
         store_d_inputs(tile.c, channel, sample, in_y, in_x + 4);
         store_d_inputs(tile.d, channel, sample, in_y, in_x + 6);
     }
@@ -592,7 +568,7 @@ struct Gradients {
 
 fn gradients(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> Gradients {
     var channels = out_channel + vec4i(0, 1, 2, 3);
-    if OUT_CHANNELS % 4 > 0 {
+    if OUT_CHANNELS % FILTERS > 0 {
         // Beyond the last filter the last one again; what it gives is not stored.
         channels = min(channels, vec4i(OUT_CHANNELS - 1));
     }

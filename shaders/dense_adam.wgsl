@@ -19,8 +19,8 @@
 //
 // where packed rows are padded to an even number a block. A dispatch of update sees the blocks from
 // FIRST_COLUMN on as a uniform buffer, and one of backward the ROWS outputs from FIRST_ROW on: all lanes
-// need the same gradient at the same time. Of 32 samples only VECTORS * 4 are computed. Beyond the first
-// rows backward adds to the d_input that is there.
+// need the same gradient at the same time. Of a block's 32 columns only VECTORS * 4 are computed. Beyond
+// the first rows backward adds to the d_input that is there.
 //
 // One invocation computes
 //   pack_for_update, pack_for_backward  one element of the packed gradient; that of an output's first
@@ -65,8 +65,8 @@ fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
 }
 
-// What is packed for an output of a sample; for the first sample it stores the bias's gradient, too.
-fn packed_value(sample: u32, out_feature: u32) -> f32 {
+// What is to be packed for an output of a sample. For the first sample it stores the bias's gradient, too.
+fn pack(sample: u32, out_feature: u32) -> f32 {
     if sample >= BATCH || out_feature >= OUT_FEATURES {
         return 0.0;
     }
@@ -97,7 +97,7 @@ fn pack_for_update(
         return;
     }
     let place = packed_place(index, BATCH);
-    packed[index] = packed_value(place.x, place.y);
+    packed[index] = pack(place.x, place.y);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -111,7 +111,7 @@ fn pack_for_backward(
         return;
     }
     let place = packed_place(index, OUT_FEATURES);
-    packed[index] = packed_value(place.y, place.x);
+    packed[index] = pack(place.y, place.x);
 }
 
 // What changes a weight, beside its gradient.

@@ -224,7 +224,7 @@ impl Operator for Dense {
             dispatches
         };
         match kernel {
-            // A lane an output is too few for a GPU, and its lanes would read weights that lie far apart.
+            // A lane for two outputs is too few for a GPU, and its lanes would read weights that lie far apart.
             "forward" if variant == Variant::Software => {
                 let packed = for_forward(batch, in_features);
                 let lanes = out_features.div_ceil(OUTPUTS);
@@ -265,7 +265,7 @@ impl Operator for Dense {
             case(59, 6, 27),
             // More invocations than a row holds, in one kernel or the other.
             case(1, ROW + 1, 6),
-            case(1, 1, ROW + 1),
+            case(1, 1, 2 * ROW + 1),
             // More rows than one uniform window holds, for the weight and for the input.
             case(515, 3, 6),
             case(35, 5, 521),

@@ -204,6 +204,8 @@ impl Operator for DenseAdam {
             case(1, 1, 1, 0),
             case(3, WORKGROUP + 1, 5, decayed),
             case(20, 2 * WORKGROUP, 67, 0),
+            // More inputs than a workgroup has, two an invocation.
+            case(5, 2 * WORKGROUP + 1, 3, 0),
             case(9, WORKGROUP - 1, 32, 0),
             case(7, 10, 3, 0),
             case(14, 5, 2, 0),

@@ -38,11 +38,10 @@ const TAPS: usize = 9;
 struct Lanes {
     /// Windows along x that an invocation computes.
     width: usize,
-    /// Input channels that one of `backward_weight_partial` computes.
-    channels: usize,
     /// Vectors of four channels that it computes. Those of eight channels share a word of codes.
     vectors: usize,
-    /// Filters that one of `backward_weight_partial` computes.
+    /// Input channels and filters that one of `backward_weight_partial` computes.
+    channels: usize,
     filters: usize,
     /// `backward_weight` splits its sum until it has about this many invocations, to keep a device busy.
     busy: usize,
@@ -52,9 +51,9 @@ impl Lanes {
     fn of(variant: Variant) -> Self {
         match variant {
             // Six subgroups of an RX 6800 fit beside each other.
-            Variant::Gpu => Self { width: 1, channels: 1, vectors: 2, filters: 4, busy: 1 << 14 },
+            Variant::Gpu => Self { width: 1, vectors: 2, channels: 1, filters: 4, busy: 1 << 14 },
             // It needs more registers than a GPU has.
-            Variant::Software => Self { width: 4, channels: 2, vectors: 8, filters: 16, busy: 1 << 10 },
+            Variant::Software => Self { width: 4, vectors: 8, channels: 2, filters: 16, busy: 1 << 10 },
         }
     }
 }
@@ -428,6 +427,10 @@ impl Operator for ConvPool2d {
             case([2, 2, 7, 8], 17, Padding::Same),
             case([1, 33, 5, 6], 35, Padding::Zeros(Pair([2, 1]))),
             case([WORKGROUP + 1, 1, 4, 5], 2, Padding::Valid),
+            // More pixels side by side than one invocation computes, and a number of filters that is a
+            // multiple of a GPU's block, but not of a software adapter's.
+            case([2, 2, 6, 13], 20, Padding::Same),
+            case([1, 3, 5, 21], 8, Padding::Valid),
             // More taps than one uniform window holds, backwards.
             case([1, 2, 6, 5], 58, Padding::Same),
         ]
