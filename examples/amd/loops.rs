@@ -90,9 +90,18 @@ impl Walk<'_> {
                     count.add(Count { real: 1.0, assumed: 1.0, rolled: false });
                 }
                 Statement::Block(inner) => count.add(self.block(inner, depth)),
-                Statement::If { accept, reject, .. } => {
-                    count.add(self.block(accept, depth));
-                    count.add(self.block(reject, depth));
+                Statement::If { condition, accept, reject } => {
+                    // What a pipeline's constants switch off, the compiler removes.
+                    let known = match self.function.expressions[*condition] {
+                        Expression::Literal(Literal::Bool(holds)) => Some(holds),
+                        _ => None,
+                    };
+                    if known != Some(false) {
+                        count.add(self.block(accept, depth));
+                    }
+                    if known != Some(true) {
+                        count.add(self.block(reject, depth));
+                    }
                 }
                 Statement::Switch { cases, .. } => {
                     cases.iter().for_each(|case| count.add(self.block(&case.body, depth)));
@@ -316,7 +325,7 @@ mod tests {
 
     /// Convolutions and dense layers spend their time in loops. With a trip count too low, fewer
     /// operations would be counted than the layer has; with one too high, many times as many. Both sides of
-    /// a branch are counted, and a tap's inputs are either loaded anew or moved on.
+    /// a branch are counted, unless constants decide, and a tap's inputs are either loaded anew or moved on.
     #[test]
     fn the_operations_counted_are_those_of_the_layers() {
         let models =
