@@ -30,11 +30,11 @@
 //
 // Invocations are numbered along one line (see line_index). One computes
 //   pack_forward, pack_backward  one element of the packed weights
-//   forward                      4 * VECTORS output channels of WIDTH (1 or 4) pooled pixels; neighbours
+//   forward                      4 * VECTORS output channels of WIDTH (1 or 2) pooled pixels; neighbours
 //                                differ in x
 //   backward_input               4 * VECTORS input channels of WIDTH times 2x2 pixels; neighbours differ
 //                                in x
-//   backward_weight_partial      9 taps of WIDTH (1 or 2) input channels and FILTERS (4 or 16) filters over
+//   backward_weight_partial      9 taps of WIDTH input channels and FILTERS (4 or 16) filters over
 //                                SPLIT_ROWS pooled rows of one sample; neighbours differ in the channel
 //   backward_weight              the sum of one tap of one filter over all partial sums, in order
 
@@ -202,16 +202,12 @@ fn added(sums: mat4x4f, at: i32, see: Seen) -> mat4x4f {
 struct Views {
     a: Seen,
     b: Seen,
-    c: Seen,
-    d: Seen,
 }
 
 // The sums of WIDTH areas.
 struct Tile {
     a: Sums,
     b: Sums,
-    c: Sums,
-    d: Sums,
 }
 
 // Adds the products of all channels for WIDTH areas.
@@ -219,63 +215,47 @@ fn add_products(at: i32, views: Views, tile: ptr<function, Tile>) {
     (*tile).a.sum_0 = added((*tile).a.sum_0, at, views.a);
     if WIDTH > 1 {
         (*tile).b.sum_0 = added((*tile).b.sum_0, at, views.b);
-        (*tile).c.sum_0 = added((*tile).c.sum_0, at, views.c);
-        (*tile).d.sum_0 = added((*tile).d.sum_0, at, views.d);
     }
     if VECTORS > 1 {
         (*tile).a.sum_1 = added((*tile).a.sum_1, at + 1, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_1 = added((*tile).b.sum_1, at + 1, views.b);
-            (*tile).c.sum_1 = added((*tile).c.sum_1, at + 1, views.c);
-            (*tile).d.sum_1 = added((*tile).d.sum_1, at + 1, views.d);
         }
     }
     if VECTORS > 2 {
         (*tile).a.sum_2 = added((*tile).a.sum_2, at + 2, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_2 = added((*tile).b.sum_2, at + 2, views.b);
-            (*tile).c.sum_2 = added((*tile).c.sum_2, at + 2, views.c);
-            (*tile).d.sum_2 = added((*tile).d.sum_2, at + 2, views.d);
         }
     }
     if VECTORS > 3 {
         (*tile).a.sum_3 = added((*tile).a.sum_3, at + 3, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_3 = added((*tile).b.sum_3, at + 3, views.b);
-            (*tile).c.sum_3 = added((*tile).c.sum_3, at + 3, views.c);
-            (*tile).d.sum_3 = added((*tile).d.sum_3, at + 3, views.d);
         }
     }
     if VECTORS > 4 {
         (*tile).a.sum_4 = added((*tile).a.sum_4, at + 4, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_4 = added((*tile).b.sum_4, at + 4, views.b);
-            (*tile).c.sum_4 = added((*tile).c.sum_4, at + 4, views.c);
-            (*tile).d.sum_4 = added((*tile).d.sum_4, at + 4, views.d);
         }
     }
     if VECTORS > 5 {
         (*tile).a.sum_5 = added((*tile).a.sum_5, at + 5, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_5 = added((*tile).b.sum_5, at + 5, views.b);
-            (*tile).c.sum_5 = added((*tile).c.sum_5, at + 5, views.c);
-            (*tile).d.sum_5 = added((*tile).d.sum_5, at + 5, views.d);
         }
     }
     if VECTORS > 6 {
         (*tile).a.sum_6 = added((*tile).a.sum_6, at + 6, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_6 = added((*tile).b.sum_6, at + 6, views.b);
-            (*tile).c.sum_6 = added((*tile).c.sum_6, at + 6, views.c);
-            (*tile).d.sum_6 = added((*tile).d.sum_6, at + 6, views.d);
         }
     }
     if VECTORS > 7 {
         (*tile).a.sum_7 = added((*tile).a.sum_7, at + 7, views.a);
         if WIDTH > 1 {
             (*tile).b.sum_7 = added((*tile).b.sum_7, at + 7, views.b);
-            (*tile).c.sum_7 = added((*tile).c.sum_7, at + 7, views.c);
-            (*tile).d.sum_7 = added((*tile).d.sum_7, at + 7, views.d);
         }
     }
 }
@@ -288,7 +268,7 @@ fn first_vector(group: vec3u) -> i32 {
 // Two neighbouring pixels of the input, zero outside of it.
 fn input_pair(plane: i32, y: i32, x: i32) -> vec2f {
     let columns = vec2i(x, x + 1);
-    // Without padding all windows lie inside; only one of several side by side may not be there.
+    // Without padding all windows lie inside; only one of two side by side may not be there.
     if PAD_TOP == 0 && PAD_LEFT == 0 && WIDTH == 1 {
         let source = (plane * IN_HEIGHT + y) * IN_WIDTH + x;
         return vec2f(input[source], input[source + 1]);
@@ -394,13 +374,9 @@ fn forward(
         let source = sample * IN_CHANNELS + channel;
         let second = input_columns(source, in_y, in_x + 2);
         let see = seen(joined(input_columns(source, in_y, in_x), second));
-        var views = Views(see, see, see, see);
+        var views = Views(see, see);
         if WIDTH > 1 {
-            let third = input_columns(source, in_y, in_x + 4);
-            views.b = seen(joined(second, third));
-            let fourth = input_columns(source, in_y, in_x + 6);
-            views.c = seen(joined(third, fourth));
-            views.d = seen(joined(fourth, input_columns(source, in_y, in_x + 8)));
+            views.b = seen(joined(second, input_columns(source, in_y, in_x + 4)));
         }
         add_products(channel * TAPS * 8 + vector, views, &tile);
     }
@@ -409,12 +385,6 @@ fn forward(
     store_outputs(tile.a, vector * 4, sample, pixel);
     if WIDTH > 1 && x + 1 < OUT_WIDTH {
         store_outputs(tile.b, vector * 4, sample, pixel + 1);
-    }
-    if WIDTH > 1 && x + 2 < OUT_WIDTH {
-        store_outputs(tile.c, vector * 4, sample, pixel + 2);
-    }
-    if WIDTH > 1 && x + 3 < OUT_WIDTH {
-        store_outputs(tile.d, vector * 4, sample, pixel + 3);
     }
 }
 
@@ -518,13 +488,9 @@ fn backward_input(
     let first = columns_at(y, x - 1);
     let second = columns_at(y, x);
     let third = columns_at(y, x + 1);
-    let fourth = columns_at(y, x + 2);
-    let fifth = columns_at(y, x + 3);
     var first_codes = vec2u();
     var second_codes = vec2u();
     var third_codes = vec2u();
-    var fourth_codes = vec2u();
-    var fifth_codes = vec2u();
     for (var row = 0; row < ROWS; row += TAPS) {
         let channel = (FIRST_ROW + row) / TAPS;
         if channel % CODES == 0 {
@@ -532,19 +498,13 @@ fn backward_input(
             second_codes = codes_of(sample, channel, second);
             if WIDTH > 1 {
                 third_codes = codes_of(sample, channel, third);
-                fourth_codes = codes_of(sample, channel, fourth);
-                fifth_codes = codes_of(sample, channel, fifth);
             }
         }
         let d_second = d_columns(sample, channel, second, second_codes);
         let see = seen(joined(d_columns(sample, channel, first, first_codes), d_second));
-        var views = Views(see, see, see, see);
+        var views = Views(see, see);
         if WIDTH > 1 {
-            let d_third = d_columns(sample, channel, third, third_codes);
-            views.b = seen(joined(d_second, d_third));
-            let d_fourth = d_columns(sample, channel, fourth, fourth_codes);
-            views.c = seen(joined(d_third, d_fourth));
-            views.d = seen(joined(d_fourth, d_columns(sample, channel, fifth, fifth_codes)));
+            views.b = seen(joined(d_second, d_columns(sample, channel, third, third_codes)));
         }
         add_products(row * 8 + vector, views, &tile);
     }
@@ -555,8 +515,6 @@ fn backward_input(
     store_d_inputs(tile.a, channel, sample, in_y, in_x);
     if WIDTH > 1 {
         store_d_inputs(tile.b, channel, sample, in_y, in_x + 2);
-        store_d_inputs(tile.c, channel, sample, in_y, in_x + 4);
-        store_d_inputs(tile.d, channel, sample, in_y, in_x + 6);
     }
 }
 

@@ -36,12 +36,11 @@ const TAPS: usize = 9;
 /// How the work is spread over invocations.
 #[derive(Debug, Clone, Copy)]
 struct Lanes {
-    /// Windows along x that an invocation computes.
+    /// Windows along x, or input channels for `backward_weight_partial`, that an invocation computes.
     width: usize,
     /// Vectors of four channels that it computes. Those of eight channels share a word of codes.
     vectors: usize,
-    /// Input channels and filters that one of `backward_weight_partial` computes.
-    channels: usize,
+    /// Filters that one of `backward_weight_partial` computes.
     filters: usize,
     /// `backward_weight` splits its sum until it has about this many invocations, to keep a device busy.
     busy: usize,
@@ -51,9 +50,9 @@ impl Lanes {
     fn of(variant: Variant) -> Self {
         match variant {
             // Six subgroups of an RX 6800 fit beside each other.
-            Variant::Gpu => Self { width: 1, vectors: 2, channels: 1, filters: 4, busy: 1 << 14 },
+            Variant::Gpu => Self { width: 1, vectors: 2, filters: 4, busy: 1 << 14 },
             // It needs more registers than a GPU has.
-            Variant::Software => Self { width: 4, vectors: 8, channels: 2, filters: 16, busy: 1 << 10 },
+            Variant::Software => Self { width: 2, vectors: 8, filters: 16, busy: 1 << 10 },
         }
     }
 }
@@ -85,7 +84,7 @@ impl Geometry {
     /// has.
     fn weight_split(&self, lanes: Lanes) -> [usize; 2] {
         let unsplit =
-            self.in_channels.div_ceil(lanes.channels) * self.out_channels.div_ceil(lanes.filters) * self.batch;
+            self.in_channels.div_ceil(lanes.width) * self.out_channels.div_ceil(lanes.filters) * self.batch;
         let pieces = lanes.busy.div_ceil(unsplit).min(self.pooled[0]);
         let rows = self.pooled[0].div_ceil(pieces);
         [rows, self.pooled[0].div_ceil(rows)]
@@ -375,7 +374,7 @@ impl Operator for ConvPool2d {
             ("PAD_LEFT", g.x.before as f64),
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
-            ("WIDTH", if kernel == "backward_weight" { lanes.channels } else { lanes.width } as f64),
+            ("WIDTH", lanes.width as f64),
             ("FILTERS", lanes.filters as f64),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window| {
@@ -406,7 +405,7 @@ impl Operator for ConvPool2d {
                 through_windows(g.backward_weights(), "pack_backward", invocations)
             }
             _ => {
-                let blocks = g.in_channels.div_ceil(lanes.channels) * g.out_channels.div_ceil(lanes.filters);
+                let blocks = g.in_channels.div_ceil(lanes.width) * g.out_channels.div_ceil(lanes.filters);
                 let none = Window::default();
                 vec![
                     line("backward_weight_partial", g.batch * splits * blocks, &none),
