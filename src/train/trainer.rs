@@ -1,19 +1,18 @@
 //! The training loop over any backend.
 
-use super::checkpoint::{Tensor, load, save};
+mod state;
+
 use super::history::{BranchResult, Epoch};
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
 use crate::ops::{Metric, Role};
-use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Kind, Plan, PlanId, Purpose, lower};
+use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan, PlanId, Purpose, lower};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
-use crate::shape::DType;
 use crate::spec::{Spec, SpecError, Target};
 use crate::verify::{KernelFailure, StepReport, verify_run};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -332,96 +331,6 @@ impl<'a> Trainer<'a> {
             results.push(result.unwrap_or(nothing));
         }
         Ok(results)
-    }
-
-    /// The weights, under PyTorch's names and in its layouts.
-    pub fn weights(&mut self) -> Result<Vec<Tensor>, TrainError> {
-        let names: Vec<String> =
-            Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect();
-        self.read_tensors(|name| names.iter().any(|other| other == name))
-    }
-
-    /// Everything that lives from step to step.
-    fn state(&mut self) -> Result<Vec<Tensor>, TrainError> {
-        self.read_tensors(|_| true)
-    }
-
-    fn read_tensors(&mut self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tensor>, TrainError> {
-        let mut tensors = Vec::new();
-        for (id, buffer) in self.training.plan.buffers.iter().enumerate() {
-            if buffer.kind == Kind::Persistent && wanted(&buffer.name) {
-                let bytes = self.backend.read(self.training.id, id)?;
-                let (name, shape, dtype) = (buffer.name.clone(), buffer.shape.clone(), buffer.dtype);
-                tensors.push(Tensor { name, shape, dtype, bytes });
-            }
-        }
-        Ok(tensors)
-    }
-
-    /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0.
-    pub fn save_state(&mut self, path: &Path, epoch: usize, step: usize) -> Result<(), TrainError> {
-        let state = self.state()?;
-        require_numbers(&state, epoch)?;
-        let notes = [("epoch", epoch.to_string()), ("step", step.to_string())];
-        Ok(save(path, &state, &notes)?)
-    }
-
-    /// Fails if training has run away within epoch `epoch`, from 0.
-    pub fn require_health(&mut self, epoch: usize) -> Result<(), TrainError> {
-        require_numbers(&self.state()?, epoch)
-    }
-
-    /// Goes back to a saved state, and returns the epoch to go on with, from 0.
-    pub fn load_state(&mut self, path: &Path) -> Result<usize, TrainError> {
-        let (tensors, notes) = load(path)?;
-        let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
-        let note = |name: &str| {
-            let number = notes.get(name).and_then(|value| value.parse::<usize>().ok());
-            number.ok_or_else(|| wrong(format!("it does not say its {name}")))
-        };
-        let (epoch, step) = (note("epoch")?, note("step")?);
-        self.write_tensors(&tensors, path, |_| true)?;
-        self.resumed_step = step;
-        Ok(epoch)
-    }
-
-    /// Takes over weights from a file; other tensors in it are left alone.
-    pub fn load_weights(&mut self, path: &Path) -> Result<(), TrainError> {
-        let (tensors, _) = load(path)?;
-        let names: Vec<String> =
-            Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect();
-        self.write_tensors(&tensors, path, |name| names.iter().any(|other| other == name))
-    }
-
-    fn write_tensors(
-        &mut self,
-        tensors: &[Tensor],
-        path: &Path,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<(), TrainError> {
-        let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
-        let buffers = self.training.plan.buffers.iter().enumerate();
-        for (id, buffer) in buffers.filter(|(_, b)| b.kind == Kind::Persistent && wanted(&b.name)) {
-            let name = &buffer.name;
-            let tensor = tensors.iter().find(|tensor| tensor.name == *name);
-            let tensor = tensor.ok_or_else(|| wrong(format!("it has no {name}")))?;
-            if tensor.shape != buffer.shape || tensor.dtype != buffer.dtype {
-                let (is, needs) = (&tensor.shape, &buffer.shape);
-                return Err(wrong(format!("{name} is {is} of {:?}, but {needs} is needed", tensor.dtype)));
-            }
-            self.backend.write(self.training.id, id, &tensor.bytes)?;
-        }
-        Ok(())
-    }
-}
-
-/// Fails if a float is not a number, or infinite.
-fn require_numbers(tensors: &[Tensor], epoch: usize) -> Result<(), TrainError> {
-    let mut floats = tensors.iter().filter(|tensor| tensor.dtype == DType::F32);
-    let finite = |bytes: &[u8]| bytes.try_into().is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite());
-    match floats.all(|tensor| tensor.bytes.chunks_exact(4).all(finite)) {
-        true => Ok(()),
-        false => Err(TrainError::Diverged { epoch: epoch + 1 }),
     }
 }
 
