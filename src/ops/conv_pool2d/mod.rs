@@ -6,6 +6,7 @@
 //! first largest, or 4 where ReLU cut it off. The pixels themselves are never stored.
 
 mod fast;
+mod geometry;
 
 use super::attr::{Padding, Pair, Window as Taps, wrong_arguments};
 use super::conv2d::Conv2d;
@@ -15,6 +16,7 @@ use super::relu::Relu;
 use super::{Arg, ArgumentSpec, Case, Data, Dispatch, Kernel, Operator, Parameter, Variant, WORKGROUP};
 use crate::number::{Bounded, Number};
 use crate::shape::Shape;
+use geometry::{Geometry, Lanes};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -32,64 +34,6 @@ const NONE: u32 = 4;
 const CODES: usize = 8;
 /// Weights of one filter and one input channel.
 const TAPS: usize = 9;
-
-/// How the work is spread over invocations.
-#[derive(Debug, Clone, Copy)]
-struct Lanes {
-    /// Windows along x, or input channels for `backward_weight_partial`, that an invocation computes.
-    width: usize,
-    /// Vectors of four channels that it computes. Those of eight channels share a word of codes.
-    vectors: usize,
-    /// Filters that one of `backward_weight_partial` computes.
-    filters: usize,
-    /// `backward_weight` splits its sum until it has about this many invocations, to keep a device busy.
-    busy: usize,
-}
-
-impl Lanes {
-    fn of(variant: Variant) -> Self {
-        match variant {
-            // Six subgroups of an RX 6800 fit beside each other.
-            Variant::Gpu => Self { width: 1, vectors: 2, filters: 4, busy: 1 << 14 },
-            // It needs more registers than a GPU has.
-            Variant::Software => Self { width: 2, vectors: 8, filters: 16, busy: 1 << 10 },
-        }
-    }
-}
-
-/// All extents: those of the convolution's windows, and of the pooled output.
-#[derive(Debug, Clone, Copy)]
-struct Geometry {
-    batch: usize,
-    in_channels: usize,
-    out_channels: usize,
-    y: Taps,
-    x: Taps,
-    pooled: [usize; 2],
-}
-
-impl Geometry {
-    /// The weights as `forward` reads them: a row a tap and one for the bias, a column an output channel.
-    fn forward_weights(&self) -> Packed {
-        Packed { rows: self.in_channels * TAPS + 1, columns: self.out_channels }
-    }
-
-    /// The weights as `backward_input` reads them: a row an output channel's tap, a column an input
-    /// channel.
-    fn backward_weights(&self) -> Packed {
-        Packed { rows: self.out_channels * TAPS, columns: self.in_channels }
-    }
-
-    /// How many pooled rows one partial sum of `backward_weight` covers, and how many such pieces a sample
-    /// has.
-    fn weight_split(&self, lanes: Lanes) -> [usize; 2] {
-        let unsplit =
-            self.in_channels.div_ceil(lanes.width) * self.out_channels.div_ceil(lanes.filters) * self.batch;
-        let pieces = lanes.busy.div_ceil(unsplit).min(self.pooled[0]);
-        let rows = self.pooled[0].div_ceil(pieces);
-        [rows, self.pooled[0].div_ceil(rows)]
-    }
-}
 
 impl ConvPool2d {
     /// The operator that computes `conv`, ReLU and `pool` at once, if it can.
