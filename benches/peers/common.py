@@ -37,17 +37,18 @@ def peak_memory_bytes():
         return None
 
 
-def run(peer, version, build):
-    """Measures `build(model)`: the number of parameters, and the functions `train(x, y)` and `predict(x)`.
+def run(peer, version, build, devices=("cpu",)):
+    """Measures `build(model, device)`: the number of parameters, and the functions `train(x, y)` and `predict(x)`.
 
     Both take NumPy arrays and return when the result is there.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=BATCH, default="face")
     parser.add_argument("--steps", type=int, default=5, help="steps measured; the medians count")
+    parser.add_argument("--device", choices=devices, default=devices[0])
     arguments = parser.parse_args()
     model, batch = arguments.model, BATCH[arguments.model]
-    parameters, train, predict = build(model)
+    parameters, train, predict = build(model, arguments.device)
     assert parameters == PARAMETERS[model], f"{parameters} parameters"
     samples, labels = data(model, batch)
     many, _ = data(model, LARGE_BATCH[model])
@@ -62,7 +63,7 @@ def run(peer, version, build):
             {
                 "peer": peer,
                 "version": version,
-                "backend": "cpu",
+                "backend": arguments.device,
                 "model": model,
                 "batch": batch,
                 "train_images_per_s": batch / statistics.median(training[WARM_UP:]),

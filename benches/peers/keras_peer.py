@@ -56,7 +56,7 @@ def review():
     return model
 
 
-def build(name):
+def build(name, _device):
     keras.utils.set_random_seed(0)
     model = face() if name == "face" else review()
 

@@ -1,10 +1,11 @@
-"""Samples a second of the face and the review network in PyTorch on the CPU, photos with channels last.
+"""Samples a second of the face and the review network in PyTorch, photos with channels last, on the CPU or on CUDA.
 
     python3 -m venv venv
     venv/bin/pip install torch numpy
     venv/bin/python benches/peers/pytorch_peer.py --model face --steps 5
+    venv/bin/python benches/peers/pytorch_peer.py --model face --steps 200 --device cuda
 
-A step converts the photos from bytes to float32, and ends when its loss is known.
+A step uploads and converts the photos from bytes to float32, and ends when its loss is known. All arithmetic is float32, without TF32.
 """
 
 import torch
@@ -64,16 +65,22 @@ class Review(nn.Module):
         return F.binary_cross_entropy_with_logits(self(x), sentiment)
 
 
-def build(name):
+def build(name, device):
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     torch.set_num_threads(common.THREADS)
     torch.manual_seed(0)
     model = Face().to(memory_format=torch.channels_last) if name == "face" else Review()
+    model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), 0.001)
+
+    def upload(array):
+        return torch.from_numpy(array).to(device)
 
     def train(x, y):
         model.train()
         optimizer.zero_grad()
-        loss = model.loss(torch.from_numpy(x), *map(torch.from_numpy, y))
+        loss = model.loss(upload(x), *map(upload, y))
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -81,10 +88,11 @@ def build(name):
     def predict(x):
         model.eval()
         with torch.inference_mode():
-            return model(torch.from_numpy(x))
+            answers = model(upload(x))
+            return [answer.cpu() for answer in (answers if name == "face" else [answers])]
 
     return sum(p.numel() for p in model.parameters()), train, predict
 
 
 if __name__ == "__main__":
-    common.run("PyTorch", torch.__version__.split("+")[0], build)
+    common.run("PyTorch", torch.__version__.split("+")[0], build, ("cpu", "cuda"))
