@@ -13,7 +13,7 @@
 // weight, d_weight    (OUT_CHANNELS, IN_CHANNELS, KERNEL_HEIGHT, KERNEL_WIDTH)
 // bias, d_bias        (OUT_CHANNELS)
 // output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH)
-// partial             (BATCH * SPLITS, OUT_CHANNELS, TAPS + 1), the last column for the bias
+// partial             (PIECES, OUT_CHANNELS, TAPS + 1), the last column for the bias
 // forward_packed      (blocks of 32 output channels, tap, output channel in the block)
 // backward_packed     (blocks of 32 input channels, output channel's tap, input channel in the block)
 //
@@ -21,15 +21,21 @@
 // dispatch of forward or backward_input sees ROWS taps from FIRST_ROW on of the block of channels from
 // FIRST_COLUMN on, as a uniform buffer: all lanes need the same weight at the same time. An invocation
 // computes VECTORS * 4 of the block's 32 channels; where PARTS is above 1, workgroups along z share the
-// block. Beyond the first rows a dispatch adds to what is there.
+// block. Beyond the first rows a dispatch adds to what is there. With WHOLE, one dispatch sees all weights
+// as a storage buffer, and workgroups along z share all blocks.
 //
 // Invocations are numbered along one line (see line_index). One computes
 //   pack_forward, pack_backward  one element of the packed weights
 //   forward                      4 * VECTORS output channels of four output pixels side by side
 //   backward_input               4 * VECTORS input channels of four input pixels side by side
-//   backward_weight_partial      8 taps of 8 filters over SPLIT_ROWS output rows of one sample;
-//                                neighbours differ in the taps, and the one after the last is the bias
-//   backward_weight              the sum of one tap of one filter over all partial sums, in order
+//   backward_weight_partial      8 taps of 8 filters over SPLIT_ROWS output rows of one sample, one of
+//                                SPLITS such pieces; neighbours differ in the taps, and the one after the
+//                                last is the bias
+//   backward_weight              the sum of one tap of one filter over all partial sums
+//
+// For GPUs, one workgroup of backward_weight_tile computes 8 taps of 8 filters over PIECE output pixels,
+// counted through all samples: neighbours look at neighbouring pixels, as far as memory is wide, and their
+// sums are added in workgroup memory.
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -44,6 +50,8 @@
 @group(0) @binding(10) var<storage, read_write> backward_packed: array<f32>;
 @group(0) @binding(11) var<uniform> forward_packed_uniform: array<vec4f, 4096>;
 @group(0) @binding(12) var<uniform> backward_packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(13) var<storage, read> forward_packed_whole: array<vec4f>;
+@group(0) @binding(14) var<storage, read> backward_packed_whole: array<vec4f>;
 
 override BATCH: i32;
 override IN_CHANNELS: i32;
@@ -60,11 +68,14 @@ override PAD_TOP: i32;
 override PAD_LEFT: i32;
 override SPLIT_ROWS: i32;
 override SPLITS: i32;
+override PIECE: i32;
+override PIECES: i32;
 override FIRST_COLUMN: i32;
 override VECTORS: i32;
 override PARTS: i32;
 override FIRST_ROW: i32;
 override ROWS: i32;
+override WHOLE: i32;
 
 const WORKGROUP: u32 = 64u;
 const BLOCK: i32 = 8;
@@ -125,6 +136,25 @@ fn pack_backward(
 fn input_at(plane: i32, y: i32, x: i32) -> f32 {
     let inside = y >= 0 && y < IN_HEIGHT && x >= 0 && x < IN_WIDTH;
     return select(0.0, input[select(0, (plane * IN_HEIGHT + y) * IN_WIDTH + x, inside)], inside);
+}
+
+// Where the packed weights of the first row begin for an invocation whose first vector of channels is this.
+fn packed_start(first_vector: i32) -> i32 {
+    return select(first_vector, first_vector / 8 * (ROWS + ROWS % 2) * 8 + first_vector % 8, WHOLE != 0);
+}
+
+fn forward_weights(at: i32) -> vec4f {
+    if WHOLE != 0 {
+        return forward_packed_whole[at];
+    }
+    return forward_packed_uniform[at];
+}
+
+fn backward_weights(at: i32) -> vec4f {
+    if WHOLE != 0 {
+        return backward_packed_whole[at];
+    }
+    return backward_packed_uniform[at];
 }
 
 // Adds a channel of up to four pixels side by side to what earlier rows left, or to the bias. `first` is
@@ -200,6 +230,7 @@ fn forward(
     var sum_29 = vec4f();
     var sum_30 = vec4f();
     var sum_31 = vec4f();
+    let start = packed_start(first_vector);
     for (var row = 0; row < ROWS; row++) {
         let y = out_y * STRIDE_Y + kernel_y - PAD_TOP;
         let x = out_x * STRIDE_X + kernel_x - PAD_LEFT;
@@ -212,56 +243,56 @@ fn forward(
             values.z = input_at(plane, y, x + 2 * STRIDE_X);
             values.w = input_at(plane, y, x + 3 * STRIDE_X);
         }
-        let at = row * 8 + first_vector;
-        let weights_0 = forward_packed_uniform[at];
+        let at = start + row * 8;
+        let weights_0 = forward_weights(at);
         sum_0 += values * weights_0.x;
         sum_1 += values * weights_0.y;
         sum_2 += values * weights_0.z;
         sum_3 += values * weights_0.w;
         if VECTORS > 1 {
-            let weights_1 = forward_packed_uniform[at + 1];
+            let weights_1 = forward_weights(at + 1);
             sum_4 += values * weights_1.x;
             sum_5 += values * weights_1.y;
             sum_6 += values * weights_1.z;
             sum_7 += values * weights_1.w;
         }
         if VECTORS > 2 {
-            let weights_2 = forward_packed_uniform[at + 2];
+            let weights_2 = forward_weights(at + 2);
             sum_8 += values * weights_2.x;
             sum_9 += values * weights_2.y;
             sum_10 += values * weights_2.z;
             sum_11 += values * weights_2.w;
         }
         if VECTORS > 3 {
-            let weights_3 = forward_packed_uniform[at + 3];
+            let weights_3 = forward_weights(at + 3);
             sum_12 += values * weights_3.x;
             sum_13 += values * weights_3.y;
             sum_14 += values * weights_3.z;
             sum_15 += values * weights_3.w;
         }
         if VECTORS > 4 {
-            let weights_4 = forward_packed_uniform[at + 4];
+            let weights_4 = forward_weights(at + 4);
             sum_16 += values * weights_4.x;
             sum_17 += values * weights_4.y;
             sum_18 += values * weights_4.z;
             sum_19 += values * weights_4.w;
         }
         if VECTORS > 5 {
-            let weights_5 = forward_packed_uniform[at + 5];
+            let weights_5 = forward_weights(at + 5);
             sum_20 += values * weights_5.x;
             sum_21 += values * weights_5.y;
             sum_22 += values * weights_5.z;
             sum_23 += values * weights_5.w;
         }
         if VECTORS > 6 {
-            let weights_6 = forward_packed_uniform[at + 6];
+            let weights_6 = forward_weights(at + 6);
             sum_24 += values * weights_6.x;
             sum_25 += values * weights_6.y;
             sum_26 += values * weights_6.z;
             sum_27 += values * weights_6.w;
         }
         if VECTORS > 7 {
-            let weights_7 = forward_packed_uniform[at + 7];
+            let weights_7 = forward_weights(at + 7);
             sum_28 += values * weights_7.x;
             sum_29 += values * weights_7.y;
             sum_30 += values * weights_7.z;
@@ -410,6 +441,7 @@ fn backward_input(
     var sum_29 = vec4f();
     var sum_30 = vec4f();
     var sum_31 = vec4f();
+    let start = packed_start(first_vector);
     for (var row = 0; row < ROWS; row++) {
         let y = in_y + PAD_TOP - kernel_y;
         let x = in_x + PAD_LEFT - kernel_x;
@@ -421,56 +453,56 @@ fn backward_input(
             values.z = d_output_at(plane, y, x + 2);
             values.w = d_output_at(plane, y, x + 3);
         }
-        let at = row * 8 + first_vector;
-        let weights_0 = backward_packed_uniform[at];
+        let at = start + row * 8;
+        let weights_0 = backward_weights(at);
         sum_0 += values * weights_0.x;
         sum_1 += values * weights_0.y;
         sum_2 += values * weights_0.z;
         sum_3 += values * weights_0.w;
         if VECTORS > 1 {
-            let weights_1 = backward_packed_uniform[at + 1];
+            let weights_1 = backward_weights(at + 1);
             sum_4 += values * weights_1.x;
             sum_5 += values * weights_1.y;
             sum_6 += values * weights_1.z;
             sum_7 += values * weights_1.w;
         }
         if VECTORS > 2 {
-            let weights_2 = backward_packed_uniform[at + 2];
+            let weights_2 = backward_weights(at + 2);
             sum_8 += values * weights_2.x;
             sum_9 += values * weights_2.y;
             sum_10 += values * weights_2.z;
             sum_11 += values * weights_2.w;
         }
         if VECTORS > 3 {
-            let weights_3 = backward_packed_uniform[at + 3];
+            let weights_3 = backward_weights(at + 3);
             sum_12 += values * weights_3.x;
             sum_13 += values * weights_3.y;
             sum_14 += values * weights_3.z;
             sum_15 += values * weights_3.w;
         }
         if VECTORS > 4 {
-            let weights_4 = backward_packed_uniform[at + 4];
+            let weights_4 = backward_weights(at + 4);
             sum_16 += values * weights_4.x;
             sum_17 += values * weights_4.y;
             sum_18 += values * weights_4.z;
             sum_19 += values * weights_4.w;
         }
         if VECTORS > 5 {
-            let weights_5 = backward_packed_uniform[at + 5];
+            let weights_5 = backward_weights(at + 5);
             sum_20 += values * weights_5.x;
             sum_21 += values * weights_5.y;
             sum_22 += values * weights_5.z;
             sum_23 += values * weights_5.w;
         }
         if VECTORS > 6 {
-            let weights_6 = backward_packed_uniform[at + 6];
+            let weights_6 = backward_weights(at + 6);
             sum_24 += values * weights_6.x;
             sum_25 += values * weights_6.y;
             sum_26 += values * weights_6.z;
             sum_27 += values * weights_6.w;
         }
         if VECTORS > 7 {
-            let weights_7 = backward_packed_uniform[at + 7];
+            let weights_7 = backward_weights(at + 7);
             sum_28 += values * weights_7.x;
             sum_29 += values * weights_7.y;
             sum_30 += values * weights_7.z;
@@ -622,6 +654,91 @@ fn backward_weight_partial(
     store_partial(high_high, piece, out_channel + 4, tap + 4);
 }
 
+var<workgroup> tile_sums: array<f32, 1024>; // 16 * WORKGROUP
+
+// The sums of sixteen values over all lanes, of which the first sixteen lanes get one each: that of
+// values[lane / 4][lane % 4].
+fn sum_of_lanes(lane: u32, values: mat4x4f) -> f32 {
+    for (var i = 0u; i < 16u; i++) {
+        tile_sums[i * WORKGROUP + lane] = values[i / 4u][i % 4u];
+    }
+    workgroupBarrier();
+    // Four lanes a value; those of each begin elsewhere, so that they do not wait for the same bank of memory.
+    let value = lane / 4u;
+    var sum = 0.0;
+    for (var other = lane % 4u; other < WORKGROUP; other += 4u) {
+        sum += tile_sums[value * WORKGROUP + (other + value * 4u) % WORKGROUP];
+    }
+    workgroupBarrier();
+    tile_sums[lane] = sum;
+    workgroupBarrier();
+    let at = lane % 16u * 4u;
+    let total = tile_sums[at] + tile_sums[at + 1u] + tile_sums[at + 2u] + tile_sums[at + 3u];
+    workgroupBarrier();
+    return total;
+}
+
+// Adds up the sums of four taps of four filters over all lanes, and stores them.
+fn store_tile(sums: mat4x4f, piece: i32, out_channel: i32, tap: i32, lane: u32) {
+    let sum = sum_of_lanes(lane, sums);
+    let tap_of = tap + i32(lane) / 4;
+    let filter_of = out_channel + i32(lane) % 4;
+    let columns = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + 1;
+    if lane < 16u && tap_of < columns && filter_of < OUT_CHANNELS {
+        partial[(piece * OUT_CHANNELS + filter_of) * columns + tap_of] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_weight_tile(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
+    let tap_blocks = (taps + BLOCK) / BLOCK;
+    let out_blocks = (OUT_CHANNELS + BLOCK - 1) / BLOCK;
+    let index = i32(group.y * groups.x + group.x);
+    if index >= PIECES * out_blocks * tap_blocks {
+        return;
+    }
+    let tap = index % tap_blocks * BLOCK;
+    let out_channel = index / tap_blocks % out_blocks * BLOCK;
+    let piece = index / (tap_blocks * out_blocks);
+    let low_taps = tap + vec4i(0, 1, 2, 3);
+    let high_taps = tap + vec4i(4, 5, 6, 7);
+    // Beyond the last channel the last one again; what it gives is not stored.
+    let plane = OUT_HEIGHT * OUT_WIDTH;
+    let last = vec4i(OUT_CHANNELS - 1);
+    let low_planes = min(out_channel + vec4i(0, 1, 2, 3), last) * plane;
+    let high_planes = min(out_channel + vec4i(4, 5, 6, 7), last) * plane;
+
+    var low_low = mat4x4f();
+    var high_low = mat4x4f();
+    var low_high = mat4x4f();
+    var high_high = mat4x4f();
+    let first_pixel = piece * PIECE;
+    for (var i = i32(lane); i < PIECE && first_pixel + i < BATCH * plane; i += i32(WORKGROUP)) {
+        let at = first_pixel + i;
+        let sample = at / plane;
+        let pixel = at % plane;
+        let place = vec2i(pixel % OUT_WIDTH, pixel / OUT_WIDTH);
+        let first = tapped(sample, place, low_taps);
+        let second = tapped(sample, place, high_taps);
+        let low = d_pixel(low_planes, sample * OUT_CHANNELS * plane + pixel);
+        low_low = added(low_low, first, low);
+        high_low = added(high_low, second, low);
+        let high = d_pixel(high_planes, sample * OUT_CHANNELS * plane + pixel);
+        low_high = added(low_high, first, high);
+        high_high = added(high_high, second, high);
+    }
+
+    store_tile(low_low, piece, out_channel, tap, lane);
+    store_tile(high_low, piece, out_channel, tap + 4, lane);
+    store_tile(low_high, piece, out_channel + 4, tap, lane);
+    store_tile(high_high, piece, out_channel + 4, tap + 4, lane);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_weight(
     @builtin(workgroup_id) group: vec3u,
@@ -634,9 +751,17 @@ fn backward_weight(
     if index >= OUT_CHANNELS * columns {
         return;
     }
-    var sum = 0.0;
-    for (var piece = 0; piece < BATCH * SPLITS; piece++) {
-        sum += partial[piece * OUT_CHANNELS * columns + index];
+    // Four at a time, so that loads do not wait for each other.
+    let stride = OUT_CHANNELS * columns;
+    var sums = vec4f();
+    var piece = 0;
+    for (; piece + 4 <= PIECES; piece += 4) {
+        let at = piece * stride + index;
+        sums += vec4f(partial[at], partial[at + stride], partial[at + 2 * stride], partial[at + 3 * stride]);
+    }
+    var sum = sums.x + sums.y + sums.z + sums.w;
+    for (; piece < PIECES; piece++) {
+        sum += partial[piece * stride + index];
     }
     let tap = index % columns;
     let out_channel = index / columns;

@@ -16,7 +16,7 @@
 // output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH), after pooling
 // code                (BATCH, OUT_CHANNELS / 8, OUT_HEIGHT, OUT_WIDTH), four bits a channel, the first
 //                     of eight in the lowest
-// partial             (BATCH * SPLITS, OUT_CHANNELS, IN_CHANNELS * 9 + 1), the last for the bias
+// partial             (PIECES, OUT_CHANNELS, IN_CHANNELS * 9 + 1), the last for the bias
 // packed              weights in blocks of 32 channels: for forward (block of output channels, input
 //                     channel, i, j, output channel in the block) and behind each block its biases, for
 //                     backward_input (block of input channels, output channel, 2-i, 2-j, input channel in
@@ -26,7 +26,8 @@
 // ROWS rows of the packed weights from FIRST_ROW on, of the block of channels from FIRST_COLUMN on, as a
 // uniform buffer: all lanes need the same weight at the same time. An invocation computes VECTORS * 4 of
 // the block's 32 channels; where PARTS is above 1, workgroups along z share the block. Beyond the first
-// rows backward_input adds to what is there.
+// rows backward_input adds to what is there. With WHOLE, one dispatch sees all weights as a storage buffer,
+// and workgroups along z share all blocks.
 //
 // Invocations are numbered along one line (see line_index). One computes
 //   pack_forward, pack_backward  one element of the packed weights
@@ -34,9 +35,13 @@
 //                                differ in x
 //   backward_input               4 * VECTORS input channels of WIDTH times 2x2 pixels; neighbours differ
 //                                in x
-//   backward_weight_partial      9 taps of WIDTH input channels and FILTERS (4 or 16) filters over
-//                                SPLIT_ROWS pooled rows of one sample; neighbours differ in the channel
-//   backward_weight              the sum of one tap of one filter over all partial sums, in order
+//   backward_weight_partial      9 taps of two input channels and 16 filters over SPLIT_ROWS pooled rows of
+//                                one sample, one of SPLITS such pieces; neighbours differ in the channels
+//   backward_weight              the sum of one tap of one filter over all partial sums
+//
+// For GPUs, one workgroup of backward_weight_tile computes 9 taps of one input channel and 4 filters over
+// PIECE pooled pixels, counted through all samples: neighbours look at neighbouring pixels, as far as
+// memory is wide, and their sums are added in workgroup memory.
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -50,6 +55,7 @@
 @group(0) @binding(9) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(10) var<storage, read_write> packed: array<f32>;
 @group(0) @binding(11) var<uniform> packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(12) var<storage, read> packed_whole: array<vec4f>;
 
 override BATCH: i32;
 override IN_CHANNELS: i32;
@@ -62,17 +68,21 @@ override PAD_TOP: i32;
 override PAD_LEFT: i32;
 override SPLIT_ROWS: i32;
 override SPLITS: i32;
+override PIECE: i32;
+override PIECES: i32;
 override WIDTH: i32;
-override FILTERS: i32;
 override FIRST_COLUMN: i32;
 override VECTORS: i32;
 override PARTS: i32;
 override FIRST_ROW: i32;
 override ROWS: i32;
+override WHOLE: i32;
 
 const WORKGROUP: u32 = 64u;
 const OUTS: i32 = 32;
 const TAPS: i32 = 9;
+// Filters of an invocation of backward_weight_partial.
+const FILTERS: i32 = 16;
 // Channels whose codes share a word.
 const CODES: i32 = 8;
 
@@ -183,19 +193,31 @@ fn outer(weights: vec4f, tap: vec4f) -> mat4x4f {
     return mat4x4f(weights.x * tap, weights.y * tap, weights.z * tap, weights.w * tap);
 }
 
+// Where the weights begin that the nine taps of the first row on have for a vector of channels.
+fn packed_start(vector: i32) -> i32 {
+    return select(vector, vector / 8 * (ROWS + ROWS % 2) * 8 + vector % 8, WHOLE != 0);
+}
+
+fn weights(at: i32) -> vec4f {
+    if WHOLE != 0 {
+        return packed_whole[at];
+    }
+    return packed_uniform[at];
+}
+
 // Adds what the nine taps give for four channels, whose weights begin at `at`. One after the other, no
 // product needs registers of its own.
 fn added(sums: mat4x4f, at: i32, see: Seen) -> mat4x4f {
     return sums
-        + outer(packed_uniform[at], see.tap_0)
-        + outer(packed_uniform[at + 8], see.tap_1)
-        + outer(packed_uniform[at + 16], see.tap_2)
-        + outer(packed_uniform[at + 24], see.tap_3)
-        + outer(packed_uniform[at + 32], see.tap_4)
-        + outer(packed_uniform[at + 40], see.tap_5)
-        + outer(packed_uniform[at + 48], see.tap_6)
-        + outer(packed_uniform[at + 56], see.tap_7)
-        + outer(packed_uniform[at + 64], see.tap_8);
+        + outer(weights(at), see.tap_0)
+        + outer(weights(at + 8), see.tap_1)
+        + outer(weights(at + 16), see.tap_2)
+        + outer(weights(at + 24), see.tap_3)
+        + outer(weights(at + 32), see.tap_4)
+        + outer(weights(at + 40), see.tap_5)
+        + outer(weights(at + 48), see.tap_6)
+        + outer(weights(at + 56), see.tap_7)
+        + outer(weights(at + 64), see.tap_8);
 }
 
 // What the taps see of WIDTH areas side by side.
@@ -323,8 +345,9 @@ fn pool(sums: vec4f, channel: i32, pooled: i32) -> u32 {
 // Pools eight channels from the block's channel `first` on.
 fn store_output(low: mat4x4f, high: mat4x4f, first: i32, sample: i32, pixel: i32) {
     let channel = FIRST_COLUMN + first;
-    let low_bias = packed_uniform[IN_CHANNELS * TAPS * 8 + first / 4];
-    let high_bias = packed_uniform[IN_CHANNELS * TAPS * 8 + first / 4 + 1];
+    let biases = packed_start(first / 4) + IN_CHANNELS * TAPS * 8;
+    let low_bias = weights(biases);
+    let high_bias = weights(biases + 1);
     let plane = OUT_HEIGHT * OUT_WIDTH;
     let pooled = sample * OUT_CHANNELS * plane + pixel;
     let word = (sample * ((OUT_CHANNELS + CODES - 1) / CODES) + channel / CODES) * plane + pixel;
@@ -369,6 +392,7 @@ fn forward(
     let in_x = x * 2 - PAD_LEFT;
     let vector = first_vector(group);
 
+    let start = packed_start(vector);
     var tile = Tile();
     for (var channel = 0; channel < IN_CHANNELS; channel++) {
         let source = sample * IN_CHANNELS + channel;
@@ -378,7 +402,7 @@ fn forward(
         if WIDTH > 1 {
             views.b = seen(joined(second, input_columns(source, in_y, in_x + 4)));
         }
-        add_products(channel * TAPS * 8 + vector, views, &tile);
+        add_products(start + channel * TAPS * 8, views, &tile);
     }
 
     let pixel = y * OUT_WIDTH + x;
@@ -484,6 +508,7 @@ fn backward_input(
 
     let vector = first_vector(group);
 
+    let start = packed_start(vector);
     var tile = Tile();
     let first = columns_at(y, x - 1);
     let second = columns_at(y, x);
@@ -506,7 +531,7 @@ fn backward_input(
         if WIDTH > 1 {
             views.b = seen(joined(d_second, d_columns(sample, channel, third, third_codes)));
         }
-        add_products(row * 8 + vector, views, &tile);
+        add_products(start + row * 8, views, &tile);
     }
 
     let channel = FIRST_COLUMN + vector * 4;
@@ -579,9 +604,7 @@ fn add_windows(
     biases: ptr<function, mat4x4f>,
 ) {
     add_window(block, d, area, sums);
-    if WIDTH > 1 {
-        add_window(block, d, other_area, others);
-    }
+    add_window(block, d, other_area, others);
     (*biases)[block] += select(vec4f(0.0), d.values, d.winners < vec4u(4u));
 }
 
@@ -612,11 +635,11 @@ fn backward_weight_partial(
 ) {
     let out_blocks = (OUT_CHANNELS + FILTERS - 1) / FILTERS;
     let index = line_index(group, groups, lane);
-    let in_blocks = (IN_CHANNELS + WIDTH - 1) / WIDTH;
+    let in_blocks = (IN_CHANNELS + 1) / 2;
     if index >= BATCH * SPLITS * out_blocks * in_blocks {
         return;
     }
-    let channel = index % in_blocks * WIDTH;
+    let channel = index % in_blocks * 2;
     let out_channel = index / in_blocks % out_blocks * FILTERS;
     let piece = index / (in_blocks * out_blocks);
     let sample = piece / SPLITS;
@@ -634,39 +657,110 @@ fn backward_weight_partial(
     for (var out_y = first_y; out_y < min(first_y + SPLIT_ROWS, OUT_HEIGHT); out_y++) {
         let in_y = out_y * 2 - PAD_TOP;
         var left = input_columns(source, in_y, -PAD_LEFT);
-        var other_left = left;
-        if WIDTH > 1 {
-            other_left = input_columns(other_source, in_y, -PAD_LEFT);
-        }
+        var other_left = input_columns(other_source, in_y, -PAD_LEFT);
         for (var out_x = 0; out_x < OUT_WIDTH; out_x++) {
             let right = input_columns(source, in_y, out_x * 2 + 2 - PAD_LEFT);
             let area = joined(left, right);
             left = right;
-            var other = area;
-            if WIDTH > 1 {
-                let other_right = input_columns(other_source, in_y, out_x * 2 + 2 - PAD_LEFT);
-                other = joined(other_left, other_right);
-                other_left = other_right;
-            }
+            let other_right = input_columns(other_source, in_y, out_x * 2 + 2 - PAD_LEFT);
+            let other = joined(other_left, other_right);
+            other_left = other_right;
             let pixel = out_y * OUT_WIDTH + out_x;
             let low = code[low_codes + pixel];
             add_windows(0, gradients(sample, out_channel, low, pixel), area, other, &sums, &others, &biases);
-            if FILTERS > 4 {
-                let high = code[high_codes + pixel];
-                add_windows(1, gradients(sample, out_channel + 4, low, pixel), area, other, &sums, &others, &biases);
-                add_windows(2, gradients(sample, out_channel + 8, high, pixel), area, other, &sums, &others, &biases);
-                add_windows(3, gradients(sample, out_channel + 12, high, pixel), area, other, &sums, &others, &biases);
-            }
+            let high = code[high_codes + pixel];
+            add_windows(1, gradients(sample, out_channel + 4, low, pixel), area, other, &sums, &others, &biases);
+            add_windows(2, gradients(sample, out_channel + 8, high, pixel), area, other, &sums, &others, &biases);
+            add_windows(3, gradients(sample, out_channel + 12, high, pixel), area, other, &sums, &others, &biases);
         }
     }
 
     store_partials(sums, piece, out_channel, channel * TAPS);
-    if WIDTH > 1 && channel + 1 < IN_CHANNELS {
+    if channel + 1 < IN_CHANNELS {
         store_partials(others, piece, out_channel, (channel + 1) * TAPS);
     }
     if channel == 0 {
         store_partial(biases, piece, out_channel, IN_CHANNELS * TAPS);
     }
+}
+
+var<workgroup> tile_sums: array<f32, 1024>; // 16 * WORKGROUP
+
+// The sums of sixteen values over all lanes, of which the first sixteen lanes get one each: that of
+// values[lane / 4][lane % 4].
+fn sum_of_lanes(lane: u32, values: mat4x4f) -> f32 {
+    for (var i = 0u; i < 16u; i++) {
+        tile_sums[i * WORKGROUP + lane] = values[i / 4u][i % 4u];
+    }
+    workgroupBarrier();
+    // Four lanes a value; those of each begin elsewhere, so that they do not wait for the same bank of memory.
+    let value = lane / 4u;
+    var sum = 0.0;
+    for (var other = lane % 4u; other < WORKGROUP; other += 4u) {
+        sum += tile_sums[value * WORKGROUP + (other + value * 4u) % WORKGROUP];
+    }
+    workgroupBarrier();
+    tile_sums[lane] = sum;
+    workgroupBarrier();
+    let at = lane % 16u * 4u;
+    let total = tile_sums[at] + tile_sums[at + 1u] + tile_sums[at + 2u] + tile_sums[at + 3u];
+    workgroupBarrier();
+    return total;
+}
+
+// Adds up the sums of four taps of four filters over all lanes, and stores them; the tap after the last is the
+// bias.
+fn store_tile(sums: mat4x4f, piece: i32, out_channel: i32, channel: i32, tap: i32, lane: u32) {
+    let sum = sum_of_lanes(lane, sums);
+    let tap_of = tap + i32(lane) / 4;
+    let filter_of = out_channel + i32(lane) % 4;
+    let is_there = tap_of < TAPS || (tap_of == TAPS && channel == 0);
+    if lane < 16u && is_there && filter_of < OUT_CHANNELS {
+        let column = select(channel * TAPS + tap_of, IN_CHANNELS * TAPS, tap_of == TAPS);
+        partial[(piece * OUT_CHANNELS + filter_of) * (IN_CHANNELS * TAPS + 1) + column] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_weight_tile(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let out_blocks = (OUT_CHANNELS + 3) / 4;
+    let index = i32(group.y * groups.x + group.x);
+    if index >= PIECES * out_blocks * IN_CHANNELS {
+        return;
+    }
+    let channel = index % IN_CHANNELS;
+    let out_channel = index / IN_CHANNELS % out_blocks * 4;
+    let piece = index / (IN_CHANNELS * out_blocks);
+    let plane = OUT_HEIGHT * OUT_WIDTH;
+    let code_blocks = (OUT_CHANNELS + CODES - 1) / CODES;
+
+    var sums = Sums();
+    var biases = vec4f();
+    let first_pixel = piece * PIECE;
+    for (var i = i32(lane); i < PIECE && first_pixel + i < BATCH * plane; i += i32(WORKGROUP)) {
+        let at = first_pixel + i;
+        let sample = at / plane;
+        let pixel = at % plane;
+        let source = sample * IN_CHANNELS + channel;
+        let in_y = pixel / OUT_WIDTH * 2 - PAD_TOP;
+        let in_x = pixel % OUT_WIDTH * 2 - PAD_LEFT;
+        let area = joined(input_columns(source, in_y, in_x), input_columns(source, in_y, in_x + 2));
+        let codes = code[(sample * code_blocks + out_channel / CODES) * plane + pixel];
+        let d = gradients(sample, out_channel, codes, pixel);
+        add_window(0, d, area, &sums);
+        biases += select(vec4f(0.0), d.values, d.winners < vec4u(4u));
+    }
+
+    let low = mat4x4f(sums.sum_0[0], sums.sum_1[0], sums.sum_2[0], sums.sum_3[0]);
+    let high = mat4x4f(sums.sum_4[0], sums.sum_5[0], sums.sum_6[0], sums.sum_7[0]);
+    let rest = mat4x4f(sums.sum_8[0], biases, vec4f(), vec4f());
+    store_tile(low, piece, out_channel, channel, 0, lane);
+    store_tile(high, piece, out_channel, channel, 4, lane);
+    store_tile(rest, piece, out_channel, channel, 8, lane);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -681,9 +775,17 @@ fn backward_weight(
     if index >= OUT_CHANNELS * columns {
         return;
     }
-    var sum = 0.0;
-    for (var piece = 0; piece < BATCH * SPLITS; piece++) {
-        sum += partial[piece * OUT_CHANNELS * columns + index];
+    // Four at a time, so that loads do not wait for each other.
+    let stride = OUT_CHANNELS * columns;
+    var sums = vec4f();
+    var piece = 0;
+    for (; piece + 4 <= PIECES; piece += 4) {
+        let at = piece * stride + index;
+        sums += vec4f(partial[at], partial[at + stride], partial[at + 2 * stride], partial[at + 3 * stride]);
+    }
+    var sum = sums.x + sums.y + sums.z + sums.w;
+    for (; piece < PIECES; piece++) {
+        sum += partial[piece * stride + index];
     }
     let tap = index % columns;
     let out_channel = index / columns;

@@ -29,8 +29,8 @@ pub struct EntryPoint {
 pub struct Binding {
     /// The number of the binding.
     pub index: u32,
-    /// The name, which is that of the kernel's argument, with [`crate::ops::UNIFORM_SUFFIX`] behind it
-    /// where it is seen as a uniform buffer.
+    /// The name, which is that of the kernel's argument, with one of [`crate::ops::VIEW_SUFFIXES`] behind it
+    /// where it is seen another way.
     pub name: &'static str,
     /// How the shader sees it.
     pub access: Access,

@@ -68,8 +68,9 @@ impl Kernel {
     }
 }
 
-/// What is appended to an argument's name for the binding that sees it as a uniform buffer.
-pub const UNIFORM_SUFFIX: &str = "_uniform";
+/// What is appended to an argument's name for a binding that sees it another way: a part of it as a uniform
+/// buffer, or all of it as vectors.
+pub const VIEW_SUFFIXES: [&str; 2] = ["_uniform", "_whole"];
 
 /// Inputs for which an operator's kernels are proven.
 #[derive(Debug, Clone)]

@@ -4,7 +4,11 @@
 //! uniform buffer costs next to nothing: GPUs have scalar or constant caches for it, and software
 //! drivers load once instead of once a lane. The factors are first packed into blocks of
 //! [`OUTS`] columns and then seen through windows of at most 64 KiB, WebGPU's default limit, one
-//! dispatch a window. A later window of the same block adds to what an earlier one has left.
+//! dispatch a window. A later window of the same block adds to what an earlier one has left. A GPU would
+//! stand idle behind many small dispatches: what does not fit into one window it reads whole, from a storage
+//! buffer.
+
+use super::Variant;
 
 /// Columns of a block: the results that one invocation computes, or a few of them on a GPU.
 pub const OUTS: usize = 32;
@@ -36,6 +40,8 @@ pub struct Window {
     pub rows: usize,
     /// Where it begins in the packed matrix.
     pub offset_bytes: usize,
+    /// Whether it is all of the matrix, seen as a storage buffer.
+    pub is_whole: bool,
 }
 
 impl Packed {
@@ -55,6 +61,20 @@ impl Packed {
         self.len() + WINDOW_BYTES / 4
     }
 
+    /// What the dispatches for an adapter of a kind see, where `unit` rows are never parted.
+    pub fn views(self, variant: Variant, unit: usize) -> Vec<Window> {
+        let windows: Vec<Window> = self.windows_of(unit).collect();
+        match variant {
+            Variant::Gpu if windows.len() > 1 => vec![self.whole()],
+            _ => windows,
+        }
+    }
+
+    fn whole(&self) -> Window {
+        let vectors = self.columns.div_ceil(4);
+        Window { vectors, rows: self.rows, is_whole: true, ..Window::default() }
+    }
+
     /// The windows, those of a block in the order of their rows.
     pub fn windows(self) -> impl Iterator<Item = Window> {
         self.windows_of(1)
@@ -72,6 +92,7 @@ impl Packed {
                 first_row,
                 rows: height.min(self.rows - first_row),
                 offset_bytes: (first_column * self.stride() + first_row * OUTS) * 4,
+                is_whole: false,
             })
         })
     }
@@ -79,12 +100,13 @@ impl Packed {
 
 impl Window {
     /// The window as constants of a shader.
-    pub fn constants(&self) -> [(&'static str, f64); 4] {
+    pub fn constants(&self) -> [(&'static str, f64); 5] {
         [
             ("FIRST_COLUMN", self.first_column as f64),
             ("VECTORS", self.vectors as f64),
             ("FIRST_ROW", self.first_row as f64),
             ("ROWS", self.rows as f64),
+            ("WHOLE", f64::from(u8::from(self.is_whole))),
         ]
     }
 }

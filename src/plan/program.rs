@@ -3,7 +3,7 @@
 //! Whatever has WebGPU can replay a program; it is plain data and knows nothing of devices.
 
 use super::{Buffer, Kind, Plan, Slot};
-use crate::ops::{UNIFORM_SUFFIX, Variant, WINDOW_BYTES};
+use crate::ops::{VIEW_SUFFIXES, Variant, WINDOW_BYTES};
 use crate::shaders::{Access, shader};
 use serde::{Deserialize, Serialize};
 
@@ -96,10 +96,8 @@ impl Program {
                     .ok_or_else(|| error("there is no such entry point".into()))?;
                 let mut bindings = Vec::new();
                 for binding in entry_point.bindings {
-                    let name = match binding.access {
-                        Access::Uniform => binding.name.strip_suffix(UNIFORM_SUFFIX).unwrap_or(binding.name),
-                        Access::Read | Access::ReadWrite => binding.name,
-                    };
+                    let view = VIEW_SUFFIXES.iter().find_map(|suffix| binding.name.strip_suffix(suffix));
+                    let name = view.unwrap_or(binding.name);
                     let argument = step.arguments.iter().find(|argument| argument.name == name);
                     let argument = argument
                         .ok_or_else(|| error(format!("kernel {} has no argument {name:?}", step.label())))?;

@@ -5,7 +5,7 @@
 mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
-use super::packed::{Packed, Window};
+use super::packed::{OUTS, Packed, Window};
 use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -27,14 +27,26 @@ pub struct Conv2d {
     pub padding: Padding,
 }
 
-/// Workgroups among which a block of 32 channels is shared on a GPU.
-const GPU_PARTS: usize = 4;
+/// Vectors of four channels that one invocation of `forward` or `backward_input` computes on a GPU, which has
+/// no room for the sums of 32 channels of 4 pixels.
+const GPU_VECTORS: usize = 2;
 /// Pixels side by side that one invocation of `forward` or `backward_input` computes.
 const PIXELS: usize = 4;
 /// Output channels, and taps, that one invocation of `backward_weight_partial` computes.
 const WEIGHT_BLOCK: usize = 8;
-/// `backward_weight` splits its sum until it has about this many invocations, so that a GPU is busy.
+/// `backward_weight_partial` splits its sum until it has about this many invocations.
 const WEIGHT_INVOCATIONS: usize = 1 << 14;
+
+/// Pixels of all samples that one workgroup of `backward_weight_tile` covers, where there are not too many.
+const PIECE: usize = 1 << 10;
+/// Pieces at most: their sums are added one after the other.
+const MAX_PIECES: usize = 128;
+
+/// How many of so many pixels one workgroup of a `backward_weight_tile` covers, and how many pieces that makes.
+pub(super) fn pieces_of(pixels: usize) -> [usize; 2] {
+    let size = pixels.div_ceil(pixels.div_ceil(PIECE).clamp(1, MAX_PIECES)).max(1);
+    [size, pixels.div_ceil(size)]
+}
 
 /// All extents of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +62,11 @@ impl Geometry {
     /// Weights of one filter.
     fn taps(&self) -> usize {
         self.in_channels * self.y.kernel * self.x.kernel
+    }
+
+    /// Output pixels of all samples.
+    fn pixels(&self) -> usize {
+        self.batch * self.y.output * self.x.output
     }
 
     /// The weights as `forward` reads them: a row a tap, a column an output channel.
@@ -136,7 +153,10 @@ impl Operator for Conv2d {
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let g = self.geometry(inputs).ok()?;
         let shape: Shape = match name {
-            "partial" => [g.batch * g.weight_split()[1], g.out_channels, g.taps() + 1].into(),
+            "partial" => {
+                let pieces = (g.batch * g.weight_split()[1]).max(pieces_of(g.pixels())[1]);
+                [pieces, g.out_channels, g.taps() + 1].into()
+            }
             "forward_packed" => [g.forward_weights().room()].into(),
             "backward_packed" => [g.backward_weights().room()].into(),
             _ => return None,
@@ -192,8 +212,11 @@ impl Operator for Conv2d {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
-        // A GPU has no room for the sums of 32 channels of 4 pixels; four workgroups share them.
-        let parts = if variant == Variant::Gpu { GPU_PARTS } else { 1 };
+        let [piece, pieces] = match variant {
+            Variant::Gpu => pieces_of(g.pixels()),
+            Variant::Software => [0, g.batch * splits],
+        };
+        let vectors = if variant == Variant::Gpu { GPU_VECTORS } else { OUTS / 4 };
         let extents = [
             ("BATCH", g.batch as f64),
             ("IN_CHANNELS", g.in_channels as f64),
@@ -210,21 +233,22 @@ impl Operator for Conv2d {
             ("PAD_LEFT", g.x.before as f64),
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
+            ("PIECE", piece as f64),
+            ("PIECES", pieces as f64),
         ];
-        let line = |entry_point: &str, invocations: usize, window: &Window, parts: usize| {
-            let parts = parts.min(window.vectors.max(1));
-            let window = Window { vectors: window.vectors.div_ceil(parts), ..*window };
+        let line = |entry_point: &str, invocations: usize, window: &Window| {
+            let parts = window.vectors.div_ceil(vectors).max(1);
+            let window = Window { vectors: window.vectors.min(vectors), ..*window };
             let parts_of = [("PARTS", parts as f64)];
             let constants = [extents.as_slice(), window.constants().as_slice(), parts_of.as_slice()].concat();
             let mut dispatch = Dispatch::line(entry_point, invocations, &constants);
             dispatch.workgroups[2] = parts as u32;
             dispatch
         };
-        let packing = |packed: Packed, entry_point: &str| line(entry_point, packed.len(), &Window::default(), 1);
         let through_windows = |packed: Packed, pack: &str, argument: &str, [rows, width]: [usize; 2]| {
-            let mut dispatches = vec![packing(packed, pack)];
-            for window in packed.windows() {
-                let dispatch = line(kernel, g.batch * rows * width.div_ceil(PIXELS), &window, parts);
+            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
+            for window in packed.views(variant, 1) {
+                let dispatch = line(kernel, g.batch * rows * width.div_ceil(PIXELS), &window);
                 dispatches.push(dispatch.seen_from(argument, window.offset_bytes));
             }
             dispatches
@@ -241,9 +265,13 @@ impl Operator for Conv2d {
             _ => {
                 let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
                 let none = Window::default();
+                let sums = match variant {
+                    Variant::Gpu => line("backward_weight_tile", pieces * blocks * WORKGROUP, &none),
+                    Variant::Software => line("backward_weight_partial", pieces * blocks, &none),
+                };
                 vec![
-                    line("backward_weight_partial", g.batch * splits * blocks, &none, 1),
-                    line(kernel, g.out_channels * (g.taps() + 1), &none, 1),
+                    sums,
+                    line(kernel, g.out_channels * (g.taps() + 1), &none),
                 ]
             }
         }

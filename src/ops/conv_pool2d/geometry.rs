@@ -5,26 +5,27 @@ use crate::ops::Variant;
 use crate::ops::attr::Window as Taps;
 use crate::ops::packed::Packed;
 
-/// How the work is spread over invocations.
+/// Filters, and input channels, that an invocation of `backward_weight_partial` computes.
+pub const PARTIAL: [usize; 2] = [16, 2];
+/// `backward_weight_partial` splits its sum until it has about this many invocations.
+const INVOCATIONS: usize = 1 << 10;
+
+/// How the work of `forward` and `backward_input` is spread over invocations.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes {
-    /// Windows along x, or input channels for `backward_weight_partial`, that an invocation computes.
+    /// Windows along x that an invocation computes.
     pub width: usize,
     /// Vectors of four channels that it computes. Those of eight channels share a word of codes.
     pub vectors: usize,
-    /// Filters that one of `backward_weight_partial` computes.
-    pub filters: usize,
-    /// `backward_weight` splits its sum until it has about this many invocations, to keep a device busy.
-    pub busy: usize,
 }
 
 impl Lanes {
     pub fn of(variant: Variant) -> Self {
         match variant {
             // Few registers, so that several subgroups fit beside each other.
-            Variant::Gpu => Self { width: 1, vectors: 2, filters: 4, busy: 1 << 14 },
+            Variant::Gpu => Self { width: 1, vectors: 2 },
             // It needs more registers than a GPU has.
-            Variant::Software => Self { width: 2, vectors: 8, filters: 16, busy: 1 << 10 },
+            Variant::Software => Self { width: 2, vectors: 8 },
         }
     }
 }
@@ -52,13 +53,20 @@ impl Geometry {
         Packed { rows: self.out_channels * TAPS, columns: self.in_channels }
     }
 
-    /// How many pooled rows one partial sum of `backward_weight` covers, and how many such pieces a sample
-    /// has.
-    pub fn weight_split(&self, lanes: Lanes) -> [usize; 2] {
-        let unsplit =
-            self.in_channels.div_ceil(lanes.width) * self.out_channels.div_ceil(lanes.filters) * self.batch;
-        let pieces = lanes.busy.div_ceil(unsplit).min(self.pooled[0]);
+    /// Blocks of weights that invocations of `backward_weight_partial` compute.
+    pub fn weight_blocks(&self) -> usize {
+        self.out_channels.div_ceil(PARTIAL[0]) * self.in_channels.div_ceil(PARTIAL[1])
+    }
+
+    /// How many pooled rows one of its partial sums covers, and how many such pieces a sample has.
+    pub fn weight_split(&self) -> [usize; 2] {
+        let pieces = INVOCATIONS.div_ceil(self.weight_blocks() * self.batch).min(self.pooled[0]);
         let rows = self.pooled[0].div_ceil(pieces);
         [rows, self.pooled[0].div_ceil(rows)]
+    }
+
+    /// Pooled pixels of all samples.
+    pub fn pixels(&self) -> usize {
+        self.batch * self.pooled[0] * self.pooled[1]
     }
 }

@@ -9,7 +9,7 @@ mod fast;
 mod geometry;
 
 use super::attr::{Padding, Pair, Window as Taps, wrong_arguments};
-use super::conv2d::Conv2d;
+use super::conv2d::{Conv2d, pieces_of};
 use super::max_pool2d::MaxPool2d;
 use super::packed::{Packed, Window};
 use super::relu::Relu;
@@ -32,6 +32,8 @@ pub struct ConvPool2d {
 const NONE: u32 = 4;
 /// Channels whose codes share a word.
 const CODES: usize = 8;
+/// Filters that one workgroup of `backward_weight_tile` computes.
+const TILE_FILTERS: usize = 4;
 /// Weights of one filter and one input channel.
 const TAPS: usize = 9;
 
@@ -176,8 +178,7 @@ impl Operator for ConvPool2d {
                 Some(ArgumentSpec::batched(shape.into()).words())
             }
             "partial" => {
-                let splits = Variant::ALL.map(|variant| g.weight_split(Lanes::of(variant))[1]);
-                let pieces = g.batch * splits[0].max(splits[1]);
+                let pieces = (g.batch * g.weight_split()[1]).max(pieces_of(g.pixels())[1]);
                 Some(ArgumentSpec::shared([pieces, g.out_channels, g.in_channels * TAPS + 1].into()))
             }
             "packed" => {
@@ -305,7 +306,11 @@ impl Operator for ConvPool2d {
         let lanes = Lanes::of(variant);
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let g = self.known_geometry(input);
-        let [split_rows, splits] = g.weight_split(lanes);
+        let [split_rows, splits] = g.weight_split();
+        let [piece, pieces] = match variant {
+            Variant::Gpu => pieces_of(g.pixels()),
+            Variant::Software => [0, g.batch * splits],
+        };
         let extents = [
             ("BATCH", g.batch as f64),
             ("IN_CHANNELS", g.in_channels as f64),
@@ -318,8 +323,9 @@ impl Operator for ConvPool2d {
             ("PAD_LEFT", g.x.before as f64),
             ("SPLIT_ROWS", split_rows as f64),
             ("SPLITS", splits as f64),
+            ("PIECE", piece as f64),
+            ("PIECES", pieces as f64),
             ("WIDTH", lanes.width as f64),
-            ("FILTERS", lanes.filters as f64),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window| {
             let parts = window.vectors.div_ceil(lanes.vectors).max(1);
@@ -332,7 +338,7 @@ impl Operator for ConvPool2d {
         };
         let through_windows = |packed: Packed, pack: &str, invocations: usize| {
             let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
-            for window in packed.windows_of(TAPS) {
+            for window in packed.views(variant, TAPS) {
                 let dispatch = line(kernel, invocations, &window);
                 dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
             }
@@ -349,10 +355,14 @@ impl Operator for ConvPool2d {
                 through_windows(g.backward_weights(), "pack_backward", invocations)
             }
             _ => {
-                let blocks = g.in_channels.div_ceil(lanes.width) * g.out_channels.div_ceil(lanes.filters);
                 let none = Window::default();
+                let tiles = g.out_channels.div_ceil(TILE_FILTERS) * g.in_channels;
+                let sums = match variant {
+                    Variant::Gpu => line("backward_weight_tile", pieces * tiles * WORKGROUP, &none),
+                    Variant::Software => line("backward_weight_partial", pieces * g.weight_blocks(), &none),
+                };
                 vec![
-                    line("backward_weight_partial", g.batch * splits * blocks, &none),
+                    sums,
                     line("backward_weight", g.out_channels * (g.in_channels * TAPS + 1), &none),
                 ]
             }
