@@ -16,12 +16,18 @@
 // input, output, d_output, d_input                        (SAMPLES, CHANNELS, PIXELS)
 // weight, bias, d_weight, d_bias, running_mean, running_var  (CHANNELS)
 // statistics                                              (2, CHANNELS): mean, then scale
+// partial                                                 (2, SAMPLES, CHANNELS): for measure the mean of a
+//                         plane's pixels and their squared distances from it, for backward_weight a plane's
+//                         sums for d_weight and d_bias
 // batch                                                   see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
 //
-// measure, backward_weight  one workgroup a channel: lanes stride over the pixels of every sample, and
-//                           their sums are added as a tree, always in the same order
-// recall                    one invocation a channel: statistics from the running ones
-// forward, backward_input   one invocation an element
+// measure_planes, sum_planes  one workgroup a plane, a channel of a sample: lanes stride over its pixels, and
+//                             their sums are added as a tree, always in the same order
+// measure, backward_weight    one invocation a channel, over the planes of the real samples in order; the
+//                             variance of all is put together from those of the planes (Chan, Golub and
+//                             LeVeque, 1983)
+// recall                      one invocation a channel: statistics from the running ones
+// forward, backward_input     one invocation an element
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -35,6 +41,7 @@
 @group(0) @binding(9) var<storage, read_write> d_weight: array<f32>;
 @group(0) @binding(10) var<storage, read_write> d_bias: array<f32>;
 @group(0) @binding(11) var<storage, read_write> d_input: array<f32>;
+@group(0) @binding(12) var<storage, read_write> partial: array<f32>;
 
 override SAMPLES: u32;
 override CHANNELS: u32;
@@ -74,41 +81,62 @@ fn sum_of_lanes(lane: u32, value: f32) -> f32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
+fn measure_planes(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let plane = group.y * groups.x + group.x;
+    if plane >= SAMPLES * CHANNELS {
+        return;
+    }
+    let first = plane * PIXELS;
+    var sum = 0.0;
+    for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
+        sum += input[first + pixel];
+    }
+    let mean = sum_of_lanes(lane, sum) / f32(PIXELS);
+
+    var squares = 0.0;
+    for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
+        let deviation = input[first + pixel] - mean;
+        squares += deviation * deviation;
+    }
+    let all_squares = sum_of_lanes(lane, squares);
+
+    if lane == 0u {
+        partial[plane] = mean;
+        partial[SAMPLES * CHANNELS + plane] = all_squares;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
 fn measure(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let channel = group.y * groups.x + group.x;
+    let channel = line_index(group, groups, lane);
     if channel >= CHANNELS {
         return;
     }
     var sum = 0.0;
     for (var sample = 0u; sample < real_samples(); sample++) {
-        let first = (sample * CHANNELS + channel) * PIXELS;
-        for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
-            sum += input[first + pixel];
-        }
+        sum += partial[sample * CHANNELS + channel];
     }
-    let mean = sum_of_lanes(lane, sum) / real_elements();
+    let mean = sum / f32(real_samples());
 
     var squares = 0.0;
     for (var sample = 0u; sample < real_samples(); sample++) {
-        let first = (sample * CHANNELS + channel) * PIXELS;
-        for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
-            let deviation = input[first + pixel] - mean;
-            squares += deviation * deviation;
-        }
+        let deviation = partial[sample * CHANNELS + channel] - mean;
+        squares += partial[(SAMPLES + sample) * CHANNELS + channel] + f32(PIXELS) * (deviation * deviation);
     }
-    let all_squares = sum_of_lanes(lane, squares);
 
-    if lane == 0u {
-        statistics[channel] = mean;
-        statistics[CHANNELS + channel] = 1.0 / sqrt(all_squares / real_elements() + EPSILON);
-        let unbiased = all_squares / max(real_elements() - 1.0, 1.0);
-        running_mean[channel] += (mean - running_mean[channel]) * MOMENTUM;
-        running_var[channel] += (unbiased - running_var[channel]) * MOMENTUM;
-    }
+    statistics[channel] = mean;
+    statistics[CHANNELS + channel] = 1.0 / sqrt(squares / real_elements() + EPSILON);
+    let unbiased = squares / max(real_elements() - 1.0, 1.0);
+    running_mean[channel] += (mean - running_mean[channel]) * MOMENTUM;
+    running_var[channel] += (unbiased - running_var[channel]) * MOMENTUM;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -142,33 +170,51 @@ fn forward(
 }
 
 @compute @workgroup_size(WORKGROUP)
+fn sum_planes(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let plane = group.y * groups.x + group.x;
+    if plane >= SAMPLES * CHANNELS {
+        return;
+    }
+    let first = plane * PIXELS;
+    let mean = statistics[plane % CHANNELS];
+    let scale = statistics[CHANNELS + plane % CHANNELS];
+    var products = 0.0;
+    var sum = 0.0;
+    for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
+        let d = d_output[first + pixel];
+        products += d * ((input[first + pixel] - mean) * scale);
+        sum += d;
+    }
+    let all_products = sum_of_lanes(lane, products);
+    let all = sum_of_lanes(lane, sum);
+    if lane == 0u {
+        partial[plane] = all_products;
+        partial[SAMPLES * CHANNELS + plane] = all;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
 fn backward_weight(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let channel = group.y * groups.x + group.x;
+    let channel = line_index(group, groups, lane);
     if channel >= CHANNELS {
         return;
     }
-    let mean = statistics[channel];
-    let scale = statistics[CHANNELS + channel];
     var products = 0.0;
     var sum = 0.0;
     for (var sample = 0u; sample < real_samples(); sample++) {
-        let first = (sample * CHANNELS + channel) * PIXELS;
-        for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
-            let d = d_output[first + pixel];
-            products += d * ((input[first + pixel] - mean) * scale);
-            sum += d;
-        }
+        products += partial[sample * CHANNELS + channel];
+        sum += partial[(SAMPLES + sample) * CHANNELS + channel];
     }
-    let all_products = sum_of_lanes(lane, products);
-    let all = sum_of_lanes(lane, sum);
-    if lane == 0u {
-        d_weight[channel] = all_products;
-        d_bias[channel] = all;
-    }
+    d_weight[channel] = products;
+    d_bias[channel] = sum;
 }
 
 @compute @workgroup_size(WORKGROUP)

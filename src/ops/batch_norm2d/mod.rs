@@ -126,11 +126,13 @@ impl Operator for BatchNorm2d {
             "measure",
             &["input", "batch", "running_mean", "running_var"],
             &["running_mean", "running_var", "statistics"],
-        ),
+        )
+        .scratch(&["partial"]),
         Kernel::new("forward", &["input", "statistics", "weight", "bias", "batch"], &["output"]),
     ];
     const BACKWARD: &'static [Kernel] = &[
-        Kernel::new("backward_weight", &["input", "d_output", "statistics", "batch"], &["d_weight", "d_bias"]),
+        Kernel::new("backward_weight", &["input", "d_output", "statistics", "batch"], &["d_weight", "d_bias"])
+            .scratch(&["partial"]),
         Kernel::new(
             "backward_input",
             &["input", "d_output", "statistics", "weight", "d_weight", "d_bias", "batch"],
@@ -161,8 +163,12 @@ impl Operator for BatchNorm2d {
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
-        let [_, channels, ..] = image_axes(inputs).ok()?;
-        (name == "statistics").then(|| ArgumentSpec::shared([2, channels].into()))
+        let [samples, channels, ..] = image_axes(inputs).ok()?;
+        match name {
+            "statistics" => Some(ArgumentSpec::shared([2, channels].into())),
+            "partial" => Some(ArgumentSpec::shared([2, samples, channels].into())),
+            _ => None,
+        }
     }
 
     fn flops(&self, inputs: &[Shape]) -> u64 {
@@ -257,12 +263,14 @@ impl Operator for BatchNorm2d {
             ("EPSILON", self.epsilon),
             ("MOMENTUM", self.momentum),
         ];
-        let invocations = match kernel {
-            "measure" | "backward_weight" => channels * WORKGROUP,
-            "recall" => channels,
-            _ => samples * channels * height * width,
-        };
-        vec![Dispatch::line(kernel, invocations, &constants)]
+        let line = |entry_point: &str, invocations: usize| Dispatch::line(entry_point, invocations, &constants);
+        let planes = samples * channels;
+        match kernel {
+            "measure" => vec![line("measure_planes", planes * WORKGROUP), line(kernel, channels)],
+            "backward_weight" => vec![line("sum_planes", planes * WORKGROUP), line(kernel, channels)],
+            "recall" => vec![line(kernel, channels)],
+            _ => vec![line(kernel, planes * height * width)],
+        }
     }
 
     fn cases() -> Vec<Case<Self>> {
