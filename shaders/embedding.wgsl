@@ -7,17 +7,22 @@
 // weight, d_weight      (VOCABULARY, WIDTH)
 // output, d_output      (samples, LENGTH, WIDTH), or with CHANNELS_FIRST (samples, WIDTH, LENGTH)
 // rows                  (POSITIONS, filled up to whole windows): min(input[p], VOCABULARY-1), then NONE
+// before, equal         (CHUNKS, VOCABULARY): how many positions of a chunk belong to rows before this one, and
+//                       to this one
 // first, last           (VOCABULARY): where a row's positions begin and end in order
 // order                 (POSITIONS): all positions, those of a row one after the other and ascending
+// block_sums            (POSITIONS / BLOCK, WIDTH): the sums over each block of order that lies within one row
 //
-// Invocations are numbered along one line. One computes
+// Invocations are numbered along one line, but for count and list along x. One computes
 //   forward          one element of one row
 //   copy_rows        one element of rows
-//   count, list      first or last of one row of the table, and its part of order. All lanes look at the
-//                    same numbers at the same time, through a uniform window of 4 * VECTORS positions
-//                    from FIRST_POSITION on, one dispatch a window
-//   backward_weight  one element of the table, added up in the order of the positions: no atomics, and
-//                    the same sum every time
+//   count, list      for one row of the table what one chunk of 1,024 positions gives to before and equal, or
+//                    to order; y numbers the chunks. All lanes look at the same numbers at the same time,
+//                    through a uniform window of 16 chunks from FIRST_CHUNK on, one dispatch a window
+//   sum_blocks       one element of block_sums: what fills short texts up is one row that has most positions,
+//                    too many for one invocation to add up alone
+//   backward_weight  one element of the table, added up in the order of the positions, whole blocks at once:
+//                    no atomics, and the same sum every time
 
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
@@ -29,17 +34,23 @@
 @group(0) @binding(7) var<storage, read_write> first: array<u32>;
 @group(0) @binding(8) var<storage, read_write> last: array<u32>;
 @group(0) @binding(9) var<storage, read_write> order: array<u32>;
+@group(0) @binding(10) var<storage, read_write> block_sums: array<f32>;
+@group(0) @binding(11) var<storage, read_write> before: array<u32>;
+@group(0) @binding(12) var<storage, read_write> equal: array<u32>;
 
 override POSITIONS: u32;
 override LENGTH: u32;
 override VOCABULARY: u32;
 override WIDTH: u32;
 override CHANNELS_FIRST: u32;
-override FIRST_POSITION: u32;
-override VECTORS: u32;
+override CHUNKS: u32;
+override FIRST_CHUNK: u32;
 
 const WORKGROUP: u32 = 64u;
 const WINDOW: u32 = 16384u;
+const BLOCK: u32 = 64u;
+// Vectors of four positions in a chunk.
+const CHUNK: u32 = 256u;
 const NONE: u32 = 0xffffffffu;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
@@ -83,48 +94,86 @@ fn copy_rows(
     rows[position] = row;
 }
 
-// first[row]: how many positions belong to rows before it.
 @compute @workgroup_size(WORKGROUP)
-fn count(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = line_index(group, groups, lane);
+fn count(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x * WORKGROUP + lane;
     if row >= VOCABULARY {
         return;
     }
-    var before = vec4u();
-    for (var i = 0u; i < VECTORS; i++) {
-        before += select(vec4u(0u), vec4u(1u), rows_uniform[i] < vec4u(row));
+    var less = vec4u();
+    var same = vec4u();
+    for (var i = 0u; i < CHUNK; i++) {
+        let seen = rows_uniform[group.y * CHUNK + i];
+        less += select(vec4u(0u), vec4u(1u), seen < vec4u(row));
+        same += select(vec4u(0u), vec4u(1u), seen == vec4u(row));
     }
-    let sum = before.x + before.y + before.z + before.w;
-    first[row] = sum + select(first[row], 0u, FIRST_POSITION == 0u);
+    let at = (FIRST_CHUNK + group.y) * VOCABULARY + row;
+    before[at] = less.x + less.y + less.z + less.w;
+    equal[at] = same.x + same.y + same.z + same.w;
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn list(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = line_index(group, groups, lane);
+fn list(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x * WORKGROUP + lane;
     if row >= VOCABULARY {
         return;
     }
-    var end = select(last[row], first[row], FIRST_POSITION == 0u);
-    for (var i = 0u; i < VECTORS; i++) {
-        let found = rows_uniform[i] == vec4u(row);
+    let chunk = FIRST_CHUNK + group.y;
+    var start = 0u;
+    var all = 0u;
+    var end = 0u;
+    for (var other = 0u; other < CHUNKS; other++) {
+        let here = equal[other * VOCABULARY + row];
+        start += before[other * VOCABULARY + row];
+        end += select(0u, here, other < chunk);
+        all += here;
+    }
+    if chunk == 0u {
+        first[row] = start;
+        last[row] = start + all;
+    }
+    end += start;
+    for (var i = 0u; i < CHUNK; i++) {
+        let found = rows_uniform[group.y * CHUNK + i] == vec4u(row);
         if any(found) {
             for (var j = 0u; j < 4u; j++) {
                 if found[j] {
-                    order[end] = FIRST_POSITION + 4u * i + j;
+                    order[end] = 4u * (chunk * CHUNK + i) + j;
                     end += 1u;
                 }
             }
         }
     }
-    last[row] = end;
+}
+
+// A column of the gradient at a position.
+fn d_output_at(position: u32, column: u32) -> f32 {
+    if CHANNELS_FIRST != 0u {
+        return d_output[(position / LENGTH * WIDTH + column) * LENGTH + position % LENGTH];
+    }
+    return d_output[position * WIDTH + column];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sum_blocks(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    if index >= POSITIONS / BLOCK * WIDTH {
+        return;
+    }
+    let first_of_block = index / WIDTH * BLOCK;
+    let row = rows[order[first_of_block]];
+    if rows[order[first_of_block + BLOCK - 1u]] != row {
+        return;
+    }
+    var sum = 0.0;
+    for (var i = first_of_block; i < first_of_block + BLOCK; i++) {
+        sum += d_output_at(order[i], index % WIDTH);
+    }
+    block_sums[index] = sum;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -137,16 +186,18 @@ fn backward_weight(
     if index >= VOCABULARY * WIDTH {
         return;
     }
-    let row = index / WIDTH;
+    let end = last[index / WIDTH];
     let column = index % WIDTH;
     var sum = 0.0;
-    for (var i = first[row]; i < last[row]; i++) {
-        let position = order[i];
-        var at = position * WIDTH + column;
-        if CHANNELS_FIRST != 0u {
-            at = (position / LENGTH * WIDTH + column) * LENGTH + position % LENGTH;
+    var i = first[index / WIDTH];
+    while i < end {
+        if i % BLOCK == 0u && i + BLOCK <= end {
+            sum += block_sums[i / BLOCK * WIDTH + column];
+            i += BLOCK;
+        } else {
+            sum += d_output_at(order[i], column);
+            i += 1u;
         }
-        sum += d_output[at];
     }
     d_weight[index] = sum;
 }

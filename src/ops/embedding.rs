@@ -30,7 +30,11 @@ pub struct Embedding {
 
 /// Positions whose rows `forward` turns around at a time, so that they stay in cache.
 const BLOCK: usize = 16;
-/// Positions that a uniform window shows.
+/// Positions whose gradients the shader adds up at once, where they belong to one row.
+const SUMMED: usize = 64;
+/// Positions that one invocation of `count` or `list` looks through.
+const CHUNK: usize = 1024;
+/// Positions that a uniform window shows: those of 16 chunks.
 const WINDOW: usize = WINDOW_BYTES / 4;
 
 fn is_zero(number: &usize) -> bool {
@@ -61,7 +65,7 @@ impl Operator for Embedding {
         &[Kernel::new("forward", &["input", "weight"], &["output"]).per_sample()];
     const BACKWARD: &'static [Kernel] =
         &[Kernel::new("backward_weight", &["input", "d_output"], &["d_weight"])
-            .scratch(&["rows", "first", "last", "order"])];
+            .scratch(&["rows", "before", "equal", "first", "last", "order", "block_sums"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         if self.vocabulary == 0 || self.width == 0 {
@@ -85,8 +89,10 @@ impl Operator for Embedding {
         match name {
             "input" => Some(ArgumentSpec::batched(input.clone()).words()),
             "rows" => words(input.len().next_multiple_of(WINDOW)),
+            "before" | "equal" => words(input.len().div_ceil(CHUNK) * self.vocabulary),
             "first" | "last" => words(self.vocabulary),
             "order" => words(input.len()),
+            "block_sums" => Some(ArgumentSpec::shared([(input.len() / SUMMED * self.width).max(1)].into())),
             _ => None,
         }
     }
@@ -161,16 +167,16 @@ impl Operator for Embedding {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let positions = input.len();
-        let line = |entry_point: &str, invocations: usize, first_position: usize| {
-            let seen = WINDOW.min(positions - first_position);
+        let chunks = positions.div_ceil(CHUNK);
+        let line = |entry_point: &str, invocations: usize, first_chunk: usize| {
             let constants = [
                 ("POSITIONS", positions as f64),
                 ("LENGTH", (positions / input.batch().max(1)) as f64),
                 ("VOCABULARY", self.vocabulary as f64),
                 ("WIDTH", self.width as f64),
                 ("CHANNELS_FIRST", f64::from(u8::from(self.channels_first))),
-                ("FIRST_POSITION", first_position as f64),
-                ("VECTORS", seen.div_ceil(4) as f64),
+                ("CHUNKS", chunks as f64),
+                ("FIRST_CHUNK", first_chunk as f64),
             ];
             Dispatch::line(entry_point, invocations, &constants)
         };
@@ -178,11 +184,15 @@ impl Operator for Embedding {
             return vec![line(kernel, positions * self.width, 0)];
         }
         let mut dispatches = vec![line("copy_rows", positions.next_multiple_of(WINDOW), 0)];
+        let rows = self.vocabulary.div_ceil(WORKGROUP) as u32;
         for entry_point in ["count", "list"] {
-            for first in (0..positions).step_by(WINDOW) {
-                dispatches.push(line(entry_point, self.vocabulary, first).seen_from("rows", first * 4));
+            for first in (0..chunks).step_by(WINDOW / CHUNK) {
+                let workgroups = [rows, (chunks - first).min(WINDOW / CHUNK) as u32, 1];
+                let dispatch = line(entry_point, 1, first).seen_from("rows", first * CHUNK * 4);
+                dispatches.push(Dispatch { workgroups, ..dispatch });
             }
         }
+        dispatches.push(line("sum_blocks", positions / SUMMED * self.width, 0));
         dispatches.push(line(kernel, self.vocabulary * self.width, 0));
         dispatches
     }
@@ -199,6 +209,8 @@ impl Operator for Embedding {
             case(WORKGROUP, 1, false, &[2, WORKGROUP / 2]),
             case(11, WORKGROUP + 1, true, &[3, 5]),
             case(2 * WORKGROUP + 1, 7, true, &[4, 33]),
+            // Rows with whole blocks of positions.
+            case(2, 3, false, &[3, 3 * SUMMED + 5]),
             // More invocations than a row holds.
             case(ROW + 1, 2, true, &[3, ROW / 6 + 1]),
             // More positions than one window shows.
