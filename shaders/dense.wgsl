@@ -9,7 +9,6 @@
 // weight, d_weight  (OUT_FEATURES, IN_FEATURES)
 // bias, d_bias      (OUT_FEATURES)
 // output, d_output  (BATCH, OUT_FEATURES)
-// partial           (BATCH, OUT_FEATURES, LANES)
 // packed            for forward_rows the input as (block of 32 samples, input, sample in the block), for
 //                   backward_weight d_output as (block of 32 outputs, sample, output in the block), for
 //                   backward_input d_output as (block of 32 samples, output, sample in the block)
@@ -19,11 +18,10 @@
 // factor at the same time. Of the block's 32 columns only VECTORS * 4 are computed. Beyond the first rows
 // it adds to what is there.
 //
-// Invocations are numbered along one line. One computes
-//   forward_partial  every LANES-th term of the sums of 8 samples and 4 outputs; neighbours read
-//                    neighbouring inputs and weights
-//   forward          one output of one sample: the sum of its LANES partial sums, in their order
-//   forward_rows     in place of these two, for software adapters: two outputs of 32 samples; neighbours
+// A workgroup of forward computes 8 samples and 4 outputs: neighbours read neighbouring inputs and weights,
+// and their sums are added in workgroup memory. Otherwise, invocations are numbered along one line, and one
+// computes
+//   forward_rows     in place of forward, for software adapters: two outputs of 32 samples; neighbours
 //                    differ in the outputs
 //   pack_for_forward, pack_for_weight, pack_for_input  one element of a packed input or gradient
 //   backward_weight  the weights of one input for 32 outputs; neighbours differ in the input, and the
@@ -34,18 +32,16 @@
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
-@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(5) var<storage, read> d_output: array<f32>;
-@group(0) @binding(6) var<storage, read_write> d_input: array<f32>;
-@group(0) @binding(7) var<storage, read_write> d_weight: array<f32>;
-@group(0) @binding(8) var<storage, read_write> d_bias: array<f32>;
-@group(0) @binding(9) var<storage, read_write> packed: array<f32>;
-@group(0) @binding(10) var<uniform> packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(4) var<storage, read> d_output: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_input: array<f32>;
+@group(0) @binding(6) var<storage, read_write> d_weight: array<f32>;
+@group(0) @binding(7) var<storage, read_write> d_bias: array<f32>;
+@group(0) @binding(8) var<storage, read_write> packed: array<f32>;
+@group(0) @binding(9) var<uniform> packed_uniform: array<vec4f, 4096>;
 
 override BATCH: u32;
 override IN_FEATURES: u32;
 override OUT_FEATURES: u32;
-override LANES: u32;
 override FIRST_COLUMN: u32;
 override VECTORS: u32;
 override FIRST_ROW: u32;
@@ -58,27 +54,52 @@ fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
 }
 
-fn store_partial(sums: vec4f, sample: u32, out_feature: u32, first: u32) {
-    for (var i = 0u; i < 4u && sample < BATCH && out_feature + i < OUT_FEATURES; i++) {
-        partial[(sample * OUT_FEATURES + out_feature + i) * LANES + first] = sums[i];
+var<workgroup> tile_sums: array<f32, 1024>; // 16 * WORKGROUP
+
+// The sums of sixteen values over all lanes, of which the first sixteen lanes get one each: that of
+// values[lane / 4][lane % 4].
+fn sum_of_lanes(lane: u32, values: mat4x4f) -> f32 {
+    for (var i = 0u; i < 16u; i++) {
+        tile_sums[i * WORKGROUP + lane] = values[i / 4u][i % 4u];
+    }
+    workgroupBarrier();
+    // Four lanes a value; those of each begin elsewhere, so that they do not wait for the same bank of memory.
+    let value = lane / 4u;
+    var sum = 0.0;
+    for (var other = lane % 4u; other < WORKGROUP; other += 4u) {
+        sum += tile_sums[value * WORKGROUP + (other + value * 4u) % WORKGROUP];
+    }
+    workgroupBarrier();
+    tile_sums[lane] = sum;
+    workgroupBarrier();
+    let at = lane % 16u * 4u;
+    let total = tile_sums[at] + tile_sums[at + 1u] + tile_sums[at + 2u] + tile_sums[at + 3u];
+    workgroupBarrier();
+    return total;
+}
+
+fn store_tile(sum: f32, sample: u32, out_feature: u32, lane: u32) {
+    let sample_of = sample + lane / 4u;
+    let out_of = out_feature + lane % 4u;
+    if lane < 16u && sample_of < BATCH && out_of < OUT_FEATURES {
+        output[sample_of * OUT_FEATURES + out_of] = sum + bias[out_of];
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn forward_partial(
+fn forward(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let sample_blocks = (BATCH + 7u) / 8u;
-    let index = line_index(group, groups, lane);
-    if index >= (OUT_FEATURES + 3u) / 4u * sample_blocks * LANES {
+    let index = group.y * groups.x + group.x;
+    if index >= (OUT_FEATURES + 3u) / 4u * sample_blocks {
         return;
     }
     // Workgroups beside each other read the same weights, which are many.
-    let first = index % LANES;
-    let sample = index / LANES % sample_blocks * 8u;
-    let out_feature = index / (LANES * sample_blocks) * 4u;
+    let sample = index % sample_blocks * 8u;
+    let out_feature = index / sample_blocks * 4u;
     // Beyond the last sample or output the last one again; what it gives is not stored.
     let last_sample = vec4u(BATCH - 1u - sample);
     let last_out = vec4u(OUT_FEATURES - 1u - out_feature);
@@ -95,7 +116,7 @@ fn forward_partial(
     var sums_5 = vec4f();
     var sums_6 = vec4f();
     var sums_7 = vec4f();
-    for (var i = first; i < IN_FEATURES; i += LANES) {
+    for (var i = lane; i < IN_FEATURES; i += WORKGROUP) {
         let weights = vec4f(weight[rows.x + i], weight[rows.y + i], weight[rows.z + i], weight[rows.w + i]);
         sums_0 += input[low.x + i] * weights;
         sums_1 += input[low.y + i] * weights;
@@ -107,31 +128,8 @@ fn forward_partial(
         sums_7 += input[high.w + i] * weights;
     }
 
-    store_partial(sums_0, sample + 0u, out_feature, first);
-    store_partial(sums_1, sample + 1u, out_feature, first);
-    store_partial(sums_2, sample + 2u, out_feature, first);
-    store_partial(sums_3, sample + 3u, out_feature, first);
-    store_partial(sums_4, sample + 4u, out_feature, first);
-    store_partial(sums_5, sample + 5u, out_feature, first);
-    store_partial(sums_6, sample + 6u, out_feature, first);
-    store_partial(sums_7, sample + 7u, out_feature, first);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = line_index(group, groups, lane);
-    if index >= BATCH * OUT_FEATURES {
-        return;
-    }
-    var sum = bias[index % OUT_FEATURES];
-    for (var i = 0u; i < LANES; i++) {
-        sum += partial[index * LANES + i];
-    }
-    output[index] = sum;
+    store_tile(sum_of_lanes(lane, mat4x4f(sums_0, sums_1, sums_2, sums_3)), sample, out_feature, lane);
+    store_tile(sum_of_lanes(lane, mat4x4f(sums_4, sums_5, sums_6, sums_7)), sample + 4u, out_feature, lane);
 }
 
 // Sums for the 32 columns of a block.

@@ -124,10 +124,31 @@ fn rates() -> Rates {
     return Rates(bitcast<f32>(batch[4]), vec2f(correction[0], correction[1]));
 }
 
+// The weights of one input for four outputs, and their moments. All loads come before the first store:
+// waiting for them one by one would take far longer.
+struct Weights {
+    at: vec4u,
+    before: vec4f,
+    mean: vec4f,
+    squared: vec4f,
+}
+
+// The weights from an output on; beyond the last the last one again.
+fn weights_of(out_feature: u32, in_feature: u32) -> Weights {
+    let outs = min(out_feature + vec4u(0u, 1u, 2u, 3u), vec4u(OUT_FEATURES - 1u));
+    let at = outs * IN_FEATURES + in_feature;
+    return Weights(
+        at,
+        vec4f(weight[at.x], weight[at.y], weight[at.z], weight[at.w]),
+        vec4f(m[at.x], m[at.y], m[at.z], m[at.w]),
+        vec4f(v[at.x], v[at.y], v[at.z], v[at.w]),
+    );
+}
+
 // Adam's step of one weight.
-fn step(at: u32, before: f32, grad: f32, rates: Rates) {
-    let mean = m[at] * BETA1 + grad * ONE_MINUS_BETA1;
-    let squared = v[at] * BETA2 + grad * grad * ONE_MINUS_BETA2;
+fn step(at: u32, before: f32, old_mean: f32, old_squared: f32, grad: f32, rates: Rates) {
+    let mean = old_mean * BETA1 + grad * ONE_MINUS_BETA1;
+    let squared = old_squared * BETA2 + grad * grad * ONE_MINUS_BETA2;
     let root = sqrt(squared * rates.correction.y) + EPSILON;
     let decayed = before - before * (rates.factor * DECAY);
     weight[at] = decayed - rates.factor * LEARNING_RATE * (mean * rates.correction.x) / root;
@@ -137,9 +158,9 @@ fn step(at: u32, before: f32, grad: f32, rates: Rates) {
 
 // The steps of the weights of one input for four outputs.
 fn steps(grads: vec4f, out_feature: u32, in_feature: u32, rates: Rates) {
+    let old = weights_of(out_feature, in_feature);
     for (var i = 0u; i < 4u && out_feature + i < OUT_FEATURES; i++) {
-        let at = (out_feature + i) * IN_FEATURES + in_feature;
-        step(at, weight[at], grads[i], rates);
+        step(old.at[i], old.before[i], old.mean[i], old.squared[i], grads[i], rates);
     }
 }
 
@@ -226,8 +247,8 @@ fn samples(in_feature: u32) -> Block {
     );
 }
 
-// The step of one weight, and what it gives to the gradients of its input.
-fn backward_step(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<function, Block>) {
+// The gradient of the weight of an input for the output of a row.
+fn gradient(row: u32, x: Block) -> f32 {
     let at = row * 8u;
     var grad = dot(x.b_0, packed_uniform[at]);
     if VECTORS > 1u {
@@ -251,10 +272,32 @@ fn backward_step(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<fu
     if VECTORS > 7u {
         grad += dot(x.b_7, packed_uniform[at + 7u]);
     }
-    let place = (FIRST_ROW + row) * IN_FEATURES + in_feature;
-    let before = weight[place];
-    step(place, before, grad, rates);
-    add_row(before, at, sums);
+    return grad;
+}
+
+// The step of the weight of a row, and what it gives to the gradients of its input.
+fn backward_step(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<function, Block>) {
+    let grad = gradient(row, x);
+    let at = (FIRST_ROW + row) * IN_FEATURES + in_feature;
+    let before = weight[at];
+    step(at, before, m[at], v[at], grad, rates);
+    add_row(before, row * 8u, sums);
+}
+
+// The same for one of the four rows whose weights were loaded before.
+fn loaded_step(row: u32, at: u32, old: vec3f, x: Block, rates: Rates, sums: ptr<function, Block>) {
+    if row < ROWS {
+        step(at, old.x, old.y, old.z, gradient(row, x), rates);
+        add_row(old.x, row * 8u, sums);
+    }
+}
+
+fn backward_steps(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<function, Block>) {
+    let old = weights_of(FIRST_ROW + row, in_feature);
+    loaded_step(row, old.at.x, vec3f(old.before.x, old.mean.x, old.squared.x), x, rates, sums);
+    loaded_step(row + 1u, old.at.y, vec3f(old.before.y, old.mean.y, old.squared.y), x, rates, sums);
+    loaded_step(row + 2u, old.at.z, vec3f(old.before.z, old.mean.z, old.squared.z), x, rates, sums);
+    loaded_step(row + 3u, old.at.w, vec3f(old.before.w, old.mean.w, old.squared.w), x, rates, sums);
 }
 
 // Adds the gradients of one input of four samples to what earlier rows left.
@@ -300,10 +343,16 @@ fn backward(
 
     var sums = Block();
     var others = Block();
-    for (var row = 0u; row < ROWS; row++) {
-        backward_step(row, in_feature, x, rates, &sums);
-        if is_pair {
-            backward_step(row, in_feature + 1u, y, rates, &others);
+    if INPUTS == 1u {
+        for (var row = 0u; row < ROWS; row += 4u) {
+            backward_steps(row, in_feature, x, rates, &sums);
+        }
+    } else {
+        for (var row = 0u; row < ROWS; row++) {
+            backward_step(row, in_feature, x, rates, &sums);
+            if is_pair {
+                backward_step(row, in_feature + 1u, y, rates, &others);
+            }
         }
     }
 

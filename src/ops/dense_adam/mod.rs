@@ -2,17 +2,17 @@
 //! in the place of the two, so that the gradient, as large as the weights, is never stored. `update` is
 //! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once.
 
+mod fast;
+
 use super::adam::Adam;
 use super::attr::wrong_arguments;
 use super::dense::Dense;
-use super::gemm::{matrix, matrix_mut, multiply};
 use super::packed::{OUTS, Packed, Window};
-use super::{Arg, ArgumentSpec, BATCH_RATE_FACTOR, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
+use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
 use super::{Variant, WINDOW_BYTES, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// The two operators.
@@ -27,8 +27,6 @@ pub struct DenseAdam {
 
 /// What both kernels read.
 const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "correction", "batch"];
-/// Outputs whose weights one task of the fast path changes: their gradients stay in cache.
-const TASK: usize = 16;
 
 impl DenseAdam {
     /// Whether `backward` can take a batch of this size.
@@ -114,36 +112,10 @@ impl Operator for DenseAdam {
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
         let (args, d_input) = args.split_at_mut(READS.len() + 1);
-        let [input, d_output, weight, m, v, correction, batch, d_bias] = args else {
+        if kernel == "backward" && d_input.is_empty() {
             wrong_arguments(kernel)
-        };
-        if let [d_input] = d_input {
-            self.dense.fast("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
         }
-        let [samples, in_features] = input.rows();
-        let x = matrix(input.real(), samples, in_features, in_features);
-        let d = d_output.real();
-        let correction = [correction.real()[0], correction.real()[1]];
-        let factor = f32::from_bits(batch.words()[BATCH_RATE_FACTOR]);
-        let rows = TASK * in_features;
-        let moments = m.real_mut().par_chunks_mut(rows).zip(v.real_mut().par_chunks_mut(rows));
-        let tasks = weight.real_mut().par_chunks_mut(rows).zip(moments).enumerate();
-        tasks.for_each_init(
-            || vec![0.0; rows],
-            |room, (task, (weight, (m, v)))| {
-                let height = weight.len() / in_features;
-                let gradient = &mut room[..weight.len()];
-                let d = matrix(&d[task * TASK..], samples, height, self.dense.out_features);
-                multiply(matrix_mut(gradient, height, in_features, in_features), d.reversed_axes(), x);
-                for (((weight, &gradient), m), v) in weight.iter_mut().zip(&*gradient).zip(m).zip(v) {
-                    [*weight, *m, *v] = self.adam.element(*weight, gradient, [*m, *v], correction, factor);
-                }
-            },
-        );
-        d_bias.real_mut().fill(0.0);
-        for row in d.chunks_exact(self.dense.out_features) {
-            d_bias.real_mut().iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
-        }
+        fast::compute(self, args, d_input.first_mut());
         true
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Input (N, in), weight (out, in), bias (out), output (N, out).
 
+mod fast;
+
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
 use super::packed::{Packed, Window};
@@ -44,11 +46,6 @@ impl Dense {
     }
 }
 
-/// `forward` splits its sum among this many invocations, which read neighbouring inputs.
-fn lanes(in_features: usize) -> usize {
-    in_features.min(WORKGROUP)
-}
-
 /// The input as `forward_rows` reads it: a row an input, a column a sample.
 fn for_forward(batch: usize, in_features: usize) -> Packed {
     Packed { rows: in_features, columns: batch }
@@ -67,7 +64,7 @@ fn for_input(batch: usize, out_features: usize) -> Packed {
 impl Operator for Dense {
     const EXACT_ON_INTEGERS: bool = true;
     const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
-        .scratch(&["partial", "packed"])];
+        .scratch(&["packed"])];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"])
             .scratch(&["packed"]),
@@ -91,7 +88,6 @@ impl Operator for Dense {
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let [batch, in_features, out_features] = self.extents(inputs).ok()?;
         match name {
-            "partial" => Some(ArgumentSpec::batched([batch, out_features, lanes(in_features)].into())),
             "packed" => {
                 let packed = [
                     for_forward(batch, in_features),
@@ -161,15 +157,11 @@ impl Operator for Dense {
         match (kernel, args) {
             ("forward", [input, weight, bias, output]) => {
                 let [batch, in_features] = input.rows();
-                let x = matrix(input.real(), batch, in_features, in_features);
-                let columns = |first: usize, width: usize, room: &mut [f32]| {
-                    let rows = &weight.real()[first * in_features..];
-                    let w = matrix(rows, width, in_features, in_features);
-                    multiply(matrix_mut(room, batch, width, width), x, w.reversed_axes());
-                };
-                by_columns(batch, output.real_mut(), columns);
-                for row in output.real_mut().chunks_exact_mut(self.out_features) {
-                    row.iter_mut().zip(bias.real()).for_each(|(output, bias)| *output += bias);
+                let sums = fast::products(input.real(), weight.real(), in_features);
+                for (n, row) in output.real_mut().chunks_exact_mut(self.out_features).enumerate() {
+                    for ((output, sums), bias) in row.iter_mut().zip(sums.chunks_exact(batch)).zip(bias.real()) {
+                        *output = sums[n] + bias;
+                    }
                 }
             }
             ("backward_weight", [input, d_output, d_weight, d_bias]) => {
@@ -204,12 +196,10 @@ impl Operator for Dense {
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
         let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
-        let lanes = lanes(in_features);
         let extents = [
             ("BATCH", batch as f64),
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
-            ("LANES", lanes as f64),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window| {
             let constants = [extents.as_slice(), window.constants().as_slice()].concat();
@@ -232,11 +222,7 @@ impl Operator for Dense {
             }
             "forward" => {
                 let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
-                let none = Window::default();
-                vec![
-                    line("forward_partial", blocks * lanes, &none),
-                    line("forward", batch * out_features, &none),
-                ]
+                vec![line(kernel, blocks * WORKGROUP, &Window::default())]
             }
             "backward_weight" => {
                 let packed = for_weight(batch, out_features);
