@@ -57,6 +57,33 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     [c0, c1, c2, c3]
 }
 
+/// The words of as many counters as an array holds, from `first` on in the counters' first word: word by word,
+/// so that vectors of a processor compute them at once.
+#[inline(always)]
+pub fn philox4x32_row<const N: usize>(
+    first: u32,
+    rest: [u32; 3],
+    [mut k0, mut k1]: [u32; 2],
+) -> [[u32; N]; 4] {
+    let mut c0: [u32; N] = std::array::from_fn(|i| first.wrapping_add(i as u32));
+    let [mut c1, mut c2, mut c3] = rest.map(|word| [word; N]);
+    for _ in 0..ROUNDS {
+        for i in 0..N {
+            let product_0 = u64::from(MULTIPLIER_0) * u64::from(c0[i]);
+            let product_1 = u64::from(MULTIPLIER_1) * u64::from(c2[i]);
+            (c0[i], c1[i], c2[i], c3[i]) = (
+                (product_1 >> 32) as u32 ^ c1[i] ^ k0,
+                product_1 as u32,
+                (product_0 >> 32) as u32 ^ c3[i] ^ k1,
+                product_0 as u32,
+            );
+        }
+        k0 = k0.wrapping_add(WEYL_0);
+        k1 = k1.wrapping_add(WEYL_1);
+    }
+    [c0, c1, c2, c3]
+}
+
 /// Splits a 64-bit seed into Philox's key.
 pub fn key(seed: u64) -> [u32; 2] {
     [seed as u32, (seed >> 32) as u32]
@@ -139,6 +166,17 @@ mod tests {
             philox4x32([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn a_row_holds_the_words_of_its_counters() {
+        let (rest, key) = ([7, 11, 13], [0xDEAD_BEEF, 5]);
+        let first = u32::MAX - 2;
+        let row = philox4x32_row::<8>(first, rest, key);
+        for i in 0..8 {
+            let words = philox4x32([first.wrapping_add(i as u32), rest[0], rest[1], rest[2]], key);
+            assert_eq!(row.map(|words| words[i]), words, "{i}");
+        }
     }
 
     #[test]

@@ -7,8 +7,9 @@
 use super::attr::wrong_arguments;
 use super::{Variant, Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, ROW, WORKGROUP};
 use crate::number::Number;
-use crate::rng::{Generator, Stream, philox4x32};
+use crate::rng::{Generator, Stream, philox4x32, philox4x32_row};
 use crate::shape::Shape;
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// The attributes of dropout.
@@ -46,6 +47,39 @@ impl Dropout {
     }
 }
 
+/// The elements of one sample.
+struct Masked<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+    /// The last three words of its counters.
+    rest: [u32; 3],
+    key: [u32; 2],
+    threshold: u32,
+    scale: f32,
+}
+
+impl WithSimd for Masked<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        /// Counters that are drawn at once, each for four elements.
+        const LANES: usize = 16;
+        const BLOCK: usize = 4 * LANES;
+        let blocks = self.from.chunks(BLOCK).zip(self.to.chunks_mut(BLOCK)).enumerate();
+        for (block, (from, to)) in blocks {
+            let words = philox4x32_row::<LANES>((block * LANES) as u32, self.rest, self.key);
+            let mut factors = [0.0; BLOCK];
+            for (e, factor) in factors.iter_mut().enumerate() {
+                *factor = if words[e % 4][e / 4] < self.threshold { 0.0 } else { self.scale };
+            }
+            for ((to, from), factor) in to.iter_mut().zip(from).zip(factors) {
+                *to = if factor == 0.0 { 0.0 } else { from * factor };
+            }
+        }
+    }
+}
+
 impl Operator for Dropout {
     const FORWARD: &'static [Kernel] =
         &[Kernel::new("forward", &["input", "sample", "batch"], &["output"]).per_sample()];
@@ -63,6 +97,19 @@ impl Operator for Dropout {
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         let [from, sample, batch, to] = args else { wrong_arguments(kernel) };
         self.apply(batch.words(), sample.words(), from.real(), to.real_mut());
+    }
+
+    fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
+        let [from, sample, batch, to] = args else { wrong_arguments(kernel) };
+        let features = (from.real().len() / sample.words().len().max(1)).max(1);
+        let (from, to) = (from.real().chunks_exact(features), to.real_mut().chunks_exact_mut(features));
+        for ((from, to), &sample) in from.zip(to).zip(sample.words()) {
+            let rest = [sample, batch.words()[BATCH_EPOCH], Stream::DROPOUT + self.stream];
+            let key = [batch.words()[BATCH_SEED], batch.words()[BATCH_SEED + 1]];
+            let (threshold, scale) = (self.threshold(), (1.0 / (1.0 - self.rate)) as f32);
+            Arch::new().dispatch(Masked { from, to, rest, key, threshold, scale });
+        }
+        true
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
