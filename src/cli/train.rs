@@ -7,11 +7,11 @@ use super::set::{Set, Use};
 use super::texts::Columns;
 use super::{Outcome, Usage, above_zero, at_least_one, model, print, profile};
 use crate::data::split::Split;
+use crate::file::FileError;
 use crate::gpu::Chosen;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec, Target};
-use crate::train::checkpoint::save;
 use crate::train::history::{Epoch, total_loss};
 use crate::train::run::RunFolder;
 use crate::train::{Progress, Stopped, Trainer};
@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -140,8 +141,8 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     run.write(&run.split(), &samples.split_csv(&split))?;
     samples.save(&run)?;
     let Arguments { adapter, profile, json, .. } = arguments;
-    let (adapter, epochs) = (adapter.flags(), Vec::new());
-    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json }.train(0)
+    let (adapter, epochs, saving) = (adapter.flags(), Vec::new(), Saving::default());
+    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json, saving }.train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
@@ -180,8 +181,9 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     run.write(&run.config(), &spec.to_toml()?)?;
     log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
     let Arguments { adapter, profile, json, .. } = arguments;
-    let adapter = adapter.flags();
-    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json }.train(first)
+    let (adapter, saving) = (adapter.flags(), Saving::default());
+    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json, saving }
+        .train(first)
 }
 
 /// The run folder has to mean the same photos from everywhere.
@@ -247,6 +249,35 @@ struct Session<'a> {
     /// Whether to measure the kernels at the end.
     profile: bool,
     json: bool,
+    saving: Saving,
+}
+
+/// Tensors that are written to files while training goes on: on a fast GPU, an epoch takes no longer.
+#[derive(Default)]
+struct Saving(Option<JoinHandle<Result<(), FileError>>>);
+
+impl Saving {
+    fn start(&mut self, write: impl FnOnce() -> Result<(), FileError> + Send + 'static) {
+        self.0 = Some(std::thread::spawn(write));
+    }
+
+    /// Waits for the files, and tells how it went.
+    fn wait(&mut self) -> Result<(), FileError> {
+        match self.0.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            Some(Ok(written)) => written,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Saving {
+    /// Whatever ends the training, what it has reached is written.
+    fn drop(&mut self) {
+        if let Err(error) = self.wait() {
+            log::error!("{error}");
+        }
+    }
 }
 
 impl Session<'_> {
@@ -286,13 +317,15 @@ impl Session<'_> {
             match stopped {
                 Stopped::Done(results) => self.finish_epoch(results)?,
                 Stopped::Interrupted(step) => {
-                    self.trainer.require_health(epoch)?;
-                    self.save_last()?;
-                    self.trainer.save_state(&self.run.checkpoint(), epoch, step)?;
+                    let state = self.trainer.state(epoch)?;
+                    self.saving.wait()?;
+                    state.save_weights(&self.run.last())?;
+                    state.save(&self.run.checkpoint(), epoch, step)?;
                     return Ok(self.interrupted());
                 }
             }
             if stop.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
+                self.saving.wait()?;
                 return Ok(self.interrupted());
             }
         }
@@ -306,25 +339,25 @@ impl Session<'_> {
         Outcome::Interrupted
     }
 
-    fn save_last(&mut self) -> Result<()> {
-        Ok(save(&self.run.last(), &self.trainer.weights()?, &[])?)
-    }
-
-    /// Saves first, and tells then. The checkpoint comes last: whatever fails before it, the run goes
-    /// on from the epoch before, and does the same again.
+    /// Writes the epoch's results, and its tensors while the next epoch goes on. The checkpoint comes last:
+    /// whatever fails before it, the run goes on from the epoch before, and does the same again.
     fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
-        self.trainer.require_health(results.epoch - 1)?;
+        let state = self.trainer.state(results.epoch - 1)?;
+        self.saving.wait()?;
         let loss = total_loss(&results.validation);
         let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
         let line = if self.json { results.json() } else { row(&results) };
         let number = results.epoch;
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
-        self.save_last()?;
-        if is_best {
-            save(&self.run.best(), &self.trainer.weights()?, &[])?;
-        }
-        self.trainer.save_state(&self.run.checkpoint(), number, 0)?;
+        let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
+        self.saving.start(move || {
+            state.save_weights(&last)?;
+            if is_best {
+                state.save_weights(&best)?;
+            }
+            state.save(&checkpoint, number, 0)
+        });
         tell(&line)?;
         draw_curves(&self.run, &self.spec, &self.epochs)?;
         Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
@@ -332,6 +365,7 @@ impl Session<'_> {
 
     /// What the best weights say of the validation samples, and the last word.
     fn finish(&mut self) -> Result<()> {
+        self.saving.wait()?;
         self.trainer.load_weights(&self.run.best())?;
         let by_loss =
             |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));

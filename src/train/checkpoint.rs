@@ -22,7 +22,11 @@ pub struct Tensor {
 }
 
 /// Writes tensors with notes of text.
-pub fn save(path: &Path, tensors: &[Tensor], notes: &[(&str, String)]) -> Result<(), FileError> {
+pub fn save<'t>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = &'t Tensor>,
+    notes: &[(&str, String)],
+) -> Result<(), FileError> {
     let contents = |reason: String| FileError::Contents { path: path.into(), reason };
     let mut views = Vec::new();
     for tensor in tensors {

@@ -75,7 +75,7 @@ fn a_resumed_training_ends_with_the_same_weights() {
         train(&mut trainer, 0, 1);
         let stopped = trainer.epoch(1, &photos, &split, &AtomicBool::new(true), &mut |_| {}).unwrap();
         assert_eq!(stopped, Stopped::Interrupted(1));
-        trainer.save_state(&path, 1, 1).unwrap();
+        trainer.state(1).unwrap().save(&path, 1, 1).unwrap();
 
         let mut trainer = Trainer::new(after, &tiny()).unwrap();
         let epoch = trainer.load_state(&path).unwrap();

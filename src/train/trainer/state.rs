@@ -1,23 +1,51 @@
 //! What outlives a training: weights, and all that it needs to go on.
 
 use super::{TrainError, Trainer};
+use crate::file::FileError;
 use crate::graph::Graph;
 use crate::plan::Kind;
 use crate::shape::DType;
 use crate::train::checkpoint::{Tensor, load, save};
+use rayon::prelude::*;
 use std::path::Path;
+
+/// Everything that lives from step to step, as it was at one moment.
+pub struct State {
+    tensors: Vec<Tensor>,
+    /// The names of those that are weights.
+    weights: Vec<String>,
+}
+
+impl State {
+    /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0.
+    pub fn save(&self, path: &Path, epoch: usize, step: usize) -> Result<(), FileError> {
+        let notes = [("epoch", epoch.to_string()), ("step", step.to_string())];
+        save(path, &self.tensors, &notes)
+    }
+
+    /// Writes the weights, under PyTorch's names and in its layouts.
+    pub fn save_weights(&self, path: &Path) -> Result<(), FileError> {
+        let is_weight = |tensor: &&Tensor| self.weights.contains(&tensor.name);
+        save(path, self.tensors.iter().filter(is_weight), &[])
+    }
+}
 
 impl Trainer<'_> {
     /// The weights, under PyTorch's names and in its layouts.
     pub fn weights(&mut self) -> Result<Vec<Tensor>, TrainError> {
-        let names: Vec<String> =
-            Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect();
+        let names = self.weight_names()?;
         self.read_tensors(|name| names.iter().any(|other| other == name))
     }
 
-    /// Everything that lives from step to step.
-    fn state(&mut self) -> Result<Vec<Tensor>, TrainError> {
-        self.read_tensors(|_| true)
+    /// Everything that lives from step to step. Fails if training has run away within epoch `epoch`, from 0.
+    pub fn state(&mut self, epoch: usize) -> Result<State, TrainError> {
+        let tensors = self.read_tensors(|_| true)?;
+        require_numbers(&tensors, epoch)?;
+        Ok(State { tensors, weights: self.weight_names()? })
+    }
+
+    fn weight_names(&self) -> Result<Vec<String>, TrainError> {
+        Ok(Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect())
     }
 
     fn read_tensors(&mut self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tensor>, TrainError> {
@@ -30,19 +58,6 @@ impl Trainer<'_> {
             }
         }
         Ok(tensors)
-    }
-
-    /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0.
-    pub fn save_state(&mut self, path: &Path, epoch: usize, step: usize) -> Result<(), TrainError> {
-        let state = self.state()?;
-        require_numbers(&state, epoch)?;
-        let notes = [("epoch", epoch.to_string()), ("step", step.to_string())];
-        Ok(save(path, &state, &notes)?)
-    }
-
-    /// Fails if training has run away within epoch `epoch`, from 0.
-    pub fn require_health(&mut self, epoch: usize) -> Result<(), TrainError> {
-        require_numbers(&self.state()?, epoch)
     }
 
     /// Goes back to a saved state, and returns the epoch to go on with, from 0.
@@ -62,8 +77,7 @@ impl Trainer<'_> {
     /// Takes over weights from a file; other tensors in it are left alone.
     pub fn load_weights(&mut self, path: &Path) -> Result<(), TrainError> {
         let (tensors, _) = load(path)?;
-        let names: Vec<String> =
-            Graph::new(&self.spec, 1)?.parameters().into_iter().map(|(name, _)| name).collect();
+        let names = self.weight_names()?;
         self.write_tensors(&tensors, path, |name| names.iter().any(|other| other == name))
     }
 
@@ -93,7 +107,7 @@ impl Trainer<'_> {
 fn require_numbers(tensors: &[Tensor], epoch: usize) -> Result<(), TrainError> {
     let mut floats = tensors.iter().filter(|tensor| tensor.dtype == DType::F32);
     let finite = |bytes: &[u8]| bytes.try_into().is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite());
-    match floats.all(|tensor| tensor.bytes.chunks_exact(4).all(finite)) {
+    match floats.all(|tensor| tensor.bytes.par_chunks_exact(4).all(finite)) {
         true => Ok(()),
         false => Err(TrainError::Diverged { epoch: epoch + 1 }),
     }
