@@ -124,10 +124,22 @@ fn backend_name(backend: wgpu::Backend) -> &'static str {
     }
 }
 
+/// The version of a desktop OpenGL context that is too old for compute shaders. NVIDIA's driver gives the
+/// least that wgpu asks for, 3.3; its extensions then promise what WGSL translated for 3.3 cannot say.
+fn old_opengl(info: &wgpu::AdapterInfo) -> Option<String> {
+    let version = info.driver_info.split([' ', '-']).next().filter(|_| info.backend == wgpu::Backend::Gl)?;
+    let mut numbers = version.split('.').map(str::parse::<u32>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else { return None };
+    ((major, minor) < (4, 3)).then(|| format!("{major}.{minor}"))
+}
+
 /// Why an adapter cannot train.
 fn obstacle(handle: &wgpu::Adapter, limits: &Limits) -> Option<String> {
     if !handle.get_downlevel_capabilities().flags.contains(DownlevelFlags::COMPUTE_SHADERS) {
         return Some("it has no compute shaders".into());
+    }
+    if let Some(version) = old_opengl(&handle.get_info()) {
+        return Some(format!("its driver gives OpenGL {version}, and compute shaders need 4.3; try vulkan"));
     }
     if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
         let has = limits.max_storage_buffers_per_shader_stage;
