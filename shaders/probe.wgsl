@@ -5,10 +5,9 @@
 //
 // input, output   (ELEMENTS)
 //
-// Invocations are numbered along one line. One computes
-//   multiply_add   the eight elements LANES apart from its number on: none waits for another, and
-//                  neighbours read neighbouring elements
-//   copy           one element
+// Invocations are numbered along one line. One computes the eight elements LANES apart from its number on:
+// none waits for another, neighbours read neighbouring elements, and there are not so many that starting them
+// takes longer than their work.
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
@@ -78,7 +77,10 @@ fn copy(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = line_index(group, groups, lane);
-    if index < ELEMENTS {
-        output[index] = input[index];
+    if index >= LANES {
+        return;
+    }
+    for (var i = 0u; i < 8u; i++) {
+        store(index + i * LANES, load(index + i * LANES));
     }
 }

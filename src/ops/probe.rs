@@ -7,7 +7,7 @@ use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
-/// Elements that an invocation of `multiply_add` computes at once.
+/// Elements that an invocation computes at once.
 const AT_ONCE: usize = 8;
 /// The same for a core of a CPU: enough that no multiplication waits for another, and no more than its registers hold.
 const BLOCK: usize = 64;
@@ -73,7 +73,7 @@ impl Operator for Probe {
         let lanes = elements.div_ceil(AT_ONCE);
         let constants =
             [("ELEMENTS", elements as f64), ("LANES", lanes as f64), ("ROUNDS", self.rounds as f64)];
-        vec![Dispatch::line(kernel, if kernel == "copy" { elements } else { lanes }, &constants)]
+        vec![Dispatch::line(kernel, lanes, &constants)]
     }
 
     fn cases() -> Vec<Case<Self>> {
