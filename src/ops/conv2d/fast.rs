@@ -1,8 +1,10 @@
-//! The fast path on the CPU: patches of the input unfolded into a matrix ("im2col"), and matrix products.
+//! The fast path on the CPU: patches of the input unfolded into a matrix ("im2col"), and matrix products; see
+//! `direct` for most convolutions of stride 1.
 
-use super::Geometry;
 use super::super::attr::Window as Taps;
 use super::super::gemm::{matrix, matrix_mut, multiply, multiply_add};
+use super::Geometry;
+use super::direct::Correlation;
 use rayon::prelude::*;
 
 /// The fast path unfolds about this many floats of the input at once, so that they stay in cache.
@@ -68,7 +70,45 @@ impl Geometry {
     }
 }
 
+impl Geometry {
+    /// The convolution as a correlation of stride 1, if it is one that is large enough.
+    fn correlation(&self) -> Option<Correlation> {
+        let correlation = Correlation {
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            kernel: [self.y.kernel, self.x.kernel],
+            input: [self.y.input, self.x.input],
+            before: [self.y.before, self.x.before],
+            output: [self.y.output, self.x.output],
+        };
+        (self.y.stride == 1 && self.x.stride == 1 && correlation.pays()).then_some(correlation)
+    }
+
+    /// The same for the gradient of its input, a correlation of the other gradient with the weights turned
+    /// around. It cannot leave out what more padding than a window would see.
+    fn d_input_correlation(&self) -> Option<Correlation> {
+        let before = |taps: Taps| (taps.kernel - 1).checked_sub(taps.before);
+        let correlation = Correlation {
+            in_channels: self.out_channels,
+            out_channels: self.in_channels,
+            kernel: [self.y.kernel, self.x.kernel],
+            input: [self.y.output, self.x.output],
+            before: [before(self.y)?, before(self.x)?],
+            output: [self.y.input, self.x.input],
+        };
+        (self.y.stride == 1 && self.x.stride == 1 && correlation.pays()).then_some(correlation)
+    }
+}
+
 pub fn forward(g: Geometry, input: &[f32], weight: &[f32], bias: &[f32], output: &mut [f32]) {
+    if let Some(correlation) = g.correlation() {
+        return correlation.compute(
+            input,
+            |[o, c, y, x]| weight[g.weight_at(o, c, y, x)],
+            Some(bias),
+            output,
+        );
+    }
     let out_pixels = g.y.output * g.x.output;
     let weight = matrix(weight, g.out_channels, g.taps(), g.taps());
     let mut room = g.unfolded_room();
@@ -99,6 +139,11 @@ fn fresh<'a>(room: &'a mut [f32], g: &Geometry, pixels: usize) -> &'a mut [f32] 
 }
 
 pub fn d_input(g: Geometry, d_output: &[f32], weight: &[f32], d_input: &mut [f32]) {
+    if let Some(correlation) = g.d_input_correlation() {
+        let turned =
+            |[c, o, y, x]: [usize; 4]| weight[g.weight_at(o, c, g.y.kernel - 1 - y, g.x.kernel - 1 - x)];
+        return correlation.compute(d_output, turned, None, d_input);
+    }
     let out_pixels = g.y.output * g.x.output;
     let weight = matrix(weight, g.out_channels, g.taps(), g.taps()).reversed_axes();
     let mut room = g.unfolded_room();
@@ -128,6 +173,12 @@ pub fn d_weight(g: Geometry, input: &[f32], d_output: &[f32], d_weight: &mut [f3
         .into_par_iter()
         .map(|n| {
             let mut partial = vec![0.0; g.out_channels * g.taps()];
+            if let Some(correlation) = g.correlation() {
+                let [inputs, outputs] = [g.in_channels * g.y.input * g.x.input, g.out_channels * out_pixels];
+                let (input, d_output) = (&input[n * inputs..][..inputs], &d_output[n * outputs..][..outputs]);
+                correlation.d_weight(input, d_output, &mut partial);
+                return partial;
+            }
             let mut room = g.unfolded_room();
             for band in g.bands() {
                 let pixels = band.rows * g.x.output;

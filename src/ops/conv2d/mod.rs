@@ -2,11 +2,12 @@
 //!
 //! Input (N, C, H, W), weight (O, C, kh, kw), bias (O), output (N, O, OH, OW).
 
+mod direct;
 mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
 use super::packed::{OUTS, Packed, Window};
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -41,10 +42,14 @@ const WEIGHT_INVOCATIONS: usize = 1 << 14;
 const PIECE: usize = 1 << 10;
 /// Pieces at most: their sums are added one after the other.
 const MAX_PIECES: usize = 128;
+/// Workgroups that keep a GPU busy: with so many blocks of weights, pixels are not cut into pieces.
+const BUSY: usize = 1 << 12;
 
-/// How many of so many pixels one workgroup of a `backward_weight_tile` covers, and how many pieces that makes.
-pub(super) fn pieces_of(pixels: usize) -> [usize; 2] {
-    let size = pixels.div_ceil(pixels.div_ceil(PIECE).clamp(1, MAX_PIECES)).max(1);
+/// How many of so many pixels one workgroup of a `backward_weight_tile` covers, and how many pieces that makes,
+/// where one workgroup computes one of so many blocks of weights.
+pub(super) fn pieces_of(pixels: usize, blocks: usize) -> [usize; 2] {
+    let pieces = pixels.div_ceil(PIECE).clamp(1, MAX_PIECES).min(BUSY.div_ceil(blocks));
+    let size = pixels.div_ceil(pieces).max(1);
     [size, pixels.div_ceil(size)]
 }
 
@@ -64,9 +69,15 @@ impl Geometry {
         self.in_channels * self.y.kernel * self.x.kernel
     }
 
-    /// Output pixels of all samples.
-    fn pixels(&self) -> usize {
-        self.batch * self.y.output * self.x.output
+    /// Blocks of weights that one invocation of `backward_weight_partial` computes each, or one workgroup of
+    /// `backward_weight_tile`.
+    fn weight_blocks(&self) -> usize {
+        (self.taps() + 1).div_ceil(WEIGHT_BLOCK) * self.out_channels.div_ceil(WEIGHT_BLOCK)
+    }
+
+    /// The pieces of the output pixels of all samples.
+    fn pieces(&self) -> [usize; 2] {
+        pieces_of(self.batch * self.y.output * self.x.output, self.weight_blocks())
     }
 
     /// The weights as `forward` reads them: a row a tap, a column an output channel.
@@ -95,7 +106,7 @@ impl Geometry {
     /// How many output rows one partial sum of `backward_weight` covers, and how many such pieces a sample
     /// has.
     fn weight_split(&self) -> [usize; 2] {
-        let unsplit = (self.taps() + 1).div_ceil(WEIGHT_BLOCK) * self.out_channels.div_ceil(WEIGHT_BLOCK) * self.batch;
+        let unsplit = self.weight_blocks() * self.batch;
         let pieces = WEIGHT_INVOCATIONS.div_ceil(unsplit).min(self.y.output);
         let rows = self.y.output.div_ceil(pieces);
         [rows, self.y.output.div_ceil(rows)]
@@ -123,10 +134,9 @@ impl Conv2d {
 
 impl Operator for Conv2d {
     const EXACT_ON_INTEGERS: bool = true;
-    const FORWARD: &'static [Kernel] =
-        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
-            .per_sample()
-            .scratch(&["forward_packed"])];
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
+        .per_sample()
+        .scratch(&["forward_packed"])];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["partial"]),
         Kernel::new("backward_input", &["d_output", "weight"], &["d_input"])
@@ -154,7 +164,7 @@ impl Operator for Conv2d {
         let g = self.geometry(inputs).ok()?;
         let shape: Shape = match name {
             "partial" => {
-                let pieces = (g.batch * g.weight_split()[1]).max(pieces_of(g.pixels())[1]);
+                let pieces = (g.batch * g.weight_split()[1]).max(g.pieces()[1]);
                 [pieces, g.out_channels, g.taps() + 1].into()
             }
             "forward_packed" => [g.forward_weights().room()].into(),
@@ -213,7 +223,7 @@ impl Operator for Conv2d {
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
         let [piece, pieces] = match variant {
-            Variant::Gpu => pieces_of(g.pixels()),
+            Variant::Gpu => g.pieces(),
             Variant::Software => [0, g.batch * splits],
         };
         let vectors = if variant == Variant::Gpu { GPU_VECTORS } else { OUTS / 4 };
@@ -263,16 +273,13 @@ impl Operator for Conv2d {
                 through_windows(g.backward_weights(), "pack_backward", "backward_packed", pixels)
             }
             _ => {
-                let blocks = (g.taps() + 1).div_ceil(WEIGHT_BLOCK) * g.out_channels.div_ceil(WEIGHT_BLOCK);
+                let blocks = g.weight_blocks();
                 let none = Window::default();
                 let sums = match variant {
                     Variant::Gpu => line("backward_weight_tile", pieces * blocks * WORKGROUP, &none),
                     Variant::Software => line("backward_weight_partial", pieces * blocks, &none),
                 };
-                vec![
-                    sums,
-                    line(kernel, g.out_channels * (g.taps() + 1), &none),
-                ]
+                vec![sums, line(kernel, g.out_channels * (g.taps() + 1), &none)]
             }
         }
     }
@@ -296,9 +303,15 @@ impl Operator for Conv2d {
             case([1, 1, 7, 7], 2, [7, 7], [1, 1], Padding::Valid),
             case([1, 2, 8, 8], 3, [2, 2], [5, 4], Padding::Valid),
             case([WORKGROUP + 1, 1, 4, 3], 1, [2, 2], [1, 1], Padding::Valid),
+            // Of stride 1 and large: with padding on all sides, on none, and with more than a window sees.
+            case([2, 9, 21, 19], 11, [3, 3], [1, 1], Padding::Same),
+            case([1, 5, 12, 70], 9, [3, 4], [1, 1], Padding::Valid),
+            case([1, 2, 11, 13], 3, [2, 3], [1, 1], zeros(3, 2)),
             case([1, 64, 3, 2], 32, [1, 1], [1, 1], Padding::Valid),
             // More invocations than a row holds.
             case([WORKGROUP + 1, 1, ROW / WORKGROUP, 1], 1, [1, 1], [1, 1], Padding::Valid),
+            // Output pixels in pieces of unequal size.
+            case([7, 3, 15, 13], 9, [3, 3], [1, 1], Padding::Same),
             // More taps than one uniform window holds, forwards and backwards.
             case([1, 58, 4, 5], 60, [3, 3], [1, 1], Padding::Same),
             case([1, 86, 5, 6], 87, [3, 2], [2, 3], zeros(1, 1)),

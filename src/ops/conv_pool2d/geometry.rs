@@ -3,8 +3,11 @@
 use super::TAPS;
 use crate::ops::Variant;
 use crate::ops::attr::Window as Taps;
+use crate::ops::conv2d::pieces_of;
 use crate::ops::packed::Packed;
 
+/// Filters that one workgroup of `backward_weight_tile` computes.
+const TILE_FILTERS: usize = 4;
 /// Filters, and input channels, that an invocation of `backward_weight_partial` computes.
 pub const PARTIAL: [usize; 2] = [16, 2];
 /// `backward_weight_partial` splits its sum until it has about this many invocations.
@@ -65,8 +68,13 @@ impl Geometry {
         [rows, self.pooled[0].div_ceil(rows)]
     }
 
-    /// Pooled pixels of all samples.
-    pub fn pixels(&self) -> usize {
-        self.batch * self.pooled[0] * self.pooled[1]
+    /// Blocks of weights that workgroups of `backward_weight_tile` compute.
+    pub fn tiles(&self) -> usize {
+        self.out_channels.div_ceil(TILE_FILTERS) * self.in_channels
+    }
+
+    /// The pieces of the pooled pixels of all samples.
+    pub fn pieces(&self) -> [usize; 2] {
+        pieces_of(self.batch * self.pooled[0] * self.pooled[1], self.tiles())
     }
 }

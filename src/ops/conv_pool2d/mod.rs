@@ -9,7 +9,7 @@ mod fast;
 mod geometry;
 
 use super::attr::{Padding, Pair, Window as Taps, wrong_arguments};
-use super::conv2d::{Conv2d, pieces_of};
+use super::conv2d::Conv2d;
 use super::max_pool2d::MaxPool2d;
 use super::packed::{Packed, Window};
 use super::relu::Relu;
@@ -32,8 +32,6 @@ pub struct ConvPool2d {
 const NONE: u32 = 4;
 /// Channels whose codes share a word.
 const CODES: usize = 8;
-/// Filters that one workgroup of `backward_weight_tile` computes.
-const TILE_FILTERS: usize = 4;
 /// Weights of one filter and one input channel.
 const TAPS: usize = 9;
 
@@ -178,7 +176,7 @@ impl Operator for ConvPool2d {
                 Some(ArgumentSpec::batched(shape.into()).words())
             }
             "partial" => {
-                let pieces = (g.batch * g.weight_split()[1]).max(pieces_of(g.pixels())[1]);
+                let pieces = (g.batch * g.weight_split()[1]).max(g.pieces()[1]);
                 Some(ArgumentSpec::shared([pieces, g.out_channels, g.in_channels * TAPS + 1].into()))
             }
             "packed" => {
@@ -308,7 +306,7 @@ impl Operator for ConvPool2d {
         let g = self.known_geometry(input);
         let [split_rows, splits] = g.weight_split();
         let [piece, pieces] = match variant {
-            Variant::Gpu => pieces_of(g.pixels()),
+            Variant::Gpu => g.pieces(),
             Variant::Software => [0, g.batch * splits],
         };
         let extents = [
@@ -356,15 +354,11 @@ impl Operator for ConvPool2d {
             }
             _ => {
                 let none = Window::default();
-                let tiles = g.out_channels.div_ceil(TILE_FILTERS) * g.in_channels;
                 let sums = match variant {
-                    Variant::Gpu => line("backward_weight_tile", pieces * tiles * WORKGROUP, &none),
+                    Variant::Gpu => line("backward_weight_tile", pieces * g.tiles() * WORKGROUP, &none),
                     Variant::Software => line("backward_weight_partial", pieces * g.weight_blocks(), &none),
                 };
-                vec![
-                    sums,
-                    line("backward_weight", g.out_channels * (g.in_channels * TAPS + 1), &none),
-                ]
+                vec![sums, line("backward_weight", g.out_channels * (g.in_channels * TAPS + 1), &none)]
             }
         }
     }
@@ -384,6 +378,8 @@ impl Operator for ConvPool2d {
             // multiple of a GPU's block, but not of a software adapter's.
             case([2, 2, 6, 13], 20, Padding::Same),
             case([1, 3, 5, 21], 8, Padding::Valid),
+            // Pooled pixels in pieces of unequal size.
+            case([7, 2, 28, 32], 5, Padding::Valid),
             // More taps than one uniform window holds, backwards.
             case([1, 2, 6, 5], 58, Padding::Same),
         ]
