@@ -252,22 +252,32 @@ struct Session<'a> {
     saving: Saving,
 }
 
-/// Tensors that are written to files while training goes on: on a fast GPU, an epoch takes no longer.
+/// An epoch's tensors, which are written to files while the next epoch trains, and the line that tells of the
+/// epoch once they are.
 #[derive(Default)]
-struct Saving(Option<JoinHandle<Result<(), FileError>>>);
+struct Saving(Option<(JoinHandle<Result<(), FileError>>, String)>);
 
 impl Saving {
-    fn start(&mut self, write: impl FnOnce() -> Result<(), FileError> + Send + 'static) {
-        self.0 = Some(std::thread::spawn(write));
+    fn start(&mut self, line: String, write: impl FnOnce() -> Result<(), FileError> + Send + 'static) {
+        self.0 = Some((std::thread::spawn(write), line));
     }
 
-    /// Waits for the files, and tells how it went.
-    fn wait(&mut self) -> Result<(), FileError> {
-        match self.0.take().map(JoinHandle::join) {
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            Some(Ok(written)) => written,
-            None => Ok(()),
+    /// Tells of the epoch if its files are written, without waiting for them.
+    fn look(&mut self) -> Result<()> {
+        match &self.0 {
+            Some((thread, _)) if thread.is_finished() => self.wait(),
+            _ => Ok(()),
         }
+    }
+
+    /// Waits for the files, and tells of the epoch.
+    fn wait(&mut self) -> Result<()> {
+        let Some((thread, line)) = self.0.take() else { return Ok(()) };
+        match thread.join() {
+            Ok(written) => written?,
+            Err(_) => bail!("writing the epoch's files failed; the message is above"),
+        }
+        tell(&line)
     }
 }
 
@@ -275,7 +285,7 @@ impl Drop for Saving {
     /// Whatever ends the training, what it has reached is written.
     fn drop(&mut self) {
         if let Err(error) = self.wait() {
-            log::error!("{error}");
+            log::error!("{error:#}");
         }
     }
 }
@@ -299,6 +309,7 @@ impl Session<'_> {
         }
         for epoch in first..self.spec.training.epochs {
             let progress = bar(&format!("epoch {}", epoch + 1), None);
+            let (mut saved, saving) = (Ok(()), &mut self.saving);
             let mut show = |step: Progress| {
                 let (what, done, all) = match step {
                     Progress::Training(done, all) => ("training", done, all),
@@ -310,17 +321,27 @@ impl Session<'_> {
                 }
                 progress.set_message(format!("epoch {} {what}", epoch + 1));
                 progress.set_position(done as u64);
+                if saved.is_ok() {
+                    saved = progress.suspend(|| saving.look());
+                    // What cannot be saved need not be trained.
+                    stop.fetch_or(saved.is_err(), Ordering::Relaxed);
+                }
             };
             let samples = self.samples.dataset();
             let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show)?;
             progress.finish_and_clear();
             match stopped {
-                Stopped::Done(results) => self.finish_epoch(results)?,
+                Stopped::Done(results) => {
+                    saved?;
+                    self.finish_epoch(results)?;
+                }
                 Stopped::Interrupted(step) => {
+                    // If the epoch before could not be saved, this may still be.
+                    let earlier = saved.and_then(|()| self.saving.wait());
                     let state = self.trainer.state(epoch)?;
-                    self.saving.wait()?;
                     state.save_weights(&self.run.last())?;
                     state.save(&self.run.checkpoint(), epoch, step)?;
+                    earlier?;
                     return Ok(self.interrupted());
                 }
             }
@@ -339,11 +360,12 @@ impl Session<'_> {
         Outcome::Interrupted
     }
 
-    /// Writes the epoch's results, and its tensors while the next epoch goes on. The checkpoint comes last:
-    /// whatever fails before it, the run goes on from the epoch before, and does the same again.
+    /// Writes the epoch's results, and begins to write its tensors; the epoch is told of when they are written.
+    /// The checkpoint comes last: whatever fails before it, the run goes on from the epoch before, and does the
+    /// same again.
     fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
-        let state = self.trainer.state(results.epoch - 1)?;
         self.saving.wait()?;
+        let state = self.trainer.state(results.epoch - 1)?;
         let loss = total_loss(&results.validation);
         let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
         let line = if self.json { results.json() } else { row(&results) };
@@ -351,14 +373,13 @@ impl Session<'_> {
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
         let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
-        self.saving.start(move || {
+        self.saving.start(line, move || {
             state.save_weights(&last)?;
             if is_best {
                 state.save_weights(&best)?;
             }
             state.save(&checkpoint, number, 0)
         });
-        tell(&line)?;
         draw_curves(&self.run, &self.spec, &self.epochs)?;
         Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
     }

@@ -209,6 +209,47 @@ fn an_interrupted_run_says_how_to_go_on() {
     assert_eq!(results.lines().count(), done + 2);
 }
 
+/// An epoch's files are written while the next one trains: whatever it tells of is there, and training does not
+/// go on for long once nothing can be written.
+#[cfg(unix)]
+#[test]
+fn an_epoch_that_cannot_be_saved_ends_the_training_and_leaves_the_one_before() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let faces = faces(folder.path());
+    let model = tiny().display().to_string();
+    let arguments = ["train", "--model", &model, "--data", &faces, "--adapter", "cpu", "--json"];
+    let mut child = program(folder.path())
+        .args(arguments)
+        .args(["--out", "run", "--epochs", "100000"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let run = folder.path().join("run");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut told = 0;
+    lines.next().unwrap().unwrap();
+    for file in ["checkpoint.safetensors", "weights/last.safetensors", "weights/best.safetensors"] {
+        assert!(run.join(file).is_file(), "the first epoch is told of without {file}");
+    }
+    // A file takes the folder's place, between two writes if need be.
+    while fs::rename(run.join("weights"), run.join("moved")).is_err() {}
+    fs::write(run.join("weights"), "").unwrap();
+    for line in lines {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        told = line["epoch"].as_u64().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains("was not written"), "{}", stderr(&output));
+
+    fs::remove_file(run.join("weights")).unwrap();
+    fs::rename(run.join("moved"), run.join("weights")).unwrap();
+    let epochs = (told + 3).to_string();
+    succeed(folder.path(), &["train", "--resume", "run", "--epochs", &epochs, "--adapter", "cpu"]);
+}
+
 #[test]
 fn a_software_adapter_gives_the_same_weights_with_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
