@@ -8,17 +8,18 @@
 // output, d_output      (samples, LENGTH, WIDTH), or with CHANNELS_FIRST (samples, WIDTH, LENGTH)
 // rows                  (POSITIONS, filled up to whole windows): min(input[p], VOCABULARY-1), then NONE
 // before, equal         (CHUNKS, VOCABULARY): how many positions of a chunk belong to rows before this one, and
-//                       to this one
+//                       to this one; place turns the latter into where the chunk's positions begin in order
 // first, last           (VOCABULARY): where a row's positions begin and end in order
 // order                 (POSITIONS): all positions, those of a row one after the other and ascending
-// block_sums            (POSITIONS / BLOCK, WIDTH): the sums over each block of order that lies within one row
+// block_sums            (POSITIONS / SUMMED, WIDTH): the sums over each block of order that lies within one row
 //
-// Invocations are numbered along one line, but for count and list along x. One computes
+// Invocations are numbered along one line. One computes
 //   forward          one element of one row
 //   copy_rows        one element of rows
-//   count, list      for one row of the table what one chunk of 1,024 positions gives to before and equal, or
-//                    to order; y numbers the chunks. All lanes look at the same numbers at the same time,
-//                    through a uniform window of 16 chunks from FIRST_CHUNK on, one dispatch a window
+//   count, list      for one row of the table what one chunk of 4 * CHUNK positions gives to before and equal,
+//                    or to order; z numbers the chunks. All lanes look at the same numbers at the same time,
+//                    through a uniform window of whole chunks from FIRST_CHUNK on, one dispatch a window
+//   place            first and last of one row, and where its chunks begin
 //   sum_blocks       one element of block_sums: what fills short texts up is one row that has most positions,
 //                    too many for one invocation to add up alone
 //   backward_weight  one element of the table, added up in the order of the positions, whole blocks at once:
@@ -43,14 +44,13 @@ override LENGTH: u32;
 override VOCABULARY: u32;
 override WIDTH: u32;
 override CHANNELS_FIRST: u32;
+override CHUNK: u32;
 override CHUNKS: u32;
 override FIRST_CHUNK: u32;
 
 const WORKGROUP: u32 = 64u;
 const WINDOW: u32 = 16384u;
-const BLOCK: u32 = 64u;
-// Vectors of four positions in a chunk.
-const CHUNK: u32 = 256u;
+const SUMMED: u32 = 64u;
 const NONE: u32 = 0xffffffffu;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
@@ -95,46 +95,65 @@ fn copy_rows(
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn count(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x * WORKGROUP + lane;
+fn count(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = line_index(group, groups, lane);
     if row >= VOCABULARY {
         return;
     }
     var less = vec4u();
     var same = vec4u();
     for (var i = 0u; i < CHUNK; i++) {
-        let seen = rows_uniform[group.y * CHUNK + i];
+        let seen = rows_uniform[group.z * CHUNK + i];
         less += select(vec4u(0u), vec4u(1u), seen < vec4u(row));
         same += select(vec4u(0u), vec4u(1u), seen == vec4u(row));
     }
-    let at = (FIRST_CHUNK + group.y) * VOCABULARY + row;
+    let at = (FIRST_CHUNK + group.z) * VOCABULARY + row;
     before[at] = less.x + less.y + less.z + less.w;
     equal[at] = same.x + same.y + same.z + same.w;
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn list(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x * WORKGROUP + lane;
+fn place(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = line_index(group, groups, lane);
     if row >= VOCABULARY {
         return;
     }
-    let chunk = FIRST_CHUNK + group.y;
-    var start = 0u;
-    var all = 0u;
     var end = 0u;
-    for (var other = 0u; other < CHUNKS; other++) {
-        let here = equal[other * VOCABULARY + row];
-        start += before[other * VOCABULARY + row];
-        end += select(0u, here, other < chunk);
-        all += here;
+    for (var chunk = 0u; chunk < CHUNKS; chunk++) {
+        end += before[chunk * VOCABULARY + row];
     }
-    if chunk == 0u {
-        first[row] = start;
-        last[row] = start + all;
+    first[row] = end;
+    for (var chunk = 0u; chunk < CHUNKS; chunk++) {
+        let at = chunk * VOCABULARY + row;
+        let here = equal[at];
+        equal[at] = end;
+        end += here;
     }
-    end += start;
+    last[row] = end;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn list(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = line_index(group, groups, lane);
+    if row >= VOCABULARY {
+        return;
+    }
+    let chunk = FIRST_CHUNK + group.z;
+    var end = equal[chunk * VOCABULARY + row];
     for (var i = 0u; i < CHUNK; i++) {
-        let found = rows_uniform[group.y * CHUNK + i] == vec4u(row);
+        let found = rows_uniform[group.z * CHUNK + i] == vec4u(row);
         if any(found) {
             for (var j = 0u; j < 4u; j++) {
                 if found[j] {
@@ -161,16 +180,16 @@ fn sum_blocks(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = line_index(group, groups, lane);
-    if index >= POSITIONS / BLOCK * WIDTH {
+    if index >= POSITIONS / SUMMED * WIDTH {
         return;
     }
-    let first_of_block = index / WIDTH * BLOCK;
+    let first_of_block = index / WIDTH * SUMMED;
     let row = rows[order[first_of_block]];
-    if rows[order[first_of_block + BLOCK - 1u]] != row {
+    if rows[order[first_of_block + SUMMED - 1u]] != row {
         return;
     }
     var sum = 0.0;
-    for (var i = first_of_block; i < first_of_block + BLOCK; i++) {
+    for (var i = first_of_block; i < first_of_block + SUMMED; i++) {
         sum += d_output_at(order[i], index % WIDTH);
     }
     block_sums[index] = sum;
@@ -191,9 +210,9 @@ fn backward_weight(
     var sum = 0.0;
     var i = first[index / WIDTH];
     while i < end {
-        if i % BLOCK == 0u && i + BLOCK <= end {
-            sum += block_sums[i / BLOCK * WIDTH + column];
-            i += BLOCK;
+        if i % SUMMED == 0u && i + SUMMED <= end {
+            sum += block_sums[i / SUMMED * WIDTH + column];
+            i += SUMMED;
         } else {
             sum += d_output_at(order[i], column);
             i += 1u;

@@ -6,8 +6,9 @@
 
 use super::attr::wrong_arguments;
 use super::gemm::sum;
-use super::{Variant, 
-    Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, WINDOW_BYTES, WORKGROUP,
+use super::{
+    Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant,
+    WINDOW_BYTES, WORKGROUP,
 };
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -32,10 +33,17 @@ pub struct Embedding {
 const BLOCK: usize = 16;
 /// Positions whose gradients the shader adds up at once, where they belong to one row.
 const SUMMED: usize = 64;
-/// Positions that one invocation of `count` or `list` looks through.
-const CHUNK: usize = 1024;
-/// Positions that a uniform window shows: those of 16 chunks.
+/// About how many chunks the positions are cut into; each takes memory for the whole vocabulary.
+const CHUNKS: usize = 16;
+/// Positions that one invocation of `count` or `list` looks through at least.
+const LEAST_CHUNK: usize = 1024;
+/// Positions that a uniform window shows.
 const WINDOW: usize = WINDOW_BYTES / 4;
+
+/// Positions that one invocation of `count` or `list` looks through: a window holds whole chunks.
+fn chunk_of(positions: usize) -> usize {
+    positions.div_ceil(CHUNKS).next_power_of_two().clamp(LEAST_CHUNK, WINDOW)
+}
 
 fn is_zero(number: &usize) -> bool {
     *number == 0
@@ -64,8 +72,15 @@ impl Operator for Embedding {
     const FORWARD: &'static [Kernel] =
         &[Kernel::new("forward", &["input", "weight"], &["output"]).per_sample()];
     const BACKWARD: &'static [Kernel] =
-        &[Kernel::new("backward_weight", &["input", "d_output"], &["d_weight"])
-            .scratch(&["rows", "before", "equal", "first", "last", "order", "block_sums"])];
+        &[Kernel::new("backward_weight", &["input", "d_output"], &["d_weight"]).scratch(&[
+            "rows",
+            "before",
+            "equal",
+            "first",
+            "last",
+            "order",
+            "block_sums",
+        ])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         if self.vocabulary == 0 || self.width == 0 {
@@ -89,7 +104,7 @@ impl Operator for Embedding {
         match name {
             "input" => Some(ArgumentSpec::batched(input.clone()).words()),
             "rows" => words(input.len().next_multiple_of(WINDOW)),
-            "before" | "equal" => words(input.len().div_ceil(CHUNK) * self.vocabulary),
+            "before" | "equal" => words(input.len().div_ceil(chunk_of(input.len())) * self.vocabulary),
             "first" | "last" => words(self.vocabulary),
             "order" => words(input.len()),
             "block_sums" => Some(ArgumentSpec::shared([(input.len() / SUMMED * self.width).max(1)].into())),
@@ -167,7 +182,8 @@ impl Operator for Embedding {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let positions = input.len();
-        let chunks = positions.div_ceil(CHUNK);
+        let chunk = chunk_of(positions);
+        let chunks = positions.div_ceil(chunk);
         let line = |entry_point: &str, invocations: usize, first_chunk: usize| {
             let constants = [
                 ("POSITIONS", positions as f64),
@@ -175,6 +191,7 @@ impl Operator for Embedding {
                 ("VOCABULARY", self.vocabulary as f64),
                 ("WIDTH", self.width as f64),
                 ("CHANNELS_FIRST", f64::from(u8::from(self.channels_first))),
+                ("CHUNK", (chunk / 4) as f64),
                 ("CHUNKS", chunks as f64),
                 ("FIRST_CHUNK", first_chunk as f64),
             ];
@@ -184,14 +201,18 @@ impl Operator for Embedding {
             return vec![line(kernel, positions * self.width, 0)];
         }
         let mut dispatches = vec![line("copy_rows", positions.next_multiple_of(WINDOW), 0)];
-        let rows = self.vocabulary.div_ceil(WORKGROUP) as u32;
-        for entry_point in ["count", "list"] {
-            for first in (0..chunks).step_by(WINDOW / CHUNK) {
-                let workgroups = [rows, (chunks - first).min(WINDOW / CHUNK) as u32, 1];
-                let dispatch = line(entry_point, 1, first).seen_from("rows", first * CHUNK * 4);
-                dispatches.push(Dispatch { workgroups, ..dispatch });
-            }
-        }
+        let through_windows = |entry_point: &str| -> Vec<Dispatch> {
+            let windows = (0..chunks).step_by(WINDOW / chunk);
+            let seen_from = |first: usize| {
+                let mut dispatch = line(entry_point, self.vocabulary, first);
+                dispatch.workgroups[2] = (chunks - first).min(WINDOW / chunk) as u32;
+                dispatch.seen_from("rows", first * chunk * 4)
+            };
+            windows.map(seen_from).collect()
+        };
+        dispatches.extend(through_windows("count"));
+        dispatches.push(line("place", self.vocabulary, 0));
+        dispatches.extend(through_windows("list"));
         dispatches.push(line("sum_blocks", positions / SUMMED * self.width, 0));
         dispatches.push(line(kernel, self.vocabulary * self.width, 0));
         dispatches
