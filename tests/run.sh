@@ -31,6 +31,8 @@ if ! has_vulkan_driver || ! has_loaders; then
 fi
 
 cargo fmt --check
+# Modules that a macro declares are not found by cargo fmt.
+find build.rs src tests examples -name '*.rs' -exec rustfmt --edition 2024 --check {} +
 cargo clippy --release --all-targets --locked -- -D warnings
 RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --locked --quiet
 
