@@ -16,8 +16,8 @@
 // input, output, d_output, d_input                        (SAMPLES, CHANNELS, PIXELS)
 // weight, bias, d_weight, d_bias, running_mean, running_var  (CHANNELS)
 // statistics                                              (2, CHANNELS): mean, then scale
-// partial                                                 (2, SAMPLES, CHANNELS): for measure the mean of a
-//                         plane's pixels and their squared distances from it, for backward_weight a plane's
+// partial                                                 (2, SAMPLES, CHANNELS): for measure the sum of a
+//                         plane's pixels and of their squared distances from its mean, for backward_weight a plane's
 //                         sums for d_weight and d_bias
 // batch                                                   see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
 //
@@ -95,7 +95,8 @@ fn measure_planes(
     for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
         sum += input[first + pixel];
     }
-    let mean = sum_of_lanes(lane, sum) / f32(PIXELS);
+    let all = sum_of_lanes(lane, sum);
+    let mean = all / f32(PIXELS);
 
     var squares = 0.0;
     for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
@@ -105,7 +106,7 @@ fn measure_planes(
     let all_squares = sum_of_lanes(lane, squares);
 
     if lane == 0u {
-        partial[plane] = mean;
+        partial[plane] = all;
         partial[SAMPLES * CHANNELS + plane] = all_squares;
     }
 }
@@ -124,11 +125,11 @@ fn measure(
     for (var sample = 0u; sample < real_samples(); sample++) {
         sum += partial[sample * CHANNELS + channel];
     }
-    let mean = sum / f32(real_samples());
+    let mean = sum / real_elements();
 
     var squares = 0.0;
     for (var sample = 0u; sample < real_samples(); sample++) {
-        let deviation = partial[sample * CHANNELS + channel] - mean;
+        let deviation = partial[sample * CHANNELS + channel] / f32(PIXELS) - mean;
         squares += partial[(SAMPLES + sample) * CHANNELS + channel] + f32(PIXELS) * (deviation * deviation);
     }
 

@@ -156,11 +156,21 @@ fn step(at: u32, before: f32, old_mean: f32, old_squared: f32, grad: f32, rates:
     v[at] = squared;
 }
 
-// The steps of the weights of one input for four outputs.
+// The steps of the weights of one input for four outputs, as far as these exist.
 fn steps(grads: vec4f, out_feature: u32, in_feature: u32, rates: Rates) {
+    if out_feature >= OUT_FEATURES {
+        return;
+    }
     let old = weights_of(out_feature, in_feature);
-    for (var i = 0u; i < 4u && out_feature + i < OUT_FEATURES; i++) {
-        step(old.at[i], old.before[i], old.mean[i], old.squared[i], grads[i], rates);
+    step(old.at.x, old.before.x, old.mean.x, old.squared.x, grads.x, rates);
+    if out_feature + 1u < OUT_FEATURES {
+        step(old.at.y, old.before.y, old.mean.y, old.squared.y, grads.y, rates);
+    }
+    if out_feature + 2u < OUT_FEATURES {
+        step(old.at.z, old.before.z, old.mean.z, old.squared.z, grads.z, rates);
+    }
+    if out_feature + 3u < OUT_FEATURES {
+        step(old.at.w, old.before.w, old.mean.w, old.squared.w, grads.w, rates);
     }
 }
 

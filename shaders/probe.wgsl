@@ -80,7 +80,20 @@ fn copy(
     if index >= LANES {
         return;
     }
-    for (var i = 0u; i < 8u; i++) {
-        store(index + i * LANES, load(index + i * LANES));
-    }
+    let value_0 = load(index);
+    let value_1 = load(index + LANES);
+    let value_2 = load(index + 2u * LANES);
+    let value_3 = load(index + 3u * LANES);
+    let value_4 = load(index + 4u * LANES);
+    let value_5 = load(index + 5u * LANES);
+    let value_6 = load(index + 6u * LANES);
+    let value_7 = load(index + 7u * LANES);
+    store(index, value_0);
+    store(index + LANES, value_1);
+    store(index + 2u * LANES, value_2);
+    store(index + 3u * LANES, value_3);
+    store(index + 4u * LANES, value_4);
+    store(index + 5u * LANES, value_5);
+    store(index + 6u * LANES, value_6);
+    store(index + 7u * LANES, value_7);
 }

@@ -40,21 +40,8 @@ impl Stream {
 
 /// Four random words from a counter and a key.
 pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
-    let [mut k0, mut k1] = key;
-    for _ in 0..ROUNDS {
-        let product_0 = u64::from(MULTIPLIER_0) * u64::from(c0);
-        let product_1 = u64::from(MULTIPLIER_1) * u64::from(c2);
-        (c0, c1, c2, c3) = (
-            (product_1 >> 32) as u32 ^ c1 ^ k0,
-            product_1 as u32,
-            (product_0 >> 32) as u32 ^ c3 ^ k1,
-            product_0 as u32,
-        );
-        k0 = k0.wrapping_add(WEYL_0);
-        k1 = k1.wrapping_add(WEYL_1);
-    }
-    [c0, c1, c2, c3]
+    let [first, rest @ ..] = counter;
+    philox4x32_row::<1>(first, rest, key).map(|[word]| word)
 }
 
 /// The words of as many counters as an array holds, from `first` on in the counters' first word: word by word,

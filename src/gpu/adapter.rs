@@ -124,10 +124,10 @@ fn backend_name(backend: wgpu::Backend) -> &'static str {
     }
 }
 
-/// The version of a desktop OpenGL context that is too old for compute shaders. NVIDIA's driver gives the
+/// The version that a driver of desktop OpenGL tells, if it is too old for compute shaders. NVIDIA's driver gives the
 /// least that wgpu asks for, 3.3; its extensions then promise what WGSL translated for 3.3 cannot say.
-fn old_opengl(info: &wgpu::AdapterInfo) -> Option<String> {
-    let version = info.driver_info.split([' ', '-']).next().filter(|_| info.backend == wgpu::Backend::Gl)?;
+fn old_opengl(driver: &str) -> Option<String> {
+    let version = driver.split([' ', '-']).next()?;
     let mut numbers = version.split('.').map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else { return None };
     ((major, minor) < (4, 3)).then(|| format!("{major}.{minor}"))
@@ -138,7 +138,8 @@ fn obstacle(handle: &wgpu::Adapter, limits: &Limits) -> Option<String> {
     if !handle.get_downlevel_capabilities().flags.contains(DownlevelFlags::COMPUTE_SHADERS) {
         return Some("it has no compute shaders".into());
     }
-    if let Some(version) = old_opengl(&handle.get_info()) {
+    let info = handle.get_info();
+    if let Some(version) = old_opengl(&info.driver_info).filter(|_| info.backend == wgpu::Backend::Gl) {
         return Some(format!("its driver gives OpenGL {version}, and compute shaders need 4.3; try vulkan"));
     }
     if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
@@ -216,6 +217,25 @@ pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
                 list().iter().map(|adapter| format!("  {}", adapter.report.line())).collect();
             lines.push("  cpu     this program's own backend".into());
             Err(NoSuchAdapter { wanted: wanted.into(), available: lines.join("\n") })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn desktop_opengl_before_4_3_is_too_old() {
+        for (driver, old) in [
+            ("3.3.0 NVIDIA 580.159.04", Some("3.3")),
+            ("4.2 (Core Profile) Mesa 22.3.6", Some("4.2")),
+            ("4.3.0", None),
+            ("4.5 (Core Profile) Mesa 22.3.6", None),
+            ("OpenGL ES 3.2 Mesa 22.3.6", None),
+            ("", None),
+        ] {
+            assert_eq!(old_opengl(driver).as_deref(), old, "{driver}");
         }
     }
 }

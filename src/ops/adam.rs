@@ -7,7 +7,9 @@
 //! first step on.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{
+    Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
+};
 use super::{ROW, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;
@@ -64,7 +66,14 @@ fn one_minus_power<N: Number>(beta: f64, step: u32) -> N {
 
 impl Adam {
     /// One element: parameter, mean and squared mean after the update.
-    pub(super) fn element<N: Number>(&self, param: N, grad: N, [m, v]: [N; 2], correction: [N; 2], factor: N) -> [N; 3] {
+    pub(super) fn element<N: Number>(
+        &self,
+        param: N,
+        grad: N,
+        [m, v]: [N; 2],
+        correction: [N; 2],
+        factor: N,
+    ) -> [N; 3] {
         let m = m * N::constant(self.beta1) + grad * N::constant(1.0 - self.beta1);
         let v = v * N::constant(self.beta2) + grad * grad * N::constant(1.0 - self.beta2);
         let rate = factor * N::constant(self.learning_rate);
@@ -172,8 +181,7 @@ impl Operator for Adam {
             epsilon: default_epsilon(),
             weight_decay: 0.0,
         };
-        let decayed =
-            Adam { learning_rate: 0.02, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weight_decay: 0.1 };
+        let decayed = Adam { learning_rate: 0.02, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, weight_decay: 0.1 };
         vec![
             Case::new(plain.clone(), [[1].into()]),
             Case::new(plain.clone(), [[WORKGROUP].into()]),

@@ -2,7 +2,7 @@
 //! layers use.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, ROW, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@
 //! that every backend sees the same picture. The identity leaves the photo as it is.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, ROW};
+use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, ROW, Variant};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::{DType, Shape};
@@ -77,7 +77,9 @@ impl Operator for Augment {
                     for c in 0..channels {
                         let mut sum = 0;
                         for (row, row_weight) in rows.iter().zip([256 - bottom_weight, bottom_weight]) {
-                            for (column, column_weight) in columns.iter().zip([256 - right_weight, right_weight]) {
+                            for (column, column_weight) in
+                                columns.iter().zip([256 - right_weight, right_weight])
+                            {
                                 let at = ((n * height + row) * width + column) * channels + c;
                                 sum += row_weight * column_weight * i32::from(photos[at]);
                             }

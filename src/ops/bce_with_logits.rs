@@ -6,7 +6,7 @@
 use super::attr::wrong_arguments;
 use super::mse::{element_loss_local, some_real_samples};
 use super::sigmoid::sigmoid;
-use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
 use super::{ROW, WORKGROUP, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;

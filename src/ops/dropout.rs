@@ -5,7 +5,9 @@
 //! dropped if word `e % 4` of Philox's draw (`e / 4`, sample, epoch, stream) is below `rate * 2^32`.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, ROW, WORKGROUP};
+use super::{
+    Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP,
+};
 use crate::number::Number;
 use crate::rng::{Generator, Stream, philox4x32, philox4x32_row};
 use crate::shape::Shape;

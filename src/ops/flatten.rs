@@ -1,7 +1,7 @@
 //! All axes but the batch become one. Nothing is computed: the buffer stays as it is.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, Case, Dispatch, Kernel, Operator};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Variant};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

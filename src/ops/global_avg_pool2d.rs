@@ -5,7 +5,7 @@
 use super::attr::{Pair, image_axes};
 use super::avg_pool2d::AvgPool2d;
 use super::gemm::sum;
-use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@
 use super::attr::Pair;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
 use super::max_pool2d::MaxPool2d;
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

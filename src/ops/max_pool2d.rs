@@ -4,7 +4,7 @@
 //! the window's largest element. The first maximum wins, as in PyTorch.
 
 use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::mse::some_real_samples;
-use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, WORKGROUP};
+use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -108,9 +108,7 @@ impl Operator for Metrics {
             "targets" if self.metric == Metric::ClassAccuracy => {
                 Some(CaseData::Words((0..elements).map(|_| generator.below(2)).collect()))
             }
-            "targets" => {
-                Some(CaseData::Real((0..elements).map(|_| generator.below(2) as f32).collect()))
-            }
+            "targets" => Some(CaseData::Real((0..elements).map(|_| generator.below(2) as f32).collect())),
             "batch" => Some(CaseData::Words(some_real_samples(generator))),
             _ => None,
         }

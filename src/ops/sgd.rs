@@ -2,7 +2,9 @@
 //! gradients (Sutskever et al., 2013, without dampening).
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator};
+use super::{
+    Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
+};
 use super::{ROW, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;

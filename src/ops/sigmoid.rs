@@ -1,7 +1,7 @@
 //! The logistic function, element by element.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, Case, Dispatch, Kernel, Operator, ROW, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

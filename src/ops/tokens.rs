@@ -3,7 +3,7 @@
 //! Tokens (N, L). There is nothing to compute.
 
 use super::attr::wrong_arguments;
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

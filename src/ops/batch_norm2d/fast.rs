@@ -50,7 +50,8 @@ impl BatchNorm2d {
     pub(super) fn measure_fast(input: &[f32], extents: &Extents, channel: usize) -> (f32, f32) {
         pulp::Arch::new().dispatch(|| {
             let planes = || planes(input, extents.real, channel);
-            let mean = planes().map(|plane| sum_of_plane(plane, plane, |x, _| x)).sum::<f32>() / extents.count;
+            let mean =
+                planes().map(|plane| sum_of_plane(plane, plane, |x, _| x)).sum::<f32>() / extents.count;
             let squares =
                 planes().map(|plane| sum_of_plane(plane, plane, |x, _| (x - mean) * (x - mean))).sum();
             (mean, squares)

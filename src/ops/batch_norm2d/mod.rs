@@ -9,7 +9,9 @@ mod fast;
 
 use super::attr::{image_axes, wrong_arguments};
 use super::mse::some_real_samples;
-use super::{Variant, Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter};
+use super::{
+    Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, Variant,
+};
 use super::{ROW, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -38,7 +40,11 @@ fn usual_momentum() -> f64 {
 }
 
 /// The elements of one channel in the real samples, a slice a sample.
-fn planes<N>(values: &[N], [real, channels, pixels]: [usize; 3], channel: usize) -> impl Iterator<Item = &[N]> {
+fn planes<N>(
+    values: &[N],
+    [real, channels, pixels]: [usize; 3],
+    channel: usize,
+) -> impl Iterator<Item = &[N]> {
     (0..real).map(move |sample| &values[(sample * channels + channel) * pixels..][..pixels])
 }
 
@@ -131,8 +137,12 @@ impl Operator for BatchNorm2d {
         Kernel::new("forward", &["input", "statistics", "weight", "bias", "batch"], &["output"]),
     ];
     const BACKWARD: &'static [Kernel] = &[
-        Kernel::new("backward_weight", &["input", "d_output", "statistics", "batch"], &["d_weight", "d_bias"])
-            .scratch(&["partial"]),
+        Kernel::new(
+            "backward_weight",
+            &["input", "d_output", "statistics", "batch"],
+            &["d_weight", "d_bias"],
+        )
+        .scratch(&["partial"]),
         Kernel::new(
             "backward_input",
             &["input", "d_output", "statistics", "weight", "d_weight", "d_bias", "batch"],
@@ -263,7 +273,8 @@ impl Operator for BatchNorm2d {
             ("EPSILON", self.epsilon),
             ("MOMENTUM", self.momentum),
         ];
-        let line = |entry_point: &str, invocations: usize| Dispatch::line(entry_point, invocations, &constants);
+        let line =
+            |entry_point: &str, invocations: usize| Dispatch::line(entry_point, invocations, &constants);
         let planes = samples * channels;
         match kernel {
             "measure" => vec![line("measure_planes", planes * WORKGROUP), line(kernel, channels)],

@@ -45,7 +45,12 @@ impl Extents {
             let first_output = self.padding.saturating_sub(tap).div_ceil(self.stride);
             let last_output = (self.input + self.padding).checked_sub(tap + 1)? / self.stride;
             let outputs = (last_output + 1).min(self.output).checked_sub(first_output).filter(|&n| n > 0)?;
-            Some(Tap { tap, first_output, outputs, first_input: first_output * self.stride + tap - self.padding })
+            Some(Tap {
+                tap,
+                first_output,
+                outputs,
+                first_input: first_output * self.stride + tap - self.padding,
+            })
         })
     }
 
@@ -98,7 +103,9 @@ pub fn compute(op: &Conv1d, kernel: &str, args: &mut [Arg<f32>]) -> bool {
             }
             let inputs = input.real().chunks_exact(e.channels * e.input);
             let outputs = output.real_mut().chunks_exact_mut(e.filters * e.output);
-            outputs.zip(inputs).for_each(|(output, input)| e.forward(input, weight.real(), bias.real(), output));
+            outputs
+                .zip(inputs)
+                .for_each(|(output, input)| e.forward(input, weight.real(), bias.real(), output));
         }
         ("backward_input", [d_output, weight, d_input]) => {
             let e = Extents::new(op, d_input, d_output);
@@ -107,7 +114,9 @@ pub fn compute(op: &Conv1d, kernel: &str, args: &mut [Arg<f32>]) -> bool {
             }
             let d_outputs = d_output.real().chunks_exact(e.filters * e.output);
             let d_inputs = d_input.real_mut().chunks_exact_mut(e.channels * e.input);
-            d_inputs.zip(d_outputs).for_each(|(d_input, d_output)| e.d_input(d_output, weight.real(), d_input));
+            d_inputs
+                .zip(d_outputs)
+                .for_each(|(d_input, d_output)| e.d_input(d_output, weight.real(), d_input));
         }
         ("backward_weight", [input, d_output, d_weight, d_bias]) => {
             let e = Extents::new(op, input, d_output);

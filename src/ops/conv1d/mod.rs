@@ -7,7 +7,7 @@ mod fast;
 use super::attr::{Padding, Pair};
 use super::conv2d::Conv2d;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

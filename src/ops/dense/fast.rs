@@ -4,11 +4,11 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Outputs, and samples, whose sums one run over the inputs computes: as many as 16 registers hold.
+/// Outputs, and samples, whose sums one run over the inputs computes: about as many as 16 registers hold.
 const OUTPUTS: usize = 3;
 const SAMPLES: usize = 4;
 /// Outputs of a task. It is fixed, so that results do not depend on the number of threads.
-const TASK: usize = 4 * OUTPUTS;
+const TASK_OUTPUTS: usize = 4 * OUTPUTS;
 
 /// The outputs of a task, for all samples.
 struct Task<'a> {
@@ -24,7 +24,8 @@ struct Task<'a> {
 pub fn products(input: &[f32], weight: &[f32], in_features: usize) -> Vec<f32> {
     let (samples, outputs) = (input.len() / in_features, weight.len() / in_features);
     let mut sums = vec![0.0; samples * outputs];
-    let tasks = sums.par_chunks_mut(TASK * samples).zip(weight.par_chunks(TASK * in_features));
+    let tasks =
+        sums.par_chunks_mut(TASK_OUTPUTS * samples).zip(weight.par_chunks(TASK_OUTPUTS * in_features));
     tasks.for_each(|(sums, weight)| Arch::new().dispatch(Task { input, weight, in_features, sums }));
     sums
 }

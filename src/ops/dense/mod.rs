@@ -7,7 +7,7 @@ mod fast;
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
 use super::packed::{Packed, Window};
-use super::{Variant, Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -63,11 +63,10 @@ fn for_input(batch: usize, out_features: usize) -> Packed {
 
 impl Operator for Dense {
     const EXACT_ON_INTEGERS: bool = true;
-    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "weight", "bias"], &["output"])
-        .scratch(&["packed"])];
+    const FORWARD: &'static [Kernel] =
+        &[Kernel::new("forward", &["input", "weight", "bias"], &["output"]).scratch(&["packed"])];
     const BACKWARD: &'static [Kernel] = &[
-        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"])
-            .scratch(&["packed"]),
+        Kernel::new("backward_weight", &["input", "d_output"], &["d_weight", "d_bias"]).scratch(&["packed"]),
         Kernel::new("backward_input", &["d_output", "weight"], &["d_input"]).scratch(&["packed"]),
     ];
 
@@ -159,7 +158,9 @@ impl Operator for Dense {
                 let [batch, in_features] = input.rows();
                 let sums = fast::products(input.real(), weight.real(), in_features);
                 for (n, row) in output.real_mut().chunks_exact_mut(self.out_features).enumerate() {
-                    for ((output, sums), bias) in row.iter_mut().zip(sums.chunks_exact(batch)).zip(bias.real()) {
+                    for ((output, sums), bias) in
+                        row.iter_mut().zip(sums.chunks_exact(batch)).zip(bias.real())
+                    {
                         *output = sums[n] + bias;
                     }
                 }

@@ -6,7 +6,7 @@ use crate::ops::adam::Adam;
 use crate::ops::attr::wrong_arguments;
 use crate::ops::gemm::{matrix, matrix_mut};
 use crate::ops::{Arg, BATCH_RATE_FACTOR};
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -85,7 +85,8 @@ impl WithSimd for Task<'_> {
         // The vectors of the same inputs in all samples lie beside each other; so do their gradients.
         let mut x = vec![zero; width.div_ceil(S::F32_LANES) * batch];
         for (n, row) in input.outer_iter().enumerate() {
-            for (vector, values) in row.to_slice().unwrap_or_default().chunks(S::F32_LANES).enumerate() {
+            let Some(row) = row.to_slice() else { unreachable!("the elements of a row lie side by side") };
+            for (vector, values) in row.chunks(S::F32_LANES).enumerate() {
                 x[vector * batch + n] = simd.partial_load_f32s(values);
             }
         }
@@ -96,7 +97,7 @@ impl WithSimd for Task<'_> {
         for d in shared.d_output.chunks_exact(batch) {
             // Fewer in the last block.
             let mut rows = all_rows.each_mut().map(|rows| -> [&mut [f32]; OUTPUTS] {
-                std::array::from_fn(|_| rows.next().and_then(|row| row.into_slice()).unwrap_or_default())
+                std::array::from_fn(|_| rows.next().map(slice_of).unwrap_or_default())
             });
             for (vector, x) in x.chunks_exact(batch).enumerate() {
                 let mut grads = [zero; OUTPUTS];
@@ -108,7 +109,8 @@ impl WithSimd for Task<'_> {
                 let first = vector * S::F32_LANES;
                 let mut before = [zero; OUTPUTS];
                 for o in 0..OUTPUTS {
-                    let [weight, m, v] = rows.each_mut().map(|rows| rows[o].get_mut(first..).unwrap_or_default());
+                    let [weight, m, v] =
+                        rows.each_mut().map(|rows| rows[o].get_mut(first..).unwrap_or_default());
                     before[o] = adam.step_rows(simd, [weight, m, v], grads[o]);
                 }
                 if let Some(d_x) = d_x.get_mut(vector * batch..(vector + 1) * batch) {
@@ -123,11 +125,19 @@ impl WithSimd for Task<'_> {
             }
         }
         for (n, row) in d_input.iter_mut().flat_map(|matrix| matrix.outer_iter_mut()).enumerate() {
-            let row = row.into_slice().unwrap_or_default();
+            let row = slice_of(row);
             for (vector, values) in row.chunks_mut(S::F32_LANES).enumerate() {
                 simd.partial_store_f32s(values, d_x[vector * batch + n]);
             }
         }
+    }
+}
+
+/// A row of a row-major matrix.
+fn slice_of(row: ArrayViewMut1<'_, f32>) -> &mut [f32] {
+    match row.into_slice() {
+        Some(slice) => slice,
+        None => unreachable!("the elements of a row lie side by side"),
     }
 }
 
@@ -171,7 +181,9 @@ impl<V: Copy> Vectors<V> {
         let (weights, rest) = S::as_mut_simd_f32s(weight);
         let (means, m_rest) = S::as_mut_simd_f32s(m);
         let (squares, v_rest) = S::as_mut_simd_f32s(v);
-        if let (Some(weight), Some(m), Some(v)) = (weights.first_mut(), means.first_mut(), squares.first_mut()) {
+        if let (Some(weight), Some(m), Some(v)) =
+            (weights.first_mut(), means.first_mut(), squares.first_mut())
+        {
             let before = *weight;
             [*weight, *m, *v] = self.step(simd, [*weight, *m, *v], grad);
             return before;
