@@ -2,8 +2,6 @@
 //!
 //! Input (N, C, L), weight (O, C, k), bias (O), output (N, O, OL).
 
-mod fast;
-
 use super::attr::{Padding, Pair};
 use super::conv2d::Conv2d;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
@@ -77,10 +75,8 @@ impl Operator for Conv1d {
     }
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
-        fast::compute(self, kernel, args) || {
-            raise(args);
-            self.raised().fast(kernel, args)
-        }
+        raise(args);
+        self.raised().fast(kernel, args)
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
