@@ -1,12 +1,12 @@
-"""faceshader beside PyTorch, Keras and candle: the same two networks, one run, a table in README.md.
+"""faceshader beside PyTorch, Keras, burn and candle: the same two networks, one run, a table in README.md.
 
     python3 benches/peers/run.py                # installs what is missing, measures, writes the table
     python3 benches/peers/run.py --print        # the same, but prints the table
-    python3 benches/peers/run.py --without candle # leaves one out
+    python3 benches/peers/run.py --without burn # leaves one out
 
 Needs Python 3.9, Rust and a package index each for both. Everything is put under target/peers: a virtual
-environment each for PyTorch and Keras, and the build of candle for this very processor. Without target/peers
-the newest versions are installed anew; candle's is in its Cargo.lock.
+environment each for PyTorch and Keras, and the builds of burn and candle for this very processor. Without
+target/peers the newest versions are installed anew; those of burn and candle are in their Cargo.lock.
 
 A rival that fails, or takes longer than --limit seconds in all, gets a row that says so. faceshader's CPU
 backend is measured anew before every other program, and the quotients are those of the two neighbours: what
@@ -140,6 +140,7 @@ def programs():
     rivals = [
         ("PyTorch", lambda: ([python("pytorch", "torch", "numpy", index=CPU_WHEELS), HERE / "pytorch_peer.py"], {})),
         ("Keras on TensorFlow", lambda: ([python("keras", "keras", "tensorflow-cpu"), HERE / "keras_peer.py"], {})),
+        ("burn", lambda: ([rust("burn")], {})),
         ("candle", lambda: ([rust("candle")], {})),
     ]
     own = [(title, fixed([FACESHADER, "bench", "--json", *o], e)) for title, o, e in adapters()]
