@@ -21,7 +21,7 @@ pub struct Dense {
     pub out_features: usize,
 }
 
-/// Samples and outputs that one invocation of `forward_partial` computes.
+/// Samples and outputs that one workgroup of `forward` computes.
 const BLOCK: [usize; 2] = [8, 4];
 /// Outputs that one invocation of `forward_rows` computes.
 const OUTPUTS: usize = 2;
