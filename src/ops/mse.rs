@@ -69,9 +69,17 @@ impl Operator for Mse {
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [(1.0, [1, 1]), (500.0, [7, 1]), (0.25, [20, 3]), (1.0, [WORKGROUP, 2]), (0.5, [ROW + 1, 1])]
-            .map(|(weight, shape)| Case::new(Mse { weight }, [shape.into()]))
-            .into()
+        [
+            (1.0, [1, 1]),
+            (500.0, [7, 1]),
+            (0.25, [20, 3]),
+            (2.0, [50, 5]),
+            (1.0, [90, 3]),
+            (1.0, [WORKGROUP, 2]),
+            (0.5, [ROW + 1, 1]),
+        ]
+        .map(|(weight, shape)| Case::new(Mse { weight }, [shape.into()]))
+        .into()
     }
 
     fn fill(&self, name: &str, _elements: usize, generator: &mut Generator) -> Option<CaseData> {

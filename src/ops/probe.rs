@@ -81,6 +81,7 @@ impl Operator for Probe {
         vec![
             case(1, [1, 1]),
             case(0, [3, 7]),
+            case(1, [1, AT_ONCE * WORKGROUP]),
             case(2, [1, AT_ONCE * WORKGROUP + 1]),
             case(17, [5, BLOCK + 3]),
             case(3, [2, AT_ONCE / 2 * ROW + 1]),

@@ -179,6 +179,8 @@ impl Operator for DenseAdam {
             // More inputs than a workgroup has, two an invocation.
             case(5, 2 * WORKGROUP + 1, 3, 0),
             case(9, WORKGROUP - 1, 32, 0),
+            // A block that is full to its last element.
+            case(2, 9, 32, 0),
             case(7, 10, 3, 0),
             case(14, 5, 2, 0),
             case(23, 9, 4, 0),
