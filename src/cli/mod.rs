@@ -17,6 +17,8 @@ mod predict;
 mod profile;
 mod progress;
 mod report;
+mod saving;
+mod sessions;
 mod set;
 mod summary;
 mod texts;
@@ -148,6 +150,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Writes a line to stdout.
 fn print(line: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
+}
+
+/// Prints a line. Training goes on if nobody reads any more.
+fn tell(line: &str) -> anyhow::Result<()> {
+    match print(line) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A count that must be at least 1.

@@ -3,11 +3,12 @@
 use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::report::{draw_curves, write_page};
+use super::saving::Saving;
+use super::sessions::{kernels_before, sessions, this_session};
 use super::set::{Set, Use};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, model, print, profile};
+use super::{Outcome, Usage, above_zero, at_least_one, model, profile, tell};
 use crate::data::split::Split;
-use crate::file::FileError;
 use crate::gpu::Chosen;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
@@ -19,7 +20,6 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -194,46 +194,6 @@ fn absolute_paths(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-/// What is known of earlier sessions of a run: machine, adapter and command line.
-fn sessions(run: &RunFolder) -> Result<Vec<serde_json::Value>> {
-    match std::fs::read_to_string(run.environment()) {
-        Ok(text) => {
-            serde_json::from_str(&text).with_context(|| format!("{} is damaged", run.environment().display()))
-        }
-        Err(_) => Ok(Vec::new()),
-    }
-}
-
-/// The kernels of a run's last session on this adapter, if there is one: others would round otherwise.
-fn kernels_before(sessions: &[serde_json::Value], info: &BackendInfo) -> Option<Chosen> {
-    let same = |session: &&serde_json::Value| {
-        session["backend"] == info.backend
-            && session["adapter"] == info.adapter
-            && session["driver"] == info.driver
-    };
-    let last = sessions.iter().rfind(same)?;
-    Some(serde_json::from_value(last["kernels"].clone()).unwrap_or_default())
-}
-
-/// What this session is.
-fn session(info: &BackendInfo, kernels: &Chosen) -> Result<serde_json::Value> {
-    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-    let arguments: Vec<String> =
-        std::env::args_os().map(|argument| argument.to_string_lossy().into()).collect();
-    Ok(serde_json::json!({
-        "faceshader": env!("CARGO_PKG_VERSION"),
-        "command": arguments,
-        "started_unix_secs": started,
-        "os": std::env::consts::OS,
-        "architecture": std::env::consts::ARCH,
-        "threads": rayon::current_num_threads(),
-        "backend": info.backend,
-        "adapter": info.adapter,
-        "driver": info.driver,
-        "kernels": kernels,
-    }))
-}
-
 /// A training under way.
 struct Session<'a> {
     run: RunFolder,
@@ -252,44 +212,6 @@ struct Session<'a> {
     saving: Saving,
 }
 
-/// An epoch's tensors, which are written to files while the next epoch trains, and the line that tells of the
-/// epoch once they are.
-#[derive(Default)]
-struct Saving(Option<(JoinHandle<Result<(), FileError>>, String)>);
-
-impl Saving {
-    fn start(&mut self, line: String, write: impl FnOnce() -> Result<(), FileError> + Send + 'static) {
-        self.0 = Some((std::thread::spawn(write), line));
-    }
-
-    /// Tells of the epoch if its files are written, without waiting for them.
-    fn look(&mut self) -> Result<()> {
-        match &self.0 {
-            Some((thread, _)) if thread.is_finished() => self.wait(),
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits for the files, and tells of the epoch.
-    fn wait(&mut self) -> Result<()> {
-        let Some((thread, line)) = self.0.take() else { return Ok(()) };
-        match thread.join() {
-            Ok(written) => written?,
-            Err(_) => bail!("writing the epoch's files failed; the message is above"),
-        }
-        tell(&line)
-    }
-}
-
-impl Drop for Saving {
-    /// Whatever ends the training, what it has reached is written.
-    fn drop(&mut self) {
-        if let Err(error) = self.wait() {
-            log::error!("{error:#}");
-        }
-    }
-}
-
 impl Session<'_> {
     fn train(mut self, first: usize) -> Result<Outcome> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -302,7 +224,7 @@ impl Session<'_> {
         })?;
         log::info!("run folder: {}", self.run.path().display());
         let mut sessions = sessions(&self.run)?;
-        sessions.push(session(&self.trainer.info(), &self.kernels)?);
+        sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
         if !self.json {
             tell(&heading(&self.spec))?;
@@ -321,8 +243,8 @@ impl Session<'_> {
                 }
                 progress.set_message(format!("epoch {} {what}", epoch + 1));
                 progress.set_position(done as u64);
-                if saved.is_ok() {
-                    saved = progress.suspend(|| saving.look());
+                if saving.is_ready() {
+                    saved = progress.suspend(|| saving.wait());
                     // What cannot be saved need not be trained.
                     stop.fetch_or(saved.is_err(), Ordering::Relaxed);
                 }
@@ -462,14 +384,6 @@ impl Session<'_> {
         ]
         .map(|(name, value)| (name.to_string(), value))
         .into()
-    }
-}
-
-/// Prints a line. Training goes on if nobody reads any more.
-fn tell(line: &str) -> Result<()> {
-    match print(line) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }
 
