@@ -28,10 +28,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The text of a shader, in which every line `// include FILE` is replaced by that file, from the same folder: what
+/// several shaders share, or what makes one too long to read.
+fn whole(shader: &Path, folder: &Path) -> Result<String, Box<dyn Error>> {
+    let text = fs::read_to_string(shader).map_err(|error| format!("{}: {error}", shader.display()))?;
+    let mut source = String::new();
+    for line in text.lines() {
+        match line.strip_prefix("// include ") {
+            Some(part) => source += &whole(&folder.join(part), folder)?,
+            None => writeln!(source, "{line}")?,
+        }
+    }
+    Ok(source)
+}
+
 /// Appends the description of one shader to the table.
 fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
-    let source = fs::read_to_string(path)?;
-    let shown = path.display().to_string();
+    let source = whole(path, path.parent().ok_or("a shader lies in no folder")?)?;
+    let written = Path::new(&env::var("OUT_DIR")?).join(path.file_name().ok_or("a shader has no name")?);
+    fs::write(&written, &source)?;
+    let shown = written.display().to_string();
     let module = wgsl::parse_str(&source).map_err(|e| e.emit_to_string_with_path(&source, &shown))?;
     let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)
