@@ -1,7 +1,8 @@
-// What a device can do at most: arithmetic that never waits for memory, and memory without arithmetic.
+// What a device can do at most: arithmetic that never waits for memory.
 //
 //   multiply_add   output[i] = input[i], ROUNDS times multiplied by 1/2 and increased by 1/4
-//   copy           output[i] = input[i]
+//
+// In no rounds it is a copy: memory without arithmetic.
 //
 // input, output   (ELEMENTS)
 //
@@ -60,34 +61,6 @@ fn multiply_add(
         value_6 = value_6 * 0.5 + 0.25;
         value_7 = value_7 * 0.5 + 0.25;
     }
-    store(index, value_0);
-    store(index + LANES, value_1);
-    store(index + 2u * LANES, value_2);
-    store(index + 3u * LANES, value_3);
-    store(index + 4u * LANES, value_4);
-    store(index + 5u * LANES, value_5);
-    store(index + 6u * LANES, value_6);
-    store(index + 7u * LANES, value_7);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn copy(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = line_index(group, groups, lane);
-    if index >= LANES {
-        return;
-    }
-    let value_0 = load(index);
-    let value_1 = load(index + LANES);
-    let value_2 = load(index + 2u * LANES);
-    let value_3 = load(index + 3u * LANES);
-    let value_4 = load(index + 4u * LANES);
-    let value_5 = load(index + 5u * LANES);
-    let value_6 = load(index + 6u * LANES);
-    let value_7 = load(index + 7u * LANES);
     store(index, value_0);
     store(index + LANES, value_1);
     store(index + 2u * LANES, value_2);
