@@ -7,6 +7,9 @@
 //! `cpu` is burn's own backend in Rust, flex; `vulkan` makes SPIR-V, and most of the crates come with it. A step
 //! uploads the photos, converts them from bytes to float32, and ends when its loss is known.
 
+#[path = "../../common.rs"]
+mod common;
+
 use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 use burn::nn::loss::{BinaryCrossEntropyLossConfig, MseLoss, Reduction};
@@ -15,11 +18,8 @@ use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, Linea
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use common::{LENGTH, Measured, Random, VOCABULARY, WARM_UP, option, version};
 use std::time::Instant;
-
-const LENGTH: usize = 550;
-const VOCABULARY: usize = 3425;
-const WARM_UP: usize = 2;
 
 #[derive(Module, Debug)]
 struct Branch {
@@ -171,37 +171,6 @@ impl Network for Review {
     }
 }
 
-/// Xorshift: any numbers do.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) % end
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
-}
-
-/// What the process has held at most, as Linux tells.
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
-}
-
-/// The version of a package by Cargo.lock.
-fn version(package: &str) -> &'static str {
-    let lock = include_str!("../Cargo.lock");
-    let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).expect("it is in there");
-    rest.split('"').next().unwrap_or_default()
-}
-
 fn measure<N: Network>(backend: &str, device: &Device, steps: usize) {
     let learning = device.clone().autodiff();
     let mut network = N::new(&learning);
@@ -225,25 +194,19 @@ fn measure<N: Network>(backend: &str, device: &Device, steps: usize) {
             prediction.push(start.elapsed().as_secs_f64());
         }
     }
-    let result = serde_json::json!({
-        "peer": "burn",
-        "version": version("burn"),
-        "backend": backend,
-        "model": N::NAME,
-        "batch": N::BATCH,
-        "train_images_per_s": N::BATCH as f64 / median(training),
-        "predict_images_per_s": N::LARGE_BATCH as f64 / median(prediction),
-        "peak_memory_bytes": peak_memory_bytes(),
-    });
-    println!("{result}");
+    let measured = Measured {
+        peer: "burn",
+        version: version(include_str!("../Cargo.lock"), "burn"),
+        backend: backend.into(),
+        model: N::NAME,
+        batches: [N::BATCH, N::LARGE_BATCH],
+        training,
+        prediction,
+    };
+    measured.print();
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str, default: &str| {
-        let at = arguments.iter().position(|argument| argument == name);
-        at.and_then(|at| arguments.get(at + 1)).map_or(default, String::as_str).to_owned()
-    };
     let backend = option("--backend", "cpu");
     let device = match backend.as_str() {
         #[cfg(feature = "cpu")]

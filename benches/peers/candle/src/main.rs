@@ -6,16 +6,16 @@
 //! A step converts the photos from bytes to float32, and ends when its loss is known. candle has no Adam: its
 //! AdamW without weight decay is the same.
 
+#[path = "../../common.rs"]
+mod common;
+
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{
     AdamW, Conv1d, Conv2d, Embedding, Linear, Module, Optimizer, ParamsAdamW, VarBuilder, VarMap,
 };
 use candle_nn::{conv1d, conv2d, embedding, linear, ops::dropout};
+use common::{LENGTH, Measured, Random, VOCABULARY, WARM_UP, option, version};
 use std::time::Instant;
-
-const LENGTH: usize = 550;
-const VOCABULARY: usize = 3425;
-const WARM_UP: usize = 2;
 
 struct Branch {
     conv: Conv2d,
@@ -167,37 +167,6 @@ impl Network for Review {
     }
 }
 
-/// Xorshift: any numbers do.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) % end
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
-}
-
-/// What the process has held at most, as Linux tells.
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
-}
-
-/// The version of a package by Cargo.lock.
-fn version(package: &str) -> &'static str {
-    let lock = include_str!("../Cargo.lock");
-    let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).expect("it is in there");
-    rest.split('"').next().unwrap_or_default()
-}
-
 fn measure<N: Network>(steps: usize) -> Result<()> {
     let vars = VarMap::new();
     let network = N::new(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu))?;
@@ -222,26 +191,20 @@ fn measure<N: Network>(steps: usize) -> Result<()> {
             prediction.push(start.elapsed().as_secs_f64());
         }
     }
-    let result = serde_json::json!({
-        "peer": "candle",
-        "version": version("candle-core"),
-        "backend": "cpu",
-        "model": N::NAME,
-        "batch": N::BATCH,
-        "train_images_per_s": N::BATCH as f64 / median(training),
-        "predict_images_per_s": N::LARGE_BATCH as f64 / median(prediction),
-        "peak_memory_bytes": peak_memory_bytes(),
-    });
-    println!("{result}");
+    let measured = Measured {
+        peer: "candle",
+        version: version(include_str!("../Cargo.lock"), "candle-core"),
+        backend: "cpu".into(),
+        model: N::NAME,
+        batches: [N::BATCH, N::LARGE_BATCH],
+        training,
+        prediction,
+    };
+    measured.print();
     Ok(())
 }
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str, default: &str| {
-        let at = arguments.iter().position(|argument| argument == name);
-        at.and_then(|at| arguments.get(at + 1)).map_or(default, String::as_str).to_owned()
-    };
     let steps = option("--steps", "5").parse().expect("--steps takes a number");
     match option("--model", "face").as_str() {
         "face" => measure::<Face>(steps),
