@@ -83,7 +83,8 @@ fn replay(file: &Path, adapter: &str, inputs: &HashMap<String, Vec<u8>>) -> Vec<
         list(&program["slots"]).iter().map(|slot| buffer(number(&slot["bytes"]), all)).collect();
     for known in list(&program["buffers"]) {
         if let Some(bytes) = inputs.get(known["name"].as_str().unwrap()) {
-            queue.write_buffer(&slots[number(&known["slot"]) as usize], 0, bytes);
+            let slot = &slots[number(&known["slot"]) as usize];
+            queue.write_buffer(slot, number(&known["offset_bytes"]), bytes);
         }
     }
     let pipelines: Vec<wgpu::ComputePipeline> = list(&program["pipelines"])
@@ -187,7 +188,8 @@ fn an_exported_program_computes_the_same_bits() {
         let ours = backend.read(id, index).unwrap();
         let found =
             training["buffers"].as_array().unwrap().iter().find(|b| b["name"] == buffer.name.as_str());
-        let theirs = &slots[found.unwrap()["slot"].as_u64().unwrap() as usize];
+        let slot = &slots[found.unwrap()["slot"].as_u64().unwrap() as usize];
+        let theirs = &slot[found.unwrap()["offset_bytes"].as_u64().unwrap() as usize..];
         assert!(ours[..] == theirs[..ours.len()], "{} differs", buffer.name);
         let before = inputs.get(&buffer.name).cloned().unwrap_or(vec![0; ours.len()]);
         changed += usize::from(ours != before);

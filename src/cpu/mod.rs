@@ -6,6 +6,7 @@ use crate::plan::{Argument, Backend, BackendError, BackendInfo, BufferId, Clock,
 use crate::shape::DType;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Instant;
 
 /// A piece of memory.
@@ -41,19 +42,19 @@ impl Memory {
         }
     }
 
-    fn read(&self, elements: usize) -> Data<'_, f32> {
+    fn all(&self) -> Data<'_, f32> {
         match self {
-            Memory::F32(values) => Data::Read(&values[..elements]),
-            Memory::U32(values) => Data::ReadWords(&values[..elements]),
-            Memory::U8(values) => Data::ReadBytes(&values[..elements]),
+            Memory::F32(values) => Data::Read(values),
+            Memory::U32(values) => Data::ReadWords(values),
+            Memory::U8(values) => Data::ReadBytes(values),
         }
     }
 
-    fn write(&mut self, elements: usize) -> Data<'_, f32> {
+    fn all_mut(&mut self) -> Data<'_, f32> {
         match self {
-            Memory::F32(values) => Data::Write(&mut values[..elements]),
-            Memory::U32(values) => Data::WriteWords(&mut values[..elements]),
-            Memory::U8(values) => Data::ReadBytes(&values[..elements]),
+            Memory::F32(values) => Data::Write(values),
+            Memory::U32(values) => Data::WriteWords(values),
+            Memory::U8(values) => Data::ReadBytes(values),
         }
     }
 }
@@ -79,10 +80,12 @@ impl CpuBackend {
         Self::default()
     }
 
-    fn memory_of(&self, plan: PlanId, buffer: BufferId) -> (usize, usize) {
+    /// The memory that a buffer lies in, and its bytes there.
+    fn memory_of(&self, plan: PlanId, buffer: BufferId) -> (usize, Range<usize>) {
         let prepared = &self.plans[plan.0];
         let buffer = &prepared.plan.buffers[buffer];
-        (prepared.memory_of_slot[buffer.slot], buffer.bytes())
+        let first = buffer.offset_bytes();
+        (prepared.memory_of_slot[buffer.slot], first..first + buffer.bytes())
     }
 }
 
@@ -112,8 +115,8 @@ impl Backend for CpuBackend {
     }
 
     fn write(&mut self, plan: PlanId, buffer: BufferId, bytes: &[u8]) -> Result<(), BackendError> {
-        let (memory, _) = self.memory_of(plan, buffer);
-        self.memory[memory].bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        let (memory, place) = self.memory_of(plan, buffer);
+        self.memory[memory].bytes_mut()[place][..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
@@ -124,7 +127,11 @@ impl Backend for CpuBackend {
     fn run_step(&mut self, plan: PlanId, step: usize) -> Result<(), BackendError> {
         let Prepared { plan, memory_of_slot } = &self.plans[plan.0];
         let step = &plan.steps[step];
-        let place = |argument: &Argument| memory_of_slot[plan.buffers[argument.buffer].slot];
+        let place = |argument: &Argument| {
+            let buffer = &plan.buffers[argument.buffer];
+            let first = buffer.offset_bytes() / buffer.dtype.bytes();
+            Place { memory: memory_of_slot[buffer.slot], first, end: first + argument.shape.len() }
+        };
         let args = borrow(&mut self.memory, plan, step, &place);
         compute(step, args);
         Ok(())
@@ -158,9 +165,17 @@ impl Backend for CpuBackend {
     }
 
     fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError> {
-        let (memory, bytes) = self.memory_of(plan, buffer);
-        Ok(self.memory[memory].bytes()[..bytes].to_vec())
+        let (memory, place) = self.memory_of(plan, buffer);
+        Ok(self.memory[memory].bytes()[place].to_vec())
     }
+}
+
+/// Elements of a piece of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place {
+    memory: usize,
+    first: usize,
+    end: usize,
 }
 
 /// Borrows the memory of a step's arguments: what it writes exclusively, the rest shared.
@@ -168,31 +183,46 @@ fn borrow<'a>(
     memory: &'a mut [Memory],
     plan: &Plan,
     step: &Step,
-    place: &dyn Fn(&Argument) -> usize,
+    place: &dyn Fn(&Argument) -> Place,
 ) -> Vec<Arg<'a, f32>> {
     let written: Vec<BufferId> = step.writes().collect();
-    let mut exclusive: HashMap<usize, &'a mut Memory> = HashMap::new();
-    let mut shared: HashMap<usize, &'a Memory> = HashMap::new();
-    let is_written =
-        |index: usize| step.arguments.iter().any(|a| written.contains(&a.buffer) && place(a) == index);
-    let is_used = |index: usize| step.arguments.iter().any(|a| place(a) == index);
+    let is_written = |argument: &&Argument| written.contains(&argument.buffer);
+    let written: Vec<Place> = step.twin_arguments().filter(is_written).map(place).collect();
+    let mut places: Vec<Place> = step.twin_arguments().map(place).collect();
+    places.sort();
+    places.dedup();
+    let mut pieces: HashMap<Place, Data<'a, f32>> = HashMap::new();
     for (index, memory) in memory.iter_mut().enumerate() {
-        if is_written(index) {
-            exclusive.insert(index, memory);
-        } else if is_used(index) {
-            shared.insert(index, memory);
+        let mut here = places.iter().filter(|place| place.memory == index).peekable();
+        if here.peek().is_none() {
+            continue;
+        }
+        if !written.iter().any(|place| place.memory == index) {
+            let memory = &*memory;
+            pieces.extend(here.map(|place| {
+                let mut rest = memory.all();
+                take(&mut rest, place.first);
+                (*place, take(&mut rest, place.end - place.first))
+            }));
+            continue;
+        }
+        let (mut rest, mut end) = (memory.all_mut(), 0);
+        for place in here {
+            assert!(place.first >= end, "{}: two arguments overlap", step.label());
+            take(&mut rest, place.first - end);
+            let piece = take(&mut rest, place.end - place.first);
+            pieces.insert(*place, if written.contains(place) { piece } else { frozen(piece) });
+            end = place.end;
         }
     }
     let mut args = Vec::new();
     for argument in step.twin_arguments() {
-        let (index, elements) = (place(argument), argument.shape.len());
-        let data = match exclusive.remove(&index) {
-            Some(memory) => memory.write(elements),
-            None => match shared.get(&index) {
-                Some(memory) => memory.read(elements),
-                None => unreachable!("{}: two arguments write to one buffer", step.label()),
-            },
+        let place = place(argument);
+        let data = match written.contains(&place) {
+            true => pieces.remove(&place),
+            false => pieces.get(&place).map(share),
         };
+        let Some(data) = data else { unreachable!("{}: two arguments write to one buffer", step.label()) };
         let batched = plan.buffers[argument.buffer].batched;
         args.push(Arg { shape: argument.shape.clone(), data, batched });
     }
@@ -257,6 +287,15 @@ fn take_exclusive<'a, T>(values: &mut &'a mut [T], elements: usize) -> &'a mut [
     let (first, rest) = std::mem::take(values).split_at_mut(elements);
     *values = rest;
     first
+}
+
+/// The same elements, no longer to be written.
+fn frozen(data: Data<'_, f32>) -> Data<'_, f32> {
+    match data {
+        Data::Write(values) => Data::Read(values),
+        Data::WriteWords(words) => Data::ReadWords(words),
+        read => read,
+    }
 }
 
 /// The same elements again, to read.

@@ -239,7 +239,7 @@ impl GpuBackend {
         }
         encoder.resolve_query_set(&queries, 0..count, &times, 0);
         self.device.queue.submit([encoder.finish()]);
-        let ticks = self.device.read(&times, count as usize * size_of::<u64>())?;
+        let ticks = self.device.read(&times, 0, count as usize * size_of::<u64>())?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&ticks);
         let seconds = 1e-9 * f64::from(self.device.queue.get_timestamp_period());
         let since = |from: u64, to: u64| to.saturating_sub(from) as f64 * seconds;
@@ -355,13 +355,14 @@ impl Backend for GpuBackend {
 
     fn write(&mut self, plan: PlanId, buffer: BufferId, bytes: &[u8]) -> Result<(), BackendError> {
         let Prepared { plan, slots, .. } = &self.plans[plan.0];
-        let slot = &slots[plan.buffers[buffer].slot];
+        let buffer = &plan.buffers[buffer];
+        let (slot, first) = (&slots[buffer.slot], buffer.offset_bytes());
         let whole = bytes.len() / 4 * 4;
-        self.device.queue.write_buffer(slot, 0, &bytes[..whole]);
+        self.device.queue.write_buffer(slot, first as u64, &bytes[..whole]);
         if whole < bytes.len() {
             let mut word = [0; 4];
             word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-            self.device.queue.write_buffer(slot, whole as u64, &word);
+            self.device.queue.write_buffer(slot, (first + whole) as u64, &word);
         }
         Ok(())
     }
@@ -425,6 +426,6 @@ impl Backend for GpuBackend {
     fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError> {
         let Prepared { plan, slots, .. } = &self.plans[plan.0];
         let buffer = &plan.buffers[buffer];
-        self.device.read(&slots[buffer.slot], buffer.bytes())
+        self.device.read(&slots[buffer.slot], buffer.offset_bytes(), buffer.bytes())
     }
 }

@@ -99,8 +99,8 @@ impl Device {
         }
     }
 
-    /// Copies the first `bytes` of a buffer to the host, after everything submitted so far.
-    pub fn read(&self, buffer: &wgpu::Buffer, bytes: usize) -> Result<Vec<u8>, BackendError> {
+    /// Copies so many bytes of a buffer, from `first` on, to the host, after everything submitted so far.
+    pub fn read(&self, buffer: &wgpu::Buffer, first: usize, bytes: usize) -> Result<Vec<u8>, BackendError> {
         let staging = self.checked(|| {
             self.handle.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("readback"),
@@ -110,7 +110,7 @@ impl Device {
             })
         })?;
         let mut encoder = self.handle.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes as u64);
+        encoder.copy_buffer_to_buffer(buffer, first as u64, &staging, 0, bytes as u64);
         self.queue.submit([encoder.finish()]);
         let (sender, receiver) = mpsc::channel();
         staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {

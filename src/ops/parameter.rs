@@ -59,16 +59,23 @@ pub struct Parameter {
     pub init: Init,
     /// Whether the optimiser changes it, by its gradient; otherwise the layer itself does.
     pub trained: bool,
+    /// Whether it has no buffer together with others: its operator takes the optimiser's step with it by itself.
+    pub apart: bool,
 }
 
 impl Parameter {
     /// A parameter that the optimiser changes.
     pub fn trained(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
-        Self { name, shape: shape.into(), init, trained: true }
+        Self { name, shape: shape.into(), init, trained: true, apart: false }
     }
 
     /// A running statistic that the layer's forward pass changes during training.
     pub fn running(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
-        Self { name, shape: shape.into(), init, trained: false }
+        Self { name, shape: shape.into(), init, trained: false, apart: false }
+    }
+
+    /// The same parameter with a buffer of its own.
+    pub fn apart(self) -> Self {
+        Self { apart: true, ..self }
     }
 }

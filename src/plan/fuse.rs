@@ -57,9 +57,8 @@ impl Rewrite {
                 let shape = spec.shape.clone();
                 let buffer = *known.get(name).unwrap_or_else(|| {
                     made.entry(name).or_insert_with(|| {
-                        let (name, kind) = (format!("{}.{name}", self.layer), Kind::Transient);
-                        let (dtype, batched) = (spec.dtype, spec.batched);
-                        plan.buffers.push(Buffer { name, shape: spec.shape, dtype, batched, kind, slot: 0 });
+                        let name = format!("{}.{name}", self.layer);
+                        plan.buffers.push(Buffer::new(name, spec, Kind::Transient));
                         plan.buffers.len() - 1
                     })
                 });

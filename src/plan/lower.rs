@@ -5,6 +5,7 @@
 //! `batch` what the host writes before every run, and so on.
 
 use super::fuse::fuse;
+use super::together::together;
 use super::{Argument, Buffer, BufferId, Kind, Plan, Step, memory};
 use crate::graph::{BranchEnd, Graph};
 use crate::ops::add::Add;
@@ -48,6 +49,7 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
     if graph.fuse {
         fuse(&mut plan);
         remove_unused(&mut plan);
+        together(&mut plan, graph);
     }
     memory::assign(&mut plan);
     plan
@@ -248,14 +250,14 @@ impl Lowering {
                 None => (own(), place.kind),
             },
         };
-        let ArgumentSpec { shape, dtype, batched } = spec_of(place, name);
+        let spec = spec_of(place, name);
         if let Some(found) = self.find(&full_name) {
             let buffer = &self.buffers[found];
-            let same = buffer.shape.len() == shape.len() && buffer.dtype == dtype;
-            assert!(same, "{full_name} would be both {:?} and {shape:?}", buffer.shape);
+            let same = buffer.shape.len() == spec.shape.len() && buffer.dtype == spec.dtype;
+            assert!(same, "{full_name} would be both {:?} and {:?}", buffer.shape, spec.shape);
             return found;
         }
-        self.buffers.push(Buffer { name: full_name, shape, dtype, batched, kind, slot: 0 });
+        self.buffers.push(Buffer::new(full_name, spec, kind));
         self.buffers.len() - 1
     }
 

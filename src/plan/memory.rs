@@ -3,7 +3,7 @@
 use super::{Kind, Plan, Slot};
 use crate::shape::DType;
 
-/// Gives every buffer a slot. Transient buffers of one type share a slot if the last step that uses
+/// Gives every buffer a slot; a part of another lies in that one's. Transient buffers of one type share a slot if the last step that uses
 /// one comes before the first step that uses the other; the largest are placed first, each in the
 /// smallest slot that is free and large enough.
 pub fn assign(plan: &mut Plan) {
@@ -15,7 +15,7 @@ pub fn assign(plan: &mut Plan) {
             life[1] = time;
         }
     }
-    let mut order: Vec<usize> = (0..count).collect();
+    let mut order: Vec<usize> = (0..count).filter(|&buffer| plan.buffers[buffer].part_of.is_none()).collect();
     order.sort_by_key(|&buffer| (std::cmp::Reverse(plan.buffers[buffer].bytes()), buffer));
     let mut slots: Vec<Slot> = Vec::new();
     let mut taken: Vec<Vec<[usize; 2]>> = Vec::new();
@@ -43,6 +43,11 @@ pub fn assign(plan: &mut Plan) {
         taken[slot].push(life);
         plan.buffers[buffer].slot = slot;
     }
+    for buffer in 0..count {
+        if let Some(part) = plan.buffers[buffer].part_of {
+            plan.buffers[buffer].slot = plan.buffers[part.whole].slot;
+        }
+    }
     plan.slots = slots;
 }
 
@@ -53,7 +58,7 @@ fn is_compatible(slot: &Slot, dtype: DType, bytes: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::graph::Graph;
-    use crate::plan::{Kind, Purpose, lower};
+    use crate::plan::{Argument, Kind, Purpose, lower};
     use crate::spec::Spec;
 
     #[test]
@@ -69,7 +74,8 @@ mod tests {
         let mut shared = 0;
         for a in 0..plan.buffers.len() {
             for b in 0..a {
-                if plan.buffers[a].slot != plan.buffers[b].slot {
+                let is_part = |buffer: usize| plan.buffers[buffer].part_of.is_some();
+                if plan.buffers[a].slot != plan.buffers[b].slot || is_part(a) || is_part(b) {
                     continue;
                 }
                 shared += 1;
@@ -114,8 +120,11 @@ mod tests {
         let sums = plan.steps.iter().filter(|step| step.layer.starts_with("first.d_output"));
         assert_eq!(sums.count(), 2);
         for step in &plan.steps {
-            let mut slots: Vec<usize> =
-                step.arguments.iter().map(|argument| plan.buffers[argument.buffer].slot).collect();
+            let place = |argument: &Argument| {
+                let buffer = &plan.buffers[argument.buffer];
+                (buffer.slot, buffer.offset_bytes())
+            };
+            let mut slots: Vec<(usize, usize)> = step.arguments.iter().map(place).collect();
             slots.sort();
             slots.dedup();
             assert_eq!(slots.len(), step.arguments.len(), "{}", step.label());

@@ -9,13 +9,14 @@ mod lower;
 mod memory;
 mod program;
 mod spirv;
+mod together;
 
 pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span};
 pub use lower::{Purpose, lower};
 pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
 pub use spirv::TranslationError;
 
-use crate::ops::{Kernel, Op};
+use crate::ops::{ArgumentSpec, Kernel, Op};
 use crate::shape::{DType, Shape};
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +52,31 @@ pub struct Buffer {
     pub kind: Kind,
     /// The memory that it lies in: an index into [`Plan::slots`].
     pub slot: usize,
+    /// The buffer that it is a part of, if it is one.
+    pub part_of: Option<Part>,
+}
+
+/// Where a buffer lies in another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The other one.
+    pub whole: BufferId,
+    /// Where it begins there.
+    pub offset_bytes: usize,
 }
 
 impl Buffer {
+    /// A buffer of its own, without memory yet.
+    pub fn new(name: impl Into<String>, spec: ArgumentSpec, kind: Kind) -> Self {
+        let ArgumentSpec { shape, dtype, batched } = spec;
+        Self { name: name.into(), shape, dtype, batched, kind, slot: 0, part_of: None }
+    }
+
+    /// Where it begins in its memory.
+    pub fn offset_bytes(&self) -> usize {
+        self.part_of.map_or(0, |part| part.offset_bytes)
+    }
+
     /// Its size in memory: whole words.
     pub fn bytes(&self) -> usize {
         (self.shape.len() * self.dtype.bytes()).next_multiple_of(4)
@@ -165,6 +188,14 @@ impl Plan {
     /// The buffer of this name.
     pub fn buffer(&self, name: &str) -> Option<BufferId> {
         self.buffers.iter().position(|buffer| buffer.name == name)
+    }
+
+    /// The buffers that live from run to run: what is to be saved. Those that only hold others are not among
+    /// them.
+    pub fn lasting(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        let holds = |id: BufferId| self.buffers.iter().filter_map(|b| b.part_of).any(|part| part.whole == id);
+        let buffers = self.buffers.iter().enumerate();
+        buffers.filter(move |(id, buffer)| buffer.kind == Kind::Persistent && !holds(*id))
     }
 
     /// Floating-point operations of a run. A gradient costs what its forward pass does.

@@ -111,6 +111,7 @@ impl Program {
                         return Err(error(format!("{name:?} is seen beyond its end")));
                     }
                     let (binding, slot, access) = (binding.index, buffer.slot, binding.access);
+                    let offset_bytes = buffer.offset_bytes() + offset_bytes;
                     bindings.push(Bound { binding, slot, offset_bytes, bytes, access });
                 }
                 let mut constants = Vec::new();
@@ -139,9 +140,9 @@ impl Program {
             }
         }
         // Room for what the dispatches see, and for what the host writes or reads: scratch of kernels for
-        // another kind of adapter takes none.
+        // another kind of adapter takes none. What other plans share stays as large as they need it.
         let mut slots = plan.slots.clone();
-        for (index, slot) in slots.iter_mut().enumerate() {
+        for (index, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.shared_as.is_none()) {
             let seen = dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
             let seen = seen.filter(|bound| bound.slot == index).map(|bound| bound.offset_bytes + bound.bytes);
             let host = plan.buffers.iter().filter(|buffer| buffer.slot == index);

@@ -1,8 +1,8 @@
 //! What a device can do at most.
 
 use super::{WARM_UP, median};
-use crate::ops::Op;
 use crate::ops::probe::Probe;
+use crate::ops::{ArgumentSpec, Op};
 use crate::plan::{Argument, Backend, BackendError, Buffer, Kind, Plan, Slot, Step};
 use crate::shape::{DType, Shape};
 
@@ -63,13 +63,9 @@ fn time(backend: &mut dyn Backend, plan: &Plan) -> Result<f64, BackendError> {
 /// A plan of one kernel of the probe.
 fn plan(kernel: &str, rounds: usize) -> Plan {
     let shape = Shape::from([PARTS, ELEMENTS / PARTS]);
-    let buffer = |name: &str, slot| Buffer {
-        name: name.into(),
-        shape: shape.clone(),
-        dtype: DType::F32,
-        batched: true,
-        kind: Kind::Transient,
-        slot,
+    let buffer = |name: &str, slot| {
+        let spec = ArgumentSpec::batched(shape.clone());
+        Buffer { slot, ..Buffer::new(name, spec, Kind::Transient) }
     };
     // Both plans, and all their repetitions, share their memory.
     let slot = |name: &str| Slot {

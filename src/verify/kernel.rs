@@ -247,8 +247,8 @@ fn plan_of(
     for (slot, name) in names.iter().enumerate() {
         let ArgumentSpec { shape, dtype, batched } = spec_of(name);
         let bytes = (shape.len() * dtype.bytes()).next_multiple_of(4) + 4 * GUARD_WORDS;
-        let shape = [bytes / dtype.bytes()].into();
-        buffers.push(Buffer { name: name.to_string(), shape, dtype, batched, kind: Kind::Output, slot });
+        let guarded = ArgumentSpec { shape: [bytes / dtype.bytes()].into(), dtype, batched };
+        buffers.push(Buffer { slot, ..Buffer::new(*name, guarded, Kind::Output) });
         slots.push(Slot { dtype, bytes, shared_as: None });
     }
     let argument = |name: &'static str| {

@@ -6,7 +6,7 @@ use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::number::{Bounded, Number};
 use faceshader::ops::CaseData;
-use faceshader::plan::{Backend, Kind, Plan, Purpose, Slot, lower};
+use faceshader::plan::{Backend, Buffer, Plan, Purpose, Slot, lower};
 use faceshader::shape::DType;
 use faceshader::verify::{Values, twin};
 use std::collections::{BTreeSet, HashMap};
@@ -38,7 +38,7 @@ fn step(fuse: bool) -> (Plan, HashMap<String, CaseData>) {
         );
     }
     assert!(batch.targets(spec.branches[0].target)[0] > 0.0);
-    for buffer in plan.buffers.iter().filter(|buffer| buffer.kind == Kind::Persistent) {
+    for (_, buffer) in plan.lasting() {
         let is_parameter = buffer.name.ends_with(".weight") || buffer.name.ends_with(".bias");
         let wave =
             |index: usize| if is_parameter { ((index * 37 + 11) % 101) as f32 / 101.0 - 0.45 } else { 0.0 };
@@ -63,10 +63,37 @@ fn run<N: Number>(plan: &Plan, inputs: &HashMap<String, Values<N>>) -> HashMap<S
             batched: plan.buffers[argument(name).buffer].batched,
         };
         let buffer_of = |name: &str| plan.buffers[argument(name).buffer].name.clone();
-        let written = twin(&step.op, kernel, &spec_of, &|name| known[&buffer_of(name)].clone());
-        known.extend(written.into_iter().map(|(name, values)| (buffer_of(name), values)));
+        let value_of = |name: &str| match known.get(&buffer_of(name)) {
+            Some(values) => values.clone(),
+            None => joined(plan, argument(name).buffer, &known),
+        };
+        for (name, values) in twin(&step.op, kernel, &spec_of, &value_of) {
+            for (part, first) in parts(plan, argument(name).buffer) {
+                let Values::Real(all) = &values else { panic!("{name} holds no floats") };
+                let part_of_all = all[first..][..part.shape.len()].to_vec();
+                known.insert(part.name.clone(), Values::Real(part_of_all));
+            }
+            if parts(plan, argument(name).buffer).next().is_none() {
+                known.insert(buffer_of(name), values);
+            }
+        }
     }
     known
+}
+
+/// The parts of a buffer that holds others, each with the element at which it begins.
+fn parts(plan: &Plan, whole: usize) -> impl Iterator<Item = (&Buffer, usize)> {
+    let place = move |buffer: &Buffer| buffer.part_of.filter(|part| part.whole == whole);
+    plan.buffers.iter().filter_map(move |buffer| Some((buffer, place(buffer)?.offset_bytes / 4)))
+}
+
+/// What such a buffer holds, with zeros between its parts.
+fn joined<N: Number>(plan: &Plan, whole: usize, known: &HashMap<String, Values<N>>) -> Values<N> {
+    let mut all = vec![N::zero(); plan.buffers[whole].shape.len()];
+    for (part, first) in parts(plan, whole) {
+        all[first..][..part.shape.len()].clone_from_slice(real(known, &part.name));
+    }
+    Values::Real(all)
 }
 
 fn exact<N: Number>(inputs: &HashMap<String, CaseData>) -> HashMap<String, Values<N>> {
@@ -144,8 +171,7 @@ fn after(
         backend.write(id, buffer, &bytes).unwrap();
     }
     backend.run(id).unwrap();
-    let lasting = plan.buffers.iter().enumerate().filter(|(_, buffer)| buffer.kind == Kind::Persistent);
-    lasting.map(|(id_of, buffer)| (buffer.name.clone(), backend.read(id, id_of).unwrap())).collect()
+    plan.lasting().map(|(id_of, buffer)| (buffer.name.clone(), backend.read(id, id_of).unwrap())).collect()
 }
 
 #[test]
@@ -157,7 +183,9 @@ fn sharing_memory_changes_no_bit() {
         .iter()
         .map(|buffer| Slot { dtype: buffer.dtype, bytes: buffer.bytes(), shared_as: None })
         .collect();
-    apart.buffers.iter_mut().enumerate().for_each(|(slot, buffer)| buffer.slot = slot);
+    for (slot, buffer) in apart.buffers.iter_mut().enumerate() {
+        buffer.slot = buffer.part_of.map_or(slot, |part| part.whole);
+    }
     assert!(apart.slots.len() > plan.slots.len() + 10);
     for ((name, mut first), (_, mut second)) in backends().into_iter().zip(backends()) {
         let (shared, separate) = (after(&mut *first, &plan, &inputs), after(&mut *second, &apart, &inputs));
@@ -192,10 +220,8 @@ fn a_fused_step_computes_what_an_unfused_one_does() {
     let scale = f64::EPSILON / f64::from(f32::EPSILON);
     let [fused_values, plain_values] = [&fused, &plain].map(|plan| run(plan, &exact::<f64>(&inputs)));
     let [fused_bounds, plain_bounds] = [&fused, &plain].map(|plan| run(plan, &exact::<Bounded>(&inputs)));
-    let lasting = |plan: &Plan| -> BTreeSet<String> {
-        let lasting = plan.buffers.iter().filter(|buffer| buffer.kind == Kind::Persistent);
-        lasting.map(|buffer| buffer.name.clone()).collect()
-    };
+    let lasting =
+        |plan: &Plan| -> BTreeSet<String> { plan.lasting().map(|(_, buffer)| buffer.name.clone()).collect() };
     assert_eq!(lasting(&fused), lasting(&plain));
     for name in lasting(&plain) {
         if !matches!(plain_values[&name], Values::Real(_)) {

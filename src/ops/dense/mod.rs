@@ -79,7 +79,7 @@ impl Operator for Dense {
         let Ok([_, fan_in, fan_out]) = self.extents(inputs) else { return Vec::new() };
         let init = Init::GlorotUniform { fan_in, fan_out };
         vec![
-            Parameter::trained("weight", [fan_out, fan_in], init),
+            Parameter::trained("weight", [fan_out, fan_in], init).apart(),
             Parameter::trained("bias", [fan_out], Init::Zeros),
         ]
     }

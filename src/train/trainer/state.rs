@@ -3,7 +3,6 @@
 use super::{TrainError, Trainer};
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::plan::Kind;
 use crate::shape::DType;
 use crate::train::checkpoint::{Tensor, load, save};
 use rayon::prelude::*;
@@ -50,12 +49,10 @@ impl Trainer<'_> {
 
     fn read_tensors(&mut self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tensor>, TrainError> {
         let mut tensors = Vec::new();
-        for (id, buffer) in self.training.plan.buffers.iter().enumerate() {
-            if buffer.kind == Kind::Persistent && wanted(&buffer.name) {
-                let bytes = self.backend.read(self.training.id, id)?;
-                let (name, shape, dtype) = (buffer.name.clone(), buffer.shape.clone(), buffer.dtype);
-                tensors.push(Tensor { name, shape, dtype, bytes });
-            }
+        for (id, buffer) in self.training.plan.lasting().filter(|(_, buffer)| wanted(&buffer.name)) {
+            let bytes = self.backend.read(self.training.id, id)?;
+            let (name, shape, dtype) = (buffer.name.clone(), buffer.shape.clone(), buffer.dtype);
+            tensors.push(Tensor { name, shape, dtype, bytes });
         }
         Ok(tensors)
     }
@@ -88,8 +85,7 @@ impl Trainer<'_> {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(), TrainError> {
         let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
-        let buffers = self.training.plan.buffers.iter().enumerate();
-        for (id, buffer) in buffers.filter(|(_, b)| b.kind == Kind::Persistent && wanted(&b.name)) {
+        for (id, buffer) in self.training.plan.lasting().filter(|(_, buffer)| wanted(&buffer.name)) {
             let name = &buffer.name;
             let tensor = tensors.iter().find(|tensor| tensor.name == *name);
             let tensor = tensor.ok_or_else(|| wrong(format!("it has no {name}")))?;
