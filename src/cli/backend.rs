@@ -6,6 +6,7 @@ use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::ops::Variant;
 use crate::plan::{Backend, BackendInfo};
+use crate::spec::Spec;
 use anyhow::Result;
 use clap::Args;
 use std::cell::RefCell;
@@ -36,21 +37,26 @@ pub enum Kernels {
 impl AdapterArguments {
     /// Opens it, with the kernels that were found to be the fastest. Nothing is ever used in its place.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
-        self.open_with(tune::known)
+        self.open_with(|adapter| Ok(tune::known(adapter)))
     }
 
-    /// Opens it for a training, before the first of which its kernels are proven. A training that goes on
-    /// keeps the kernels that it had, `before`.
+    /// Opens it for a training. Before the first one its kernels are proven, and the faster of their variants
+    /// found, where `prove` says so. A training that goes on keeps the kernels that it had, `before`.
     pub fn open_for_training(
         &self,
+        spec: &Spec,
         prove: bool,
         before: impl Fn(&BackendInfo) -> Option<Chosen>,
     ) -> Result<(Box<dyn Backend>, Chosen)> {
         let used = RefCell::new(Chosen::new());
         let mut backend = self.open_with(|adapter| {
-            let chosen = before(&adapter.report.info()).unwrap_or_else(|| tune::known(adapter));
+            let chosen = match before(&adapter.report.info()) {
+                Some(chosen) => chosen,
+                None if prove => tune::known_or_tried(adapter, spec)?,
+                None => tune::known(adapter),
+            };
             used.replace(chosen.clone());
-            chosen
+            Ok(chosen)
         })?;
         if prove {
             first_check::run(&mut *backend, &self.kernels())?;
@@ -60,24 +66,30 @@ impl AdapterArguments {
 
     /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
     /// where the user says what the kernels are made for.
-    fn open_with(&self, chosen: impl Fn(&Adapter) -> Chosen) -> Result<Box<dyn Backend>> {
+    fn open_with(&self, chosen: impl Fn(&Adapter) -> Result<Chosen>) -> Result<Box<dyn Backend>> {
         let (choice, reason) = choose(&self.adapter)?;
-        let backend: Box<dyn Backend> = match choice {
+        let announce = |info: BackendInfo| {
+            let BackendInfo { backend, adapter, driver } = info;
+            log::info!("adapter: {backend}, {adapter}, {driver} ({reason})");
+        };
+        match choice {
             Choice::Cpu if self.checked || self.kernels.is_some() => {
-                return Err(Usage("--checked and --kernels are for GPUs, not for the cpu".into()).into());
+                Err(Usage("--checked and --kernels are for GPUs, not for the cpu".into()).into())
             }
-            Choice::Cpu => Box::new(CpuBackend::new()),
+            Choice::Cpu => {
+                let backend = CpuBackend::new();
+                announce(backend.info());
+                Ok(Box::new(backend))
+            }
             Choice::Gpu(adapter) => {
+                announce(adapter.report.info());
                 let mut options = self.options();
                 if options.variant.is_none() {
-                    options.chosen = chosen(&adapter);
+                    options.chosen = chosen(&adapter)?;
                 }
-                Box::new(GpuBackend::open(&adapter, options)?)
+                Ok(Box::new(GpuBackend::open(&adapter, options)?))
             }
-        };
-        let BackendInfo { backend: name, adapter, driver } = backend.info();
-        log::info!("adapter: {name}, {adapter}, {driver} ({reason})");
-        Ok(backend)
+        }
     }
 
     /// Which kernels run, for what is remembered of an adapter.

@@ -132,7 +132,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
 
-    let (backend, kernels) = arguments.adapter.open_for_training(!arguments.no_verify, |_| None)?;
+    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, |_| None)?;
     let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(samples.dataset(), &split)?;
@@ -162,7 +162,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     absolute_paths(&mut spec)?;
     let sessions = sessions(&run)?;
     let before = |info: &BackendInfo| kernels_before(&sessions, info);
-    let (backend, kernels) = arguments.adapter.open_for_training(!arguments.no_verify, before)?;
+    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, before)?;
     // The split of the run is kept, whatever the limit was.
     let mut data = spec.clone();
     data.data.split = Some(run.split());

@@ -1,5 +1,7 @@
-//! `faceshader tune`: which variant of each kernel is the faster one on an adapter. It is measured when the
-//! user asks, and remembered: a training that measured by itself would not compute the same twice.
+//! `faceshader tune`: which variant of each kernel is the faster one on an adapter. It is measured before the
+//! first training of a kernel on a real GPU, or when the user asks, and remembered, so that the same training
+//! computes the same again. Software adapters have a variant that was made for them and measured on them:
+//! nothing is tried there unless the user asks.
 
 use super::cache;
 use super::{Outcome, Usage, at_least_one, first_check, model, print};
@@ -11,6 +13,7 @@ use crate::plan::{Backend, BackendInfo, Purpose, Step, lower};
 use crate::spec::Spec;
 use anyhow::Result;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// Samples of a trial: even software adapters are through with them in a second.
 const TRIAL_BATCH: usize = 4;
@@ -49,14 +52,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let BackendInfo { backend, adapter: name, driver } = adapter.report.info();
     log::info!("adapter: {backend}, {name}, {driver} ({reason})");
-    let usual = Variant::usual(adapter.report.is_software);
     let trials = try_all(&adapter, &spec)?;
-    let chosen = remember(&adapter, &trials);
+    let chosen = remember(&adapter, &trials, known(&adapter));
     if !arguments.json {
         print(format_args!("{:<28} {:>10} {:>12}   used", "kernel", "gpu ms", "software ms"))?;
     }
     for (kernel, Trial { seconds: [gpu, software] }) in &trials {
-        let used = chosen.get(kernel).copied().unwrap_or(usual);
+        let used = chosen[kernel];
         if arguments.json {
             print(serde_json::json!({
                 "kernel": kernel, "gpu_ms": 1e3 * gpu, "software_ms": 1e3 * software, "used": used,
@@ -88,10 +90,24 @@ pub fn known(adapter: &Adapter) -> Chosen {
     entry.and_then(|entry| serde_json::from_value(entry).ok()).unwrap_or_default()
 }
 
-/// Remembers what the trials say. Kernels of other models, which were not tried, stay as they are.
-fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>) -> Chosen {
-    let mut chosen = known(adapter);
-    chosen.retain(|kernel, _| !trials.contains_key(kernel));
+/// What is known, after trying the kernels of a model that were never tried on this adapter.
+pub fn known_or_tried(adapter: &Adapter, spec: &Spec) -> Result<Chosen> {
+    let known = known(adapter);
+    let plan = lower(&Graph::new(spec, spec.training.batch)?, &spec.name, Purpose::Training);
+    let mut kernels = plan.steps.iter().filter(|step| has_variants(step)).map(Step::label);
+    if adapter.report.is_software || kernels.all(|kernel| known.contains_key(&kernel)) {
+        return Ok(known);
+    }
+    let start = Instant::now();
+    let chosen = remember(adapter, &try_all(adapter, spec)?, known);
+    let secs = start.elapsed().as_secs_f64();
+    log::info!("first use of these kernels here: the faster of their variants were found in {secs:.1} s");
+    Ok(chosen)
+}
+
+/// Remembers what the trials say, besides what is known of other kernels.
+fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>, known: Chosen) -> Chosen {
+    let mut chosen = known;
     chosen.extend(choose_faster(trials, Variant::usual(adapter.report.is_software)));
     let mut all = read();
     all.insert(key(adapter), serde_json::json!(chosen));
@@ -107,7 +123,7 @@ struct Trial {
     seconds: [f64; Variant::ALL.len()],
 }
 
-/// Kernels that are clearly faster as something else than usual.
+/// The variant of each kernel: the usual one, unless another is clearly faster.
 fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
     let step: f64 = trials.values().map(|trial| trial.seconds[usual as usize]).sum();
     let faster = |trial: &Trial| {
@@ -115,11 +131,12 @@ fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
         let fastest = Variant::ALL.into_iter().min_by(|&a, &b| of(a).total_cmp(&of(b)))?;
         (of(usual) >= WORTH_CHOOSING * step && of(fastest) < CLEARLY_FASTER * of(usual)).then_some(fastest)
     };
-    trials.iter().filter_map(|(kernel, trial)| Some((kernel.clone(), faster(trial)?))).collect()
+    trials.iter().map(|(kernel, trial)| (kernel.clone(), faster(trial).unwrap_or(usual))).collect()
 }
 
 /// Proves and measures every variant of the kernels of a model's training step that have more than one.
 fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
+    let start = Instant::now();
     let mut backends = Vec::new();
     for variant in Variant::ALL {
         let mut backend =
@@ -127,8 +144,10 @@ fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
         first_check::run(&mut backend, &first_check::unchecked_kernels(variant))?;
         backends.push(backend);
     }
+    log::debug!("both variants of all operators are proven after {:.1} s", start.elapsed().as_secs_f64());
     let batch = spec.training.batch;
     let (trials, longest) = measure(&mut backends, spec, batch.min(TRIAL_BATCH))?;
+    log::debug!("{TRIAL_BATCH} samples are measured after {:.1} s", start.elapsed().as_secs_f64());
     let affordable = (TRIAL_BATCH as f64 * SHORT_SECS / longest.max(1e-6)) as usize;
     match batch.min(affordable) {
         more if more > TRIAL_BATCH => Ok(measure(&mut backends, spec, more)?.0),
@@ -194,8 +213,12 @@ mod tests {
         ]
         .map(|(name, trial)| (name.to_string(), trial))
         .into();
-        let chosen = |usual| choose_faster(&trials, usual).into_iter().collect::<Vec<_>>();
-        assert_eq!(chosen(Variant::Gpu), [("a".into(), Variant::Software)]);
-        assert_eq!(chosen(Variant::Software), [("c".into(), Variant::Gpu)]);
+        let others = |usual| {
+            let chosen = choose_faster(&trials, usual);
+            assert_eq!(chosen.len(), trials.len());
+            chosen.into_iter().filter(|(_, variant)| *variant != usual).collect::<Vec<_>>()
+        };
+        assert_eq!(others(Variant::Gpu), [("a".into(), Variant::Software)]);
+        assert_eq!(others(Variant::Software), [("c".into(), Variant::Gpu)]);
     }
 }
