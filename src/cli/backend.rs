@@ -58,10 +58,12 @@ impl AdapterArguments {
             used.replace(chosen.clone());
             Ok(chosen)
         })?;
+        let used = used.into_inner();
         if prove {
-            first_check::run(&mut *backend, &self.kernels())?;
+            let Options { checked, variant, .. } = self.options();
+            first_check::run(&mut *backend, &first_check::kernels(variant, checked, &used))?;
         }
-        Ok((backend, used.into_inner()))
+        Ok((backend, used))
     }
 
     /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
@@ -89,16 +91,6 @@ impl AdapterArguments {
                 }
                 Ok(Box::new(GpuBackend::open(&adapter, options)?))
             }
-        }
-    }
-
-    /// Which kernels run, for what is remembered of an adapter.
-    fn kernels(&self) -> String {
-        let Options { checked, variant, .. } = self.options();
-        match (checked, variant) {
-            (false, Some(variant)) => first_check::unchecked_kernels(variant),
-            (true, Some(variant)) => format!("{} kernels, checked: true", variant.name()),
-            (_, None) => format!("its own kernels, checked: {checked}"),
         }
     }
 

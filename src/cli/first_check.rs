@@ -3,6 +3,7 @@
 //! The verdict is remembered, so that it takes its second or two only once.
 
 use super::cache;
+use crate::gpu::Chosen;
 use crate::ops::{Op, Variant};
 use crate::plan::Backend;
 use crate::verify::{Numbers, verify_case};
@@ -14,9 +15,14 @@ const CASES: usize = 2;
 /// Cases with larger inputs are left to `faceshader verify`.
 const MAX_INPUT: usize = 2_000;
 
-/// How the kernels of a variant are called, when they run without checks.
-pub fn unchecked_kernels(variant: Variant) -> String {
-    format!("{} kernels, checked: false", variant.name())
+/// How kernels are called: those of a variant, or an adapter's own with some `chosen` for it.
+pub fn kernels(variant: Option<Variant>, checked: bool, chosen: &Chosen) -> String {
+    let names = chosen.iter().map(|(kernel, variant)| format!(" {kernel}={}", variant.name()));
+    format!(
+        "{}{} kernels, checked: {checked}",
+        variant.map_or("its own", Variant::name),
+        names.collect::<String>()
+    )
 }
 
 /// Proves the kernels on a few cases, unless this adapter has passed before. `kernels` says which they are.

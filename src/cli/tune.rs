@@ -20,7 +20,7 @@ const TRIAL_BATCH: usize = 4;
 /// A trial run shorter than this is repeated with as many more samples as take it, up to the whole batch.
 const SHORT_SECS: f64 = 0.05;
 /// Runs of every variant that are measured, in turns; the shortest counts.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// A kernel leaves the variant made for its adapter only for one that takes less than this share of the
 /// time: noise should not decide, and what is decided should stay.
 const CLEARLY_FASTER: f64 = 0.8;
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let BackendInfo { backend, adapter: name, driver } = adapter.report.info();
     log::info!("adapter: {backend}, {name}, {driver} ({reason})");
     let trials = try_all(&adapter, &spec)?;
-    let chosen = remember(&adapter, &trials, known(&adapter));
+    let chosen = remember(&adapter, &trials, known(&adapter))?;
     if !arguments.json {
         print(format_args!("{:<28} {:>10} {:>12}   used", "kernel", "gpu ms", "software ms"))?;
     }
@@ -99,22 +99,22 @@ pub fn known_or_tried(adapter: &Adapter, spec: &Spec) -> Result<Chosen> {
         return Ok(known);
     }
     let start = Instant::now();
-    let chosen = remember(adapter, &try_all(adapter, spec)?, known);
+    let chosen = remember(adapter, &try_all(adapter, spec)?, known)?;
     let secs = start.elapsed().as_secs_f64();
     log::info!("first use of these kernels here: the faster of their variants were found in {secs:.1} s");
     Ok(chosen)
 }
 
 /// Remembers what the trials say, besides what is known of other kernels.
-fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>, known: Chosen) -> Chosen {
+fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>, known: Chosen) -> Result<Chosen> {
     let mut chosen = known;
-    chosen.extend(choose_faster(trials, Variant::usual(adapter.report.is_software)));
+    chosen.extend(choose_proven(adapter, trials)?);
     let mut all = read();
     all.insert(key(adapter), serde_json::json!(chosen));
     if let (Some(file), Ok(text)) = (cache::file(FILE), serde_json::to_string_pretty(&all)) {
         cache::write(&file, &(text + "\n"));
     }
-    chosen
+    Ok(chosen)
 }
 
 /// What a kernel takes in a training step, by [`Variant::ALL`].
@@ -134,20 +134,12 @@ fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
     trials.iter().map(|(kernel, trial)| (kernel.clone(), faster(trial).unwrap_or(usual))).collect()
 }
 
-/// Proves and measures every variant of the kernels of a model's training step that have more than one.
+/// Measures every variant of the kernels of a model's training step that have more than one.
 fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
-    let start = Instant::now();
-    let mut backends = Vec::new();
-    for variant in Variant::ALL {
-        let mut backend =
-            GpuBackend::open(adapter, Options { variant: Some(variant), ..Options::default() })?;
-        first_check::run(&mut backend, &first_check::unchecked_kernels(variant))?;
-        backends.push(backend);
-    }
-    log::debug!("both variants of all operators are proven after {:.1} s", start.elapsed().as_secs_f64());
+    let open = |variant| GpuBackend::open(adapter, Options { variant: Some(variant), ..Options::default() });
+    let mut backends = Variant::ALL.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let batch = spec.training.batch;
     let (trials, longest) = measure(&mut backends, spec, batch.min(TRIAL_BATCH))?;
-    log::debug!("{TRIAL_BATCH} samples are measured after {:.1} s", start.elapsed().as_secs_f64());
     let affordable = (TRIAL_BATCH as f64 * SHORT_SECS / longest.max(1e-6)) as usize;
     match batch.min(affordable) {
         more if more > TRIAL_BATCH => Ok(measure(&mut backends, spec, more)?.0),
@@ -155,9 +147,28 @@ fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
     }
 }
 
+/// The variant of each kernel that was tried: the faster one, if it is proven on this adapter.
+fn choose_proven(adapter: &Adapter, trials: &BTreeMap<String, Trial>) -> Result<Chosen> {
+    let usual = Variant::usual(adapter.report.is_software);
+    let chosen = choose_faster(trials, usual);
+    if chosen.values().all(|&variant| variant == usual) {
+        return Ok(chosen);
+    }
+    let options = Options { chosen: chosen.clone(), ..Options::default() };
+    let mut backend = GpuBackend::open(adapter, options)?;
+    match first_check::run(&mut backend, &first_check::kernels(None, false, &chosen)) {
+        Ok(()) => Ok(chosen),
+        Err(error) => {
+            log::warn!("faster kernels are left out, since they are wrong on this adapter: {error:#}");
+            Ok(chosen.into_keys().map(|kernel| (kernel, usual)).collect())
+        }
+    }
+}
+
 /// The trials, and the seconds of the longest run.
 fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<(BTreeMap<String, Trial>, f64)> {
-    let plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
+    let mut plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
+    plan.steps.retain(has_variants);
     let mut ids = Vec::new();
     for backend in &mut *backends {
         let id = backend.prepare(&plan)?;
@@ -183,7 +194,7 @@ fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<(BT
     let run = |variant: usize| shortest.iter().map(|times| times[variant]).sum::<f64>();
     let longest = (0..backends.len()).map(run).fold(0.0, f64::max);
     let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
-    for (step, times) in plan.steps.iter().zip(shortest).filter(|(step, _)| has_variants(step)) {
+    for (step, times) in plan.steps.iter().zip(shortest) {
         let trial = trials.entry(step.label()).or_default();
         trial.seconds.iter_mut().zip(times).for_each(|(sum, seconds)| *sum += seconds);
     }
