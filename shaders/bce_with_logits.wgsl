@@ -4,7 +4,7 @@
 //   d_input[e] = WEIGHT * (sigmoid(x) - t) / real for e < real, else 0
 //
 // with x = input[e], t = targets[e], and real = batch[0] * FEATURES, the number of elements of real
-// samples. exp only ever sees numbers up to 0, so that nothing overflows.
+// samples.
 //
 // input, targets, d_input  (ELEMENTS) = (samples, FEATURES)
 // loss                    (1)
@@ -25,13 +25,10 @@ override WEIGHT: f32;
 
 const WORKGROUP: u32 = 64u;
 
+// include parts/bce_with_logits.wgsl
+
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
-
-fn sigmoid(x: f32) -> f32 {
-    let small = exp(-abs(x));
-    return select(small, 1.0, x >= 0.0) / (1.0 + small);
 }
 
 @compute @workgroup_size(1)
@@ -39,8 +36,7 @@ fn forward() {
     let real = min(batch[0] * FEATURES, ELEMENTS);
     var sum = 0.0;
     for (var e = 0u; e < real; e++) {
-        let x = input[e];
-        sum += max(x, 0.0) - x * targets[e] + log(1.0 + exp(-abs(x)));
+        sum += binary_cross_entropy(input[e], targets[e]);
     }
     loss[0] = sum / f32(real);
 }
@@ -57,7 +53,7 @@ fn backward_input(
     }
     let real = min(batch[0] * FEATURES, ELEMENTS);
     if e < real {
-        d_input[e] = (sigmoid(input[e]) - targets[e]) * WEIGHT / f32(real);
+        d_input[e] = binary_cross_entropy_slope(input[e], targets[e]) * WEIGHT / f32(real);
     } else {
         d_input[e] = 0.0;
     }

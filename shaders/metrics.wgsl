@@ -30,30 +30,14 @@ override SAMPLES: u32;
 override FEATURES: u32;
 override METRIC: u32;
 
+// include parts/metrics.wgsl
+
 @compute @workgroup_size(1)
 fn accumulate() {
     let count = min(batch[0], SAMPLES);
     var metric = 0.0;
     for (var n = 0u; n < count; n++) {
-        let x = input[n * FEATURES];
-        if METRIC == 2u {
-            var best = 0u;
-            for (var other = 1u; other < FEATURES; other++) {
-                if input[n * FEATURES + other] > input[n * FEATURES + best] {
-                    best = other;
-                }
-            }
-            metric += select(0.0, 1.0, best == targets[n]);
-        } else {
-            let t = bitcast<f32>(targets[n * FEATURES]);
-            if METRIC == 1u {
-                metric += select(0.0, 1.0, (x > 0.0) == (t > 0.5));
-            } else {
-                metric += abs(x - t);
-            }
-        }
+        metric += metric_of(n);
     }
-    sums[0] += loss[0] * f32(count);
-    sums[1] += metric;
-    sums[2] += f32(count);
+    add_to_sums(loss[0], metric, count);
 }

@@ -1,7 +1,7 @@
 // Mean squared error, and its gradient.
 //
 //   loss         = sum over e < real of (input[e] - targets[e])^2 / real
-//   d_input[e]   = TWICE_WEIGHT * (input[e] - targets[e]) / real for e < real, else 0
+//   d_input[e]   = WEIGHT * 2 * (input[e] - targets[e]) / real for e < real, else 0
 //
 // where real = batch[0] * FEATURES is the number of elements of real samples.
 //
@@ -20,9 +20,11 @@
 
 override ELEMENTS: u32;
 override FEATURES: u32;
-override TWICE_WEIGHT: f32;
+override WEIGHT: f32;
 
 const WORKGROUP: u32 = 64u;
+
+// include parts/mse.wgsl
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
@@ -33,8 +35,7 @@ fn forward() {
     let real = min(batch[0] * FEATURES, ELEMENTS);
     var sum = 0.0;
     for (var e = 0u; e < real; e++) {
-        let error = input[e] - targets[e];
-        sum += error * error;
+        sum += squared_error(input[e], targets[e]);
     }
     loss[0] = sum / f32(real);
 }
@@ -51,7 +52,7 @@ fn backward_input(
     }
     let real = min(batch[0] * FEATURES, ELEMENTS);
     if e < real {
-        d_input[e] = (input[e] - targets[e]) * TWICE_WEIGHT / f32(real);
+        d_input[e] = squared_error_slope(input[e], targets[e]) * WEIGHT / f32(real);
     } else {
         d_input[e] = 0.0;
     }

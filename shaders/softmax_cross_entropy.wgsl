@@ -5,7 +5,7 @@
 //                   for n < real, else 0
 //
 // with x = input, t = targets[n], m the largest logit of the sample, and real = batch[0], the number of
-// real samples. exp only ever sees numbers up to 0, so that nothing overflows.
+// real samples.
 //
 // input, d_input  (SAMPLES, CLASSES)
 // targets         (SAMPLES), the number of the right class
@@ -27,21 +27,10 @@ override WEIGHT: f32;
 
 const WORKGROUP: u32 = 64u;
 
+// include parts/softmax_cross_entropy.wgsl
+
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
-
-// The largest logit of a sample, and the sum of exp(logit - largest).
-fn shifted_sum(first: u32) -> vec2f {
-    var largest = input[first];
-    for (var c = 1u; c < CLASSES; c++) {
-        largest = max(largest, input[first + c]);
-    }
-    var sum = 0.0;
-    for (var c = 0u; c < CLASSES; c++) {
-        sum += exp(input[first + c] - largest);
-    }
-    return vec2f(largest, sum);
 }
 
 @compute @workgroup_size(1)
@@ -49,10 +38,8 @@ fn forward() {
     let real = min(batch[0], SAMPLES);
     var sum = 0.0;
     for (var n = 0u; n < real; n++) {
-        let shifted = shifted_sum(n * CLASSES);
-        // A class that is not there counts as the last one, rather than reading beyond the logits.
-        let right = input[n * CLASSES + min(targets[n], CLASSES - 1u)];
-        sum += log(shifted.y) + shifted.x - right;
+        let first = n * CLASSES;
+        sum += class_cross_entropy(right_logit(first, CLASSES, targets[n]), shifted_sum(first, CLASSES));
     }
     loss[0] = sum / f32(real);
 }
@@ -75,10 +62,9 @@ fn backward_input(
         }
         return;
     }
-    let shifted = shifted_sum(first);
+    let shifted = shifted_sum(first, CLASSES);
+    let right = right_logit(first, CLASSES, targets[n]);
     for (var c = 0u; c < CLASSES; c++) {
-        let right = select(0.0, 1.0, c == min(targets[n], CLASSES - 1u));
-        let probability = exp(input[first + c] - shifted.x) / shifted.y;
-        d_input[first + c] = (probability - right) * WEIGHT / f32(real);
+        d_input[first + c] = class_cross_entropy_slope(first + c, right, shifted) * WEIGHT / f32(real);
     }
 }

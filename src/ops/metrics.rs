@@ -34,6 +34,18 @@ pub struct Metrics {
 /// Number of running sums.
 pub const SUMS: usize = 3;
 
+impl Metrics {
+    /// What the shader has to know, for inputs of this shape.
+    pub(super) fn constants(&self, input: &Shape) -> [(&'static str, f64); 3] {
+        let samples = input.batch();
+        [
+            ("SAMPLES", samples as f64),
+            ("FEATURES", (input.len() / samples.max(1)) as f64),
+            ("METRIC", self.metric as u8 as f64),
+        ]
+    }
+}
+
 impl Operator for Metrics {
     const FORWARD: &'static [Kernel] =
         &[Kernel::new("accumulate", &["input", "targets", "loss", "batch", "sums"], &["sums"])];
@@ -83,14 +95,7 @@ impl Operator for Metrics {
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        let input = shape("input");
-        let samples = input.batch();
-        let constants = [
-            ("SAMPLES", samples as f64),
-            ("FEATURES", (input.len() / samples.max(1)) as f64),
-            ("METRIC", self.metric as u8 as f64),
-        ];
-        vec![Dispatch::line(kernel, 1, &constants)]
+        vec![Dispatch::line(kernel, 1, &self.constants(&shape("input")))]
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -369,6 +369,7 @@ operators! {
     bce_with_logits::BceWithLogits, Loss;
     softmax_cross_entropy::SoftmaxCrossEntropy, Loss;
     metrics::Metrics, Internal;
+    measured_loss::MeasuredLoss, Internal;
     adam::Adam, Optimizer;
     dense_adam::DenseAdam, Internal;
     sgd::Sgd, Optimizer;

@@ -59,11 +59,8 @@ impl Operator for Mse {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let features = input.len() / input.batch().max(1);
-        let constants = [
-            ("ELEMENTS", input.len() as f64),
-            ("FEATURES", features as f64),
-            ("TWICE_WEIGHT", 2.0 * self.weight),
-        ];
+        let constants =
+            [("ELEMENTS", input.len() as f64), ("FEATURES", features as f64), ("WEIGHT", self.weight)];
         let invocations = if kernel == "forward" { 1 } else { input.len() };
         vec![Dispatch::line(kernel, invocations, &constants)]
     }

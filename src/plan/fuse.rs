@@ -4,13 +4,16 @@
 //!   [`ConvPool2d`](crate::ops::conv_pool2d::ConvPool2d).
 //! - A fully connected layer's gradients and Adam's step with them become one: see
 //!   [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
+//! - A loss, its metric and its gradient become one: see
+//!   [`MeasuredLoss`](crate::ops::measured_loss::MeasuredLoss).
 //!
 //! A rewrite needs that nobody else reads what lies between the steps.
 
 use super::{Argument, Buffer, BufferId, Kind, Plan, Step};
-use crate::ops::Op;
 use crate::ops::conv_pool2d::ConvPool2d;
 use crate::ops::dense_adam::DenseAdam;
+use crate::ops::measured_loss::MeasuredLoss;
+use crate::ops::{Op, Role};
 use crate::shape::Shape;
 use std::collections::HashMap;
 
@@ -21,7 +24,8 @@ pub fn fuse(plan: &mut Plan) {
         plan.steps[..=advance].rotate_right(1);
     }
     for index in 0..plan.steps.len() {
-        if let Some(rewrite) = convolution(plan, index).or_else(|| update(plan, index)) {
+        let rewrite = convolution(plan, index).or_else(|| update(plan, index)).or_else(|| loss(plan, index));
+        if let Some(rewrite) = rewrite {
             rewrite.apply(plan);
         }
     }
@@ -199,4 +203,28 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     };
     let layer = gradient.layer.clone();
     Some(Rewrite { op, layer, inputs, new: vec![(place, kernel, known)], gone })
+}
+
+/// A loss with its metric, and with its gradient if that comes next, if the step `first` is the loss.
+fn loss(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let [forward, metrics, rest @ ..] = &plan.steps[first..] else { return None };
+    let is_loss = forward.op.role_of() == Role::Loss && is(forward, forward.op.name(), "forward");
+    if !is_loss || only_reader(plan, buffer(forward, "loss")?)? != first + 1 {
+        return None;
+    }
+    let Op::Metrics(metrics_op) = &metrics.op else { return None };
+    let op = MeasuredLoss { loss: Box::new(forward.op.clone()), metrics: metrics_op.clone() };
+    let (op, inputs) = (Op::MeasuredLoss(op), vec![forward.shape("input")]);
+    op.output_shape(&inputs).ok()?;
+    let names = ["input", "targets", "batch", "sums"].map(|name| (name, name));
+    let mut known = taken(metrics, &names)?;
+    let gradient = rest.first().filter(|step| step.op == forward.op && step.layer == forward.layer);
+    let (kernel, gone) = match gradient.and_then(|step| buffer(step, "d_input")) {
+        Some(d_input) => {
+            known.insert("d_input", d_input);
+            ("backward", vec![first + 1, first + 2])
+        }
+        None => ("accumulate", vec![first + 1]),
+    };
+    Some(Rewrite { op, layer: forward.layer.clone(), inputs, new: vec![(first, kernel, known)], gone })
 }

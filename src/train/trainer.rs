@@ -7,7 +7,7 @@ use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::ops::{Metric, Role};
+use crate::ops::Metric;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan, PlanId, Purpose, lower};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
@@ -339,9 +339,9 @@ fn sums<'p>(plan: &'p Plan, spec: &'p Spec) -> impl Iterator<Item = BufferId> + 
     spec.branches.iter().filter_map(|branch| plan.buffer(&format!("{}.sums", branch.name)))
 }
 
-/// What a branch answers: the buffer that its loss reads.
+/// What a branch answers: the buffer that its loss reads, which is the first step for the branch as a whole.
 fn output_of(plan: &Plan, branch: &str) -> Option<BufferId> {
-    let loss = plan.steps.iter().find(|step| step.layer == branch && step.op.role_of() == Role::Loss)?;
+    let loss = plan.steps.iter().find(|step| step.layer == branch)?;
     loss.arguments.iter().find(|argument| argument.name == "input").map(|argument| argument.buffer)
 }
 

@@ -60,3 +60,27 @@ fn weights_are_updated_with_their_gradient_as_far_as_a_batch_lets_them() {
     assert_eq!(kernels(513, "\"adam\"")[1..3], ["dense.backward_weight", "dense.backward_input"]);
     assert_eq!(kernels(6, "\"sgd\"")[1..3], ["dense.backward_weight", "dense.backward_input"]);
 }
+
+#[test]
+fn the_end_of_a_branch_is_one_kernel_whatever_its_loss() {
+    let models = [
+        ("tiny.toml", include_str!("../assets/tiny.toml"), ["age", "gender"].as_slice()),
+        ("tiny_text.toml", include_str!("../assets/tiny_text.toml"), &["mood"]),
+    ];
+    for (file, text, branches) in models {
+        let kernels = |purpose: Purpose, fuse: bool, branch: &str| {
+            let mut spec = Spec::parse(text, file).unwrap();
+            spec.training.fuse = fuse;
+            let steps = lower(&Graph::new(&spec, 6).unwrap(), "tiny", purpose).steps;
+            let of_branch = steps.iter().filter(|step| step.layer == branch);
+            of_branch.map(|step| step.label()).collect::<Vec<_>>()
+        };
+        for branch in branches {
+            assert_eq!(kernels(Purpose::Training, true, branch), ["measured_loss.backward"]);
+            assert_eq!(kernels(Purpose::Evaluation, true, branch), ["measured_loss.accumulate"]);
+            assert!(kernels(Purpose::Prediction, true, branch).is_empty());
+            assert_eq!(kernels(Purpose::Training, false, branch)[1], "metrics.accumulate");
+            assert_eq!(kernels(Purpose::Evaluation, false, branch)[1..], ["metrics.accumulate"]);
+        }
+    }
+}

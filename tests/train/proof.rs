@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_step_of_a_training_step_computes_what_its_twin_says() {
-    prove_every_step(true, 24);
+    prove_every_step(true, 20);
 }
 
 #[test]

@@ -121,7 +121,12 @@ fn derive(fuse: bool) {
     let inputs = exact::<f64>(&inputs);
     let loss = |inputs: &HashMap<String, Values<f64>>| {
         let known = run(&plan, inputs);
-        real(&known, "age.loss")[0] + 500.0 * real(&known, "gender.loss")[0]
+        // The sums begin at zero: the loss times the samples, the metric, and the samples.
+        let loss = |branch: &str| match real(&known, &format!("{branch}.sums")) {
+            &[loss, _, samples] => loss / samples,
+            other => panic!("{} sums", other.len()),
+        };
+        loss("age") + 500.0 * loss("gender")
     };
     let known = run(&plan, &inputs);
     let (mut checked, mut kinks) = (0, 0);
@@ -205,10 +210,11 @@ fn a_fused_step_computes_what_an_unfused_one_does() {
     let (fused, mut inputs) = step(true);
     let (plain, _) = step(false);
     let kernels = |plan: &Plan, name: &str| plan.steps.iter().filter(|s| s.op.name() == name).count();
-    let counts =
-        ["conv_pool2d", "dense_adam", "dense"].map(|name| [kernels(&fused, name), kernels(&plain, name)]);
-    // Forward and weight gradient; the three layers' gradients; of which forward is a step of its own.
-    assert_eq!(counts, [[2, 0], [3, 0], [3, 9]]);
+    let counts = ["conv_pool2d", "dense_adam", "dense", "measured_loss", "metrics"]
+        .map(|name| [kernels(&fused, name), kernels(&plain, name)]);
+    // Forward and weight gradient; the three layers' gradients; of which forward is a step of its own; the ends
+    // of both branches.
+    assert_eq!(counts, [[2, 0], [3, 0], [3, 9], [2, 0], [0, 2]]);
     // Adam divides by the root of this: as in the middle of a training, and far enough from zero for what
     // float32 may make of a gradient.
     for (name, data) in &mut inputs {

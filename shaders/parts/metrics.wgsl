@@ -1,0 +1,26 @@
+// What a sample adds to a branch's metric, and a batch to its running sums. FEATURES are the values of `input` a
+// sample; for METRIC see metrics.wgsl.
+
+fn metric_of(n: u32) -> f32 {
+    if METRIC == 2u {
+        var best = 0u;
+        for (var other = 1u; other < FEATURES; other++) {
+            if input[n * FEATURES + other] > input[n * FEATURES + best] {
+                best = other;
+            }
+        }
+        return select(0.0, 1.0, best == targets[n]);
+    }
+    let x = input[n * FEATURES];
+    let t = bitcast<f32>(targets[n * FEATURES]);
+    if METRIC == 1u {
+        return select(0.0, 1.0, (x > 0.0) == (t > 0.5));
+    }
+    return abs(x - t);
+}
+
+fn add_to_sums(loss: f32, metric: f32, count: u32) {
+    sums[0] += loss * f32(count);
+    sums[1] += metric;
+    sums[2] += f32(count);
+}
