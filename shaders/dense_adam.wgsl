@@ -1,6 +1,7 @@
 // The gradients of a fully connected layer and Adam's step with them; see dense.wgsl and adam.wgsl.
 //
-//   d_input[n,i] = sum over o of weight[o,i] * d_output[n,o], with the weights before the step
+//   d_input[n,i] = sum over o of weight[o,i] * d_output[n,o], with the weights before the step; with RELU,
+//                  which says that input is what a ReLU gave, 0 where that is not above 0
 //   grad[o,i]   = sum over n of d_output[n,o] * input[n,i]
 //   d_bias[o]   = sum over n of d_output[n,o]
 //   m           = BETA1 * m + (1 - BETA1) * grad
@@ -50,6 +51,7 @@ override FIRST_COLUMN: u32;
 override VECTORS: u32;
 override FIRST_ROW: u32;
 override ROWS: u32;
+override RELU: u32;
 override LEARNING_RATE: f32;
 override DECAY: f32;
 override BETA1: f32;
@@ -311,26 +313,30 @@ fn backward_steps(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<f
 }
 
 // Adds the gradients of one input of four samples to what earlier rows left.
-fn store_d_input(sum: vec4f, sample: u32, in_feature: u32) {
+fn store_d_input(sum: vec4f, x: vec4f, sample: u32, in_feature: u32) {
+    var kept = sum;
+    if RELU > 0u {
+        kept = select(vec4f(), sum, x > vec4f());
+    }
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
         let at = (sample + i) * IN_FEATURES + in_feature;
         if FIRST_ROW == 0u {
-            d_input[at] = sum[i];
+            d_input[at] = kept[i];
         } else {
-            d_input[at] += sum[i];
+            d_input[at] += kept[i];
         }
     }
 }
 
-fn store_d_inputs(sums: Block, in_feature: u32) {
-    store_d_input(sums.b_0, 0u, in_feature);
-    store_d_input(sums.b_1, 4u, in_feature);
-    store_d_input(sums.b_2, 8u, in_feature);
-    store_d_input(sums.b_3, 12u, in_feature);
-    store_d_input(sums.b_4, 16u, in_feature);
-    store_d_input(sums.b_5, 20u, in_feature);
-    store_d_input(sums.b_6, 24u, in_feature);
-    store_d_input(sums.b_7, 28u, in_feature);
+fn store_d_inputs(sums: Block, x: Block, in_feature: u32) {
+    store_d_input(sums.b_0, x.b_0, 0u, in_feature);
+    store_d_input(sums.b_1, x.b_1, 4u, in_feature);
+    store_d_input(sums.b_2, x.b_2, 8u, in_feature);
+    store_d_input(sums.b_3, x.b_3, 12u, in_feature);
+    store_d_input(sums.b_4, x.b_4, 16u, in_feature);
+    store_d_input(sums.b_5, x.b_5, 20u, in_feature);
+    store_d_input(sums.b_6, x.b_6, 24u, in_feature);
+    store_d_input(sums.b_7, x.b_7, 28u, in_feature);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -366,8 +372,8 @@ fn backward(
         }
     }
 
-    store_d_inputs(sums, in_feature);
+    store_d_inputs(sums, x, in_feature);
     if is_pair {
-        store_d_inputs(others, in_feature + 1u);
+        store_d_inputs(others, y, in_feature + 1u);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! - Convolution, ReLU and max pooling become one, and so do their gradients: see
 //!   [`ConvPool2d`](crate::ops::conv_pool2d::ConvPool2d).
-//! - A fully connected layer's gradients and Adam's step with them become one: see
-//!   [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
+//! - A fully connected layer and ReLU become one: see [`DenseRelu`](crate::ops::dense_relu::DenseRelu).
+//! - A fully connected layer's gradients and Adam's step with them become one, and the gradient of a ReLU
+//!   before the layer as well: see [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
 //!
 //! A rewrite needs that nobody else reads what lies between the steps.
 
@@ -11,6 +12,7 @@ use super::{Argument, Buffer, BufferId, Kind, Plan, Step};
 use crate::ops::Op;
 use crate::ops::conv_pool2d::ConvPool2d;
 use crate::ops::dense_adam::DenseAdam;
+use crate::ops::dense_relu::DenseRelu;
 use crate::shape::Shape;
 use std::collections::HashMap;
 
@@ -21,7 +23,9 @@ pub fn fuse(plan: &mut Plan) {
         plan.steps[..=advance].rotate_right(1);
     }
     for index in 0..plan.steps.len() {
-        if let Some(rewrite) = convolution(plan, index).or_else(|| update(plan, index)) {
+        // What `update` makes of later steps comes up once more, for `relu_gradient`.
+        let rewrites = [convolution, activation, update, relu_gradient];
+        if let Some(rewrite) = rewrites.iter().find_map(|rewrite| rewrite(plan, index)) {
             rewrite.apply(plan);
         }
     }
@@ -155,6 +159,19 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
     Some(Rewrite { op, layer: conv.layer.clone(), inputs: vec![input], new, gone })
 }
 
+/// A fully connected layer and ReLU, if the step `first` is such a layer.
+fn activation(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let layer = is(&plan.steps[first], "dense", "forward").then_some(&plan.steps[first])?;
+    let relu = only_reader(plan, buffer(layer, "output")?)?;
+    let output = is(&plan.steps[relu], "relu", "forward").then(|| buffer(&plan.steps[relu], "output"))??;
+    let Op::Dense(dense) = &layer.op else { return None };
+    let op = Op::DenseRelu(DenseRelu { dense: dense.clone() });
+    let mut known = taken(layer, &[("input", "input"), ("weight", "weight"), ("bias", "bias")])?;
+    known.insert("output", output);
+    let (layer, inputs) = (layer.layer.clone(), vec![layer.shape("input")]);
+    Some(Rewrite { op, layer, inputs, new: vec![(relu, "forward", known)], gone: vec![first] })
+}
+
 /// A fully connected layer's weight gradient and Adam's step with it, and the input's gradient if nobody
 /// else needs the weights in between, if the step `first` is the weight gradient.
 fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
@@ -177,7 +194,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     // The bias's gradient comes from the new step, too.
     let bias_waits = readers(plan, buffer(gradient, "d_bias")?)?.iter().all(|&reader| reader > place);
     let (Op::Dense(dense), Op::Adam(adam)) = (&gradient.op, &step.op) else { return None };
-    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone() });
+    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone(), relu: false });
     let inputs = vec![gradient.shape("input")];
     if !bias_waits
         || buffer(step, "grad") != buffer(gradient, "d_weight")
@@ -200,4 +217,21 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     };
     let layer = gradient.layer.clone();
     Some(Rewrite { op, layer, inputs, new: vec![(place, kernel, known)], gone })
+}
+
+/// The gradients of a fully connected layer and of the ReLU before it, if the step `first` is the first.
+fn relu_gradient(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let layer = is(&plan.steps[first], "dense_adam", "backward").then_some(&plan.steps[first])?;
+    let last = only_reader(plan, buffer(layer, "d_input")?)?;
+    let mask = is(&plan.steps[last], "relu", "backward_input").then_some(&plan.steps[last])?;
+    let Op::DenseAdam(op) = &layer.op else { return None };
+    if buffer(mask, "output") != buffer(layer, "input") {
+        return None;
+    }
+    let mut known: HashMap<&'static str, BufferId> =
+        layer.signature().arguments().filter_map(|name| Some((name, buffer(layer, name)?))).collect();
+    known.insert("d_input", buffer(mask, "d_input")?);
+    let op = Op::DenseAdam(DenseAdam { relu: true, ..op.clone() });
+    let (layer, inputs) = (layer.layer.clone(), vec![layer.shape("input")]);
+    Some(Rewrite { op, layer, inputs, new: vec![(first, "backward", known)], gone: vec![last] })
 }

@@ -18,6 +18,7 @@ const OUTPUTS: usize = 4;
 /// What tasks share.
 struct Shared<'a> {
     adam: &'a Adam,
+    relu: bool,
     correction: [f32; 2],
     factor: f32,
     batch: usize,
@@ -44,6 +45,7 @@ pub fn compute(op: &DenseAdam, args: &mut [Arg<f32>], d_input: Option<&mut Arg<f
     let places = (0..out_features).step_by(OUTPUTS).flat_map(|first| (0..samples).map(move |n| (first, n)));
     let shared = Shared {
         adam: &op.adam,
+        relu: op.relu,
         correction: [correction.real()[0], correction.real()[1]],
         factor: f32::from_bits(batch.words()[BATCH_RATE_FACTOR]),
         batch: samples,
@@ -122,6 +124,11 @@ impl WithSimd for Task<'_> {
                         *d_x = sum;
                     }
                 }
+            }
+        }
+        if shared.relu {
+            for (d_x, &x) in d_x.iter_mut().zip(&x) {
+                *d_x = simd.select_f32s(simd.greater_than_f32s(x, zero), *d_x, zero);
             }
         }
         for (n, row) in d_input.iter_mut().flat_map(|matrix| matrix.outer_iter_mut()).enumerate() {

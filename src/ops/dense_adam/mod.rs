@@ -1,6 +1,7 @@
 //! The gradients of a fully connected layer and Adam's step with them, as one operator. The plan puts it
 //! in the place of the two, so that the gradient, as large as the weights, is never stored. `update` is
-//! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once.
+//! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once,
+//! and that of a ReLU before the layer.
 
 mod fast;
 
@@ -8,6 +9,7 @@ use super::adam::Adam;
 use super::attr::wrong_arguments;
 use super::dense::Dense;
 use super::packed::{OUTS, Packed, Window};
+use super::relu::Relu;
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
 use super::{Variant, WINDOW_BYTES, WORKGROUP};
 use crate::number::Number;
@@ -23,6 +25,8 @@ pub struct DenseAdam {
     pub dense: Dense,
     /// The optimiser.
     pub adam: Adam,
+    /// Whether the input is what a ReLU gave. Then `backward` computes the gradient of what the ReLU got.
+    pub relu: bool,
 }
 
 /// What both kernels read.
@@ -99,6 +103,11 @@ impl Operator for DenseAdam {
         };
         if let [d_input] = d_input {
             self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
+            if self.relu {
+                let (shape, d_positive) = (d_input.shape.clone(), d_input.real().to_vec());
+                let mut args = [Arg::read(shape, &d_positive), input.again(), d_input.again_mut()];
+                Relu {}.twin("backward_input", &mut args);
+            }
         }
         let mut d_weight = vec![N::zero(); weight.shape.len()];
         let gradient = Arg { batched: false, ..Arg::write(weight.shape.clone(), &mut d_weight) };
@@ -138,6 +147,7 @@ impl Operator for DenseAdam {
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
             ("INPUTS", inputs as f64),
+            ("RELU", f64::from(u8::from(self.relu))),
         ];
         let constants =
             |window: &Window| [extents.as_slice(), &self.adam.constants(), &window.constants()].concat();
@@ -167,12 +177,12 @@ impl Operator for DenseAdam {
     fn cases() -> Vec<Case<Self>> {
         let adams = Adam::cases();
         let case = |batch, inputs, out_features, adam: usize| {
-            let adam = adams[adam].op.clone();
-            Case::new(DenseAdam { dense: Dense { out_features }, adam }, [[batch, inputs].into()])
+            let (dense, adam) = (Dense { out_features }, adams[adam].op.clone());
+            Case::new(DenseAdam { dense, adam, relu: false }, [[batch, inputs].into()])
         };
         let decayed = adams.len() - 1;
         // Batches with each number of vectors, 1 to 8.
-        vec![
+        let both = vec![
             case(1, 1, 1, 0),
             case(3, WORKGROUP + 1, 5, decayed),
             case(20, 2 * WORKGROUP, 67, 0),
@@ -187,12 +197,15 @@ impl Operator for DenseAdam {
             case(27, 6, 1, decayed),
             // More outputs than one uniform window holds.
             case(31, 3, 545, decayed),
-            // For `update` alone, up to the largest batch that it takes.
-            case(33, 5, 3, 0),
-            case(171, 4, 97, decayed),
-            case(257, 3, 35, 0),
-            case(512, 2, 33, decayed),
-        ]
+        ];
+        // For `update` alone, up to the largest batch that it takes.
+        let update =
+            [case(33, 5, 3, 0), case(171, 4, 97, decayed), case(257, 3, 35, 0), case(512, 2, 33, decayed)];
+        let behind_relu = both.clone().into_iter().map(|mut case| {
+            case.op.relu = true;
+            case
+        });
+        both.iter().cloned().chain(behind_relu).chain(update).collect()
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
