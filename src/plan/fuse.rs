@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 /// Does all rewrites that apply. Buffers that no step is left to use stay in the list.
 pub fn fuse(plan: &mut Plan) {
-    // Adam's corrections come first, so that weights can be updated as soon as their gradients are there.
+    // Adam's rates come first, so that weights can be updated as soon as their gradients are there.
     if let Some(advance) = plan.steps.iter().position(|step| is(step, "adam", "advance")) {
         plan.steps[..=advance].rotate_right(1);
     }
@@ -203,8 +203,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
         return None;
     }
     let mut known = taken(gradient, &[("input", "input"), ("d_output", "d_output"), ("d_bias", "d_bias")])?;
-    let kept =
-        [("weight", "param"), ("m", "m"), ("v", "v"), ("correction", "correction"), ("batch", "batch")];
+    let kept = [("weight", "param"), ("m", "m"), ("v", "v"), ("rates", "rates")];
     known.extend(taken(step, &kept)?);
     let mut gone = vec![first];
     let kernel = match both {

@@ -197,6 +197,9 @@ fn a_fused_step_computes_what_an_unfused_one_does() {
         lasting.map(|buffer| buffer.name.clone()).collect()
     };
     assert_eq!(lasting(&fused), lasting(&plain));
+    // A run is resumed with what lasts: the number of the step, but not what each step makes of it anew.
+    let is_kept = |name: &str| lasting(&plain).contains(name);
+    assert!(is_kept("optimizer.step") && !is_kept("optimizer.rates"));
     for name in lasting(&plain) {
         if !matches!(plain_values[&name], Values::Real(_)) {
             assert_eq!(fused_values[&name], plain_values[&name], "{name}");

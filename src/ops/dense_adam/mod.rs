@@ -30,7 +30,7 @@ pub struct DenseAdam {
 }
 
 /// What both kernels read.
-const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "correction", "batch"];
+const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "rates"];
 
 impl DenseAdam {
     /// Whether `backward` can take a batch of this size.
@@ -79,7 +79,7 @@ impl Operator for DenseAdam {
                 let room = self.packed(batch).room().max(self.packed_backward(batch).room());
                 Some(ArgumentSpec::shared([room].into()))
             }
-            "correction" => self.adam.local(name, inputs),
+            "rates" => self.adam.local(name, inputs),
             "m" | "v" => {
                 let parameters = self.parameters(inputs);
                 parameters.into_iter().next().map(|weight| ArgumentSpec::shared(weight.shape))
@@ -98,9 +98,7 @@ impl Operator for DenseAdam {
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         let (args, d_input) = args.split_at_mut(READS.len() + 1);
-        let [input, d_output, weight, m, v, correction, batch, d_bias] = args else {
-            wrong_arguments(kernel)
-        };
+        let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments(kernel) };
         if let [d_input] = d_input {
             self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
             if self.relu {
@@ -114,8 +112,7 @@ impl Operator for DenseAdam {
         let mut args = [input.again(), d_output.again(), gradient, d_bias.again_mut()];
         self.dense.twin("backward_weight", &mut args);
         let gradient = Arg { batched: false, ..Arg::read(weight.shape.clone(), &d_weight) };
-        let (correction, batch) = (correction.again(), batch.again());
-        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), correction, batch];
+        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), rates.again()];
         self.adam.twin("update", &mut args);
     }
 
@@ -209,11 +206,6 @@ impl Operator for DenseAdam {
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
-        match name {
-            "correction" => {
-                Some(CaseData::Real((0..elements).map(|_| 1.0 + 9.0 * generator.unit()).collect()))
-            }
-            _ => self.adam.fill(name, elements, generator),
-        }
+        self.adam.fill(name, elements, generator)
     }
 }
