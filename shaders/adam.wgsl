@@ -1,24 +1,26 @@
 // The optimiser Adam (Kingma and Ba, 2015), with decoupled weight decay (Loshchilov and Hutter, 2019).
 //
-//   advance:  step  += 1
-//             correction[i] = 1 / (1 - beta[i]^step)
+//   advance:  step    += 1
+//             rates[0] = 1 / (1 - BETA1^step)
+//             rates[1] = 1 / (1 - BETA2^step)
+//             rates[2] = factor
 //   update:   m      = BETA1 * m + (1 - BETA1) * grad
 //             v      = BETA2 * v + (1 - BETA2) * grad^2
 //             param -= factor * (DECAY * param
-//                      + LEARNING_RATE * (m * correction[0]) / (sqrt(v * correction[1]) + EPSILON))
+//                      + LEARNING_RATE * (m * rates[0]) / (sqrt(v * rates[1]) + EPSILON))
 //
 // DECAY is the learning rate times the weight decay; factor is what the schedule makes of both.
 //
 // param, grad, m, v  (ELEMENTS)
 // step               (1)
-// correction         (2)
+// rates              (3)
 // batch              see BATCH_WORDS in src/ops/mod.rs: [4] bits of the factor
 //
 // advance runs in one invocation. In update, invocations are numbered along one line and one computes
 // an element.
 
 @group(0) @binding(0) var<storage, read_write> step: array<u32>;
-@group(0) @binding(1) var<storage, read_write> correction: array<f32>;
+@group(0) @binding(1) var<storage, read_write> rates: array<f32>;
 @group(0) @binding(2) var<storage, read_write> param: array<f32>;
 @group(0) @binding(3) var<storage, read> grad: array<f32>;
 @group(0) @binding(4) var<storage, read_write> m: array<f32>;
@@ -59,8 +61,9 @@ fn one_minus_power(beta: f32, one_minus_beta: f32, exponent: u32) -> f32 {
 fn advance() {
     let now = step[0] + 1u;
     step[0] = now;
-    correction[0] = 1.0 / one_minus_power(BETA1, ONE_MINUS_BETA1, now);
-    correction[1] = 1.0 / one_minus_power(BETA2, ONE_MINUS_BETA2, now);
+    rates[0] = 1.0 / one_minus_power(BETA1, ONE_MINUS_BETA1, now);
+    rates[1] = 1.0 / one_minus_power(BETA2, ONE_MINUS_BETA2, now);
+    rates[2] = bitcast<f32>(batch[4]);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -73,13 +76,13 @@ fn update(
     if index >= ELEMENTS {
         return;
     }
-    let factor = bitcast<f32>(batch[4]);
+    let factor = rates[2];
     let gradient = grad[index];
     let mean = m[index] * BETA1 + gradient * ONE_MINUS_BETA1;
     let squared = v[index] * BETA2 + gradient * gradient * ONE_MINUS_BETA2;
-    let root = sqrt(squared * correction[1]) + EPSILON;
+    let root = sqrt(squared * rates[1]) + EPSILON;
     let decayed = param[index] - param[index] * (factor * DECAY);
-    param[index] = decayed - factor * LEARNING_RATE * (mean * correction[0]) / root;
+    param[index] = decayed - factor * LEARNING_RATE * (mean * rates[0]) / root;
     m[index] = mean;
     v[index] = squared;
 }

@@ -1,6 +1,6 @@
 // A fully connected layer with bias, and its gradients.
 //
-//   output[n,o]   = bias[o] + sum over i of weight[o,i] * input[n,i]
+//   output[n,o]   = bias[o] + sum over i of weight[o,i] * input[n,i]; with RELU max(that, 0)
 //   d_input[n,i]  = sum over o of weight[o,i] * d_output[n,o]
 //   d_weight[o,i] = sum over n of d_output[n,o] * input[n,i]
 //   d_bias[o]     = sum over n of d_output[n,o]
@@ -46,6 +46,7 @@ override FIRST_COLUMN: u32;
 override VECTORS: u32;
 override FIRST_ROW: u32;
 override ROWS: u32;
+override RELU: u32;
 
 const WORKGROUP: u32 = 64u;
 const OUTS: u32 = 32u;
@@ -54,13 +55,18 @@ fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
 }
 
+// What is stored of an output.
+fn activated(sum: f32) -> f32 {
+    return select(sum, max(sum, 0.0), RELU > 0u);
+}
+
 // include parts/sum_of_lanes.wgsl
 
 fn store_tile(sum: f32, sample: u32, out_feature: u32, lane: u32) {
     let sample_of = sample + lane / 4u;
     let out_of = out_feature + lane % 4u;
     if lane < 16u && sample_of < BATCH && out_of < OUT_FEATURES {
-        output[sample_of * OUT_FEATURES + out_of] = sum + bias[out_of];
+        output[sample_of * OUT_FEATURES + out_of] = activated(sum + bias[out_of]);
     }
 }
 
@@ -177,11 +183,17 @@ fn pack_for_forward(
 fn store_output(sum: vec4f, sample: u32, out_feature: u32) {
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
         let at = (sample + i) * OUT_FEATURES + out_feature;
+        var value = sum[i];
         if FIRST_ROW == 0u {
-            output[at] = sum[i] + bias[out_feature];
+            value += bias[out_feature];
         } else {
-            output[at] += sum[i];
+            value += output[at];
         }
+        // Earlier rows leave a part of the sum.
+        if FIRST_ROW + ROWS == IN_FEATURES {
+            value = activated(value);
+        }
+        output[at] = value;
     }
 }
 

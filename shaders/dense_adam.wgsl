@@ -1,19 +1,19 @@
 // The gradients of a fully connected layer and Adam's step with them; see dense.wgsl and adam.wgsl.
 //
-//   d_input[n,i] = sum over o of weight[o,i] * d_output[n,o], with the weights before the step
+//   d_input[n,i] = sum over o of weight[o,i] * d_output[n,o], with the weights before the step; with RELU,
+//                  which says that input is what a ReLU gave, 0 where that is not above 0
 //   grad[o,i]   = sum over n of d_output[n,o] * input[n,i]
 //   d_bias[o]   = sum over n of d_output[n,o]
 //   m           = BETA1 * m + (1 - BETA1) * grad
 //   v           = BETA2 * v + (1 - BETA2) * grad^2
 //   weight     -= factor * (DECAY * weight
-//                 + LEARNING_RATE * (m * correction[0]) / (sqrt(v * correction[1]) + EPSILON))
+//                 + LEARNING_RATE * (m * rates[0]) / (sqrt(v * rates[1]) + EPSILON)), where factor is rates[2]
 //
 // input, d_input (BATCH, IN_FEATURES)
 // d_output       (BATCH, OUT_FEATURES)
 // weight, m, v   (OUT_FEATURES, IN_FEATURES)
 // d_bias         (OUT_FEATURES)
-// correction     (2)
-// batch          see BATCH_WORDS in src/ops/mod.rs: [4] bits of the factor
+// rates          (3), from adam.wgsl's advance
 // packed         d_output, for update as (block of 32 outputs, sample, output in the block), for backward,
 //                which takes at most 32 samples, as (output, sample)
 //
@@ -35,12 +35,11 @@
 @group(0) @binding(2) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
-@group(0) @binding(5) var<storage, read> correction: array<f32>;
-@group(0) @binding(6) var<storage, read> batch: array<u32>;
-@group(0) @binding(7) var<storage, read_write> d_bias: array<f32>;
-@group(0) @binding(8) var<storage, read_write> packed: array<f32>;
-@group(0) @binding(9) var<uniform> packed_uniform: array<vec4f, 4096>;
-@group(0) @binding(10) var<storage, read_write> d_input: array<f32>;
+@group(0) @binding(5) var<storage, read> rates: array<f32>;
+@group(0) @binding(6) var<storage, read_write> d_bias: array<f32>;
+@group(0) @binding(7) var<storage, read_write> packed: array<f32>;
+@group(0) @binding(8) var<uniform> packed_uniform: array<vec4f, 4096>;
+@group(0) @binding(9) var<storage, read_write> d_input: array<f32>;
 
 override BATCH: u32;
 override IN_FEATURES: u32;
@@ -50,6 +49,7 @@ override FIRST_COLUMN: u32;
 override VECTORS: u32;
 override FIRST_ROW: u32;
 override ROWS: u32;
+override RELU: u32;
 override LEARNING_RATE: f32;
 override DECAY: f32;
 override BETA1: f32;
@@ -114,14 +114,9 @@ fn pack_for_backward(
     packed[index] = pack(place.y, place.x);
 }
 
-// What changes a weight, beside its gradient.
-struct Rates {
-    factor: f32,
-    correction: vec2f,
-}
-
-fn rates() -> Rates {
-    return Rates(bitcast<f32>(batch[4]), vec2f(correction[0], correction[1]));
+// What changes a weight, beside its gradient: the corrections of mean and squared mean, and the factor.
+fn all_rates() -> vec3f {
+    return vec3f(rates[0], rates[1], rates[2]);
 }
 
 // The weights of one input for four outputs, and their moments. All loads come before the first store:
@@ -146,31 +141,31 @@ fn weights_of(out_feature: u32, in_feature: u32) -> Weights {
 }
 
 // Adam's step of one weight.
-fn step(at: u32, before: f32, old_mean: f32, old_squared: f32, grad: f32, rates: Rates) {
+fn step(at: u32, before: f32, old_mean: f32, old_squared: f32, grad: f32, now: vec3f) {
     let mean = old_mean * BETA1 + grad * ONE_MINUS_BETA1;
     let squared = old_squared * BETA2 + grad * grad * ONE_MINUS_BETA2;
-    let root = sqrt(squared * rates.correction.y) + EPSILON;
-    let decayed = before - before * (rates.factor * DECAY);
-    weight[at] = decayed - rates.factor * LEARNING_RATE * (mean * rates.correction.x) / root;
+    let root = sqrt(squared * now.y) + EPSILON;
+    let decayed = before - before * (now.z * DECAY);
+    weight[at] = decayed - now.z * LEARNING_RATE * (mean * now.x) / root;
     m[at] = mean;
     v[at] = squared;
 }
 
 // The steps of the weights of one input for four outputs, as far as these exist.
-fn steps(grads: vec4f, out_feature: u32, in_feature: u32, rates: Rates) {
+fn steps(grads: vec4f, out_feature: u32, in_feature: u32, now: vec3f) {
     if out_feature >= OUT_FEATURES {
         return;
     }
     let old = weights_of(out_feature, in_feature);
-    step(old.at.x, old.before.x, old.mean.x, old.squared.x, grads.x, rates);
+    step(old.at.x, old.before.x, old.mean.x, old.squared.x, grads.x, now);
     if out_feature + 1u < OUT_FEATURES {
-        step(old.at.y, old.before.y, old.mean.y, old.squared.y, grads.y, rates);
+        step(old.at.y, old.before.y, old.mean.y, old.squared.y, grads.y, now);
     }
     if out_feature + 2u < OUT_FEATURES {
-        step(old.at.z, old.before.z, old.mean.z, old.squared.z, grads.z, rates);
+        step(old.at.z, old.before.z, old.mean.z, old.squared.z, grads.z, now);
     }
     if out_feature + 3u < OUT_FEATURES {
-        step(old.at.w, old.before.w, old.mean.w, old.squared.w, grads.w, rates);
+        step(old.at.w, old.before.w, old.mean.w, old.squared.w, grads.w, now);
     }
 }
 
@@ -225,16 +220,16 @@ fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         add_row(input[row * IN_FEATURES + in_feature], first + row * 8u, &grads);
     }
 
-    let rates = rates();
+    let now = all_rates();
     let out_feature = FIRST_COLUMN + group.y * OUTS;
-    steps(grads.b_0, out_feature + 0u, in_feature, rates);
-    steps(grads.b_1, out_feature + 4u, in_feature, rates);
-    steps(grads.b_2, out_feature + 8u, in_feature, rates);
-    steps(grads.b_3, out_feature + 12u, in_feature, rates);
-    steps(grads.b_4, out_feature + 16u, in_feature, rates);
-    steps(grads.b_5, out_feature + 20u, in_feature, rates);
-    steps(grads.b_6, out_feature + 24u, in_feature, rates);
-    steps(grads.b_7, out_feature + 28u, in_feature, rates);
+    steps(grads.b_0, out_feature + 0u, in_feature, now);
+    steps(grads.b_1, out_feature + 4u, in_feature, now);
+    steps(grads.b_2, out_feature + 8u, in_feature, now);
+    steps(grads.b_3, out_feature + 12u, in_feature, now);
+    steps(grads.b_4, out_feature + 16u, in_feature, now);
+    steps(grads.b_5, out_feature + 20u, in_feature, now);
+    steps(grads.b_6, out_feature + 24u, in_feature, now);
+    steps(grads.b_7, out_feature + 28u, in_feature, now);
 }
 
 // One input of four samples. Beyond the last sample the last one again; its gradients are packed as zeros.
@@ -286,51 +281,55 @@ fn gradient(row: u32, x: Block) -> f32 {
 }
 
 // The step of the weight of a row, and what it gives to the gradients of its input.
-fn backward_step(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<function, Block>) {
+fn backward_step(row: u32, in_feature: u32, x: Block, now: vec3f, sums: ptr<function, Block>) {
     let grad = gradient(row, x);
     let at = (FIRST_ROW + row) * IN_FEATURES + in_feature;
     let before = weight[at];
-    step(at, before, m[at], v[at], grad, rates);
+    step(at, before, m[at], v[at], grad, now);
     add_row(before, row * 8u, sums);
 }
 
 // The same for one of the four rows whose weights were loaded before.
-fn loaded_step(row: u32, at: u32, old: vec3f, x: Block, rates: Rates, sums: ptr<function, Block>) {
+fn loaded_step(row: u32, at: u32, old: vec3f, x: Block, now: vec3f, sums: ptr<function, Block>) {
     if row < ROWS {
-        step(at, old.x, old.y, old.z, gradient(row, x), rates);
+        step(at, old.x, old.y, old.z, gradient(row, x), now);
         add_row(old.x, row * 8u, sums);
     }
 }
 
-fn backward_steps(row: u32, in_feature: u32, x: Block, rates: Rates, sums: ptr<function, Block>) {
+fn backward_steps(row: u32, in_feature: u32, x: Block, now: vec3f, sums: ptr<function, Block>) {
     let old = weights_of(FIRST_ROW + row, in_feature);
-    loaded_step(row, old.at.x, vec3f(old.before.x, old.mean.x, old.squared.x), x, rates, sums);
-    loaded_step(row + 1u, old.at.y, vec3f(old.before.y, old.mean.y, old.squared.y), x, rates, sums);
-    loaded_step(row + 2u, old.at.z, vec3f(old.before.z, old.mean.z, old.squared.z), x, rates, sums);
-    loaded_step(row + 3u, old.at.w, vec3f(old.before.w, old.mean.w, old.squared.w), x, rates, sums);
+    loaded_step(row, old.at.x, vec3f(old.before.x, old.mean.x, old.squared.x), x, now, sums);
+    loaded_step(row + 1u, old.at.y, vec3f(old.before.y, old.mean.y, old.squared.y), x, now, sums);
+    loaded_step(row + 2u, old.at.z, vec3f(old.before.z, old.mean.z, old.squared.z), x, now, sums);
+    loaded_step(row + 3u, old.at.w, vec3f(old.before.w, old.mean.w, old.squared.w), x, now, sums);
 }
 
 // Adds the gradients of one input of four samples to what earlier rows left.
-fn store_d_input(sum: vec4f, sample: u32, in_feature: u32) {
+fn store_d_input(sum: vec4f, x: vec4f, sample: u32, in_feature: u32) {
+    var kept = sum;
+    if RELU > 0u {
+        kept = select(vec4f(), sum, x > vec4f());
+    }
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
         let at = (sample + i) * IN_FEATURES + in_feature;
         if FIRST_ROW == 0u {
-            d_input[at] = sum[i];
+            d_input[at] = kept[i];
         } else {
-            d_input[at] += sum[i];
+            d_input[at] += kept[i];
         }
     }
 }
 
-fn store_d_inputs(sums: Block, in_feature: u32) {
-    store_d_input(sums.b_0, 0u, in_feature);
-    store_d_input(sums.b_1, 4u, in_feature);
-    store_d_input(sums.b_2, 8u, in_feature);
-    store_d_input(sums.b_3, 12u, in_feature);
-    store_d_input(sums.b_4, 16u, in_feature);
-    store_d_input(sums.b_5, 20u, in_feature);
-    store_d_input(sums.b_6, 24u, in_feature);
-    store_d_input(sums.b_7, 28u, in_feature);
+fn store_d_inputs(sums: Block, x: Block, in_feature: u32) {
+    store_d_input(sums.b_0, x.b_0, 0u, in_feature);
+    store_d_input(sums.b_1, x.b_1, 4u, in_feature);
+    store_d_input(sums.b_2, x.b_2, 8u, in_feature);
+    store_d_input(sums.b_3, x.b_3, 12u, in_feature);
+    store_d_input(sums.b_4, x.b_4, 16u, in_feature);
+    store_d_input(sums.b_5, x.b_5, 20u, in_feature);
+    store_d_input(sums.b_6, x.b_6, 24u, in_feature);
+    store_d_input(sums.b_7, x.b_7, 28u, in_feature);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -343,7 +342,7 @@ fn backward(
     if in_feature >= IN_FEATURES {
         return;
     }
-    let rates = rates();
+    let now = all_rates();
     let is_pair = INPUTS > 1u && in_feature + 1u < IN_FEATURES;
     let x = samples(in_feature);
     var y = x;
@@ -355,19 +354,19 @@ fn backward(
     var others = Block();
     if INPUTS == 1u {
         for (var row = 0u; row < ROWS; row += 4u) {
-            backward_steps(row, in_feature, x, rates, &sums);
+            backward_steps(row, in_feature, x, now, &sums);
         }
     } else {
         for (var row = 0u; row < ROWS; row++) {
-            backward_step(row, in_feature, x, rates, &sums);
+            backward_step(row, in_feature, x, now, &sums);
             if is_pair {
-                backward_step(row, in_feature + 1u, y, rates, &others);
+                backward_step(row, in_feature + 1u, y, now, &others);
             }
         }
     }
 
-    store_d_inputs(sums, in_feature);
+    store_d_inputs(sums, x, in_feature);
     if is_pair {
-        store_d_inputs(others, in_feature + 1u);
+        store_d_inputs(others, y, in_feature + 1u);
     }
 }

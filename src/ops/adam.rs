@@ -1,10 +1,10 @@
 //! The optimiser Adam (Kingma and Ba, 2015, algorithm 1), with decoupled weight decay where asked
 //! for (Loshchilov and Hutter, 2019: AdamW).
 //!
-//! `advance` runs once a training step: it counts the step and computes the bias corrections
-//! `1 / (1 - beta^step)`. `update` then runs for every parameter. `1 - beta^step` is built up by
-//! repeated squaring from `1 - beta`, without ever subtracting from 1, so that it is precise from the
-//! first step on.
+//! `advance` runs once a training step: it counts the step and computes `rates`, all that changes from step to
+//! step and is the same for every parameter: the two bias corrections `1 / (1 - beta^step)` and the factor of the
+//! schedule. `update` then runs for every parameter. `1 - beta^step` is built up by repeated squaring from
+//! `1 - beta`, without ever subtracting from 1, so that it is precise from the first step on.
 
 use super::attr::wrong_arguments;
 use super::{
@@ -49,6 +49,20 @@ fn default_epsilon() -> f64 {
     1e-8
 }
 
+/// Elements of `rates`: the corrections of mean and squared mean, and the factor of the schedule.
+pub(super) const RATES: usize = 3;
+
+/// The elements of the argument `rates`.
+pub(super) fn rates_of<N: Number>(rates: &Arg<N>) -> [N; RATES] {
+    let rates = rates.real();
+    [rates[0], rates[1], rates[2]]
+}
+
+/// A factor of a schedule, for cases.
+fn some_factor(generator: &mut Generator) -> f32 {
+    1.0 - generator.unit() * 0.9
+}
+
 /// `1 - beta^step`, by repeated squaring of pairs `(beta^k, 1 - beta^k)`.
 fn one_minus_power<N: Number>(beta: f64, step: u32) -> N {
     let mut square = (N::constant(beta), N::constant(1.0 - beta));
@@ -71,15 +85,14 @@ impl Adam {
         param: N,
         grad: N,
         [m, v]: [N; 2],
-        correction: [N; 2],
-        factor: N,
+        [mean_correction, square_correction, factor]: [N; RATES],
     ) -> [N; 3] {
         let m = m * N::constant(self.beta1) + grad * N::constant(1.0 - self.beta1);
         let v = v * N::constant(self.beta2) + grad * grad * N::constant(1.0 - self.beta2);
         let rate = factor * N::constant(self.learning_rate);
-        let root = (v * correction[1]).sqrt() + N::constant(self.epsilon);
+        let root = (v * square_correction).sqrt() + N::constant(self.epsilon);
         let decayed = param - param * (factor * N::constant(self.learning_rate * self.weight_decay));
-        [decayed - rate * (m * correction[0]) / root, m, v]
+        [decayed - rate * (m * mean_correction) / root, m, v]
     }
 
     /// The attributes as constants of a shader.
@@ -99,8 +112,8 @@ impl Adam {
 impl Operator for Adam {
     const INPUTS: &'static [&'static str] = &["param"];
     const FORWARD: &'static [Kernel] = &[
-        Kernel::new("advance", &["step"], &["step", "correction"]),
-        Kernel::new("update", &["param", "grad", "m", "v", "correction", "batch"], &["param", "m", "v"]),
+        Kernel::new("advance", &["step", "batch"], &["step", "rates"]),
+        Kernel::new("update", &["param", "grad", "m", "v", "rates"], &["param", "m", "v"]),
     ];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
@@ -123,7 +136,7 @@ impl Operator for Adam {
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         match name {
             "step" => Some(ArgumentSpec::shared([1].into()).words()),
-            "correction" => Some(ArgumentSpec::shared([2].into())),
+            "rates" => Some(ArgumentSpec::shared([RATES].into())),
             "param" | "grad" | "m" | "v" => inputs.first().cloned().map(ArgumentSpec::shared),
             _ => None,
         }
@@ -131,21 +144,20 @@ impl Operator for Adam {
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         match (kernel, args) {
-            ("advance", [step, correction]) => {
+            ("advance", [step, batch, rates]) => {
                 let step = &mut step.words_mut()[0];
                 *step = step.wrapping_add(1);
-                let corrections = [self.beta1, self.beta2].map(|beta| one_minus_power::<N>(beta, *step));
-                for (correction, denominator) in correction.real_mut().iter_mut().zip(corrections) {
-                    *correction = N::exact(1.0) / denominator;
-                }
-            }
-            ("update", [param, grad, m, v, correction, batch]) => {
-                let correction = [correction.real()[0], correction.real()[1]];
+                let correction = |beta: f64| N::exact(1.0) / one_minus_power::<N>(beta, *step);
                 let factor = N::exact(f32::from_bits(batch.words()[BATCH_RATE_FACTOR]));
+                let new = [correction(self.beta1), correction(self.beta2), factor];
+                rates.real_mut().copy_from_slice(&new);
+            }
+            ("update", [param, grad, m, v, rates]) => {
+                let rates = rates_of(rates);
                 let moments = m.real_mut().iter_mut().zip(v.real_mut());
                 let elements = param.real_mut().iter_mut().zip(grad.real()).zip(moments);
                 for ((param, &grad), (m, v)) in elements {
-                    [*param, *m, *v] = self.element(*param, grad, [*m, *v], correction, factor);
+                    [*param, *m, *v] = self.element(*param, grad, [*m, *v], rates);
                 }
             }
             _ => wrong_arguments(kernel),
@@ -154,14 +166,13 @@ impl Operator for Adam {
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
         const TASK: usize = 1 << 14;
-        let ("update", [param, grad, m, v, correction, batch]) = (kernel, args) else { return false };
-        let correction = [correction.real()[0], correction.real()[1]];
-        let factor = f32::from_bits(batch.words()[BATCH_RATE_FACTOR]);
+        let ("update", [param, grad, m, v, rates]) = (kernel, args) else { return false };
+        let rates = rates_of(rates);
         let moments = m.real_mut().par_chunks_mut(TASK).zip(v.real_mut().par_chunks_mut(TASK));
         let tasks = param.real_mut().par_chunks_mut(TASK).zip(grad.real().par_chunks(TASK)).zip(moments);
         tasks.for_each(|((param, grad), (m, v))| {
             for (((param, &grad), m), v) in param.iter_mut().zip(grad).zip(m).zip(v) {
-                [*param, *m, *v] = self.element(*param, grad, [*m, *v], correction, factor);
+                [*param, *m, *v] = self.element(*param, grad, [*m, *v], rates);
             }
         });
         true
@@ -204,8 +215,14 @@ impl Operator for Adam {
             }
             "batch" => {
                 let mut words = vec![0; BATCH_WORDS];
-                words[BATCH_RATE_FACTOR] = (1.0 - generator.unit() * 0.9).to_bits();
+                words[BATCH_RATE_FACTOR] = some_factor(generator).to_bits();
                 Some(CaseData::Words(words))
+            }
+            // Where no `advance` ran.
+            "rates" => {
+                let mut correction = || 1.0 + 9.0 * generator.unit();
+                let corrections = [correction(), correction()];
+                Some(CaseData::Real([&corrections[..], &[some_factor(generator)]].concat()))
             }
             _ => None,
         }

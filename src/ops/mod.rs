@@ -362,6 +362,7 @@ operators! {
     dropout::Dropout, Layer;
     flatten::Flatten, Layer;
     dense::Dense, Layer;
+    dense_relu::DenseRelu, Internal;
     embedding::Embedding, Layer;
     add::Add, Layer;
     batch_norm2d::BatchNorm2d, Layer;

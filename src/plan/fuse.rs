@@ -2,8 +2,9 @@
 //!
 //! - Convolution, ReLU and max pooling become one, and so do their gradients: see
 //!   [`ConvPool2d`](crate::ops::conv_pool2d::ConvPool2d).
-//! - A fully connected layer's gradients and Adam's step with them become one: see
-//!   [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
+//! - A fully connected layer and ReLU become one: see [`DenseRelu`](crate::ops::dense_relu::DenseRelu).
+//! - A fully connected layer's gradients and Adam's step with them become one, and the gradient of a ReLU
+//!   before the layer as well: see [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
 //! - A loss, its metric and its gradient become one: see
 //!   [`MeasuredLoss`](crate::ops::measured_loss::MeasuredLoss).
 //!
@@ -12,6 +13,7 @@
 use super::{Argument, Buffer, BufferId, Kind, Plan, Step};
 use crate::ops::conv_pool2d::ConvPool2d;
 use crate::ops::dense_adam::DenseAdam;
+use crate::ops::dense_relu::DenseRelu;
 use crate::ops::measured_loss::MeasuredLoss;
 use crate::ops::{Op, Role};
 use crate::shape::Shape;
@@ -19,13 +21,14 @@ use std::collections::HashMap;
 
 /// Does all rewrites that apply. Buffers that no step is left to use stay in the list.
 pub fn fuse(plan: &mut Plan) {
-    // Adam's corrections come first, so that weights can be updated as soon as their gradients are there.
+    // Adam's rates come first, so that weights can be updated as soon as their gradients are there.
     if let Some(advance) = plan.steps.iter().position(|step| is(step, "adam", "advance")) {
         plan.steps[..=advance].rotate_right(1);
     }
     for index in 0..plan.steps.len() {
-        let rewrite = convolution(plan, index).or_else(|| update(plan, index)).or_else(|| loss(plan, index));
-        if let Some(rewrite) = rewrite {
+        // What `update` makes of later steps comes up once more, for `relu_gradient`.
+        let rewrites = [convolution, activation, update, relu_gradient, loss];
+        if let Some(rewrite) = rewrites.iter().find_map(|rewrite| rewrite(plan, index)) {
             rewrite.apply(plan);
         }
     }
@@ -158,6 +161,19 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
     Some(Rewrite { op, layer: conv.layer.clone(), inputs: vec![input], new, gone })
 }
 
+/// A fully connected layer and ReLU, if the step `first` is such a layer.
+fn activation(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let layer = is(&plan.steps[first], "dense", "forward").then_some(&plan.steps[first])?;
+    let relu = only_reader(plan, buffer(layer, "output")?)?;
+    let output = is(&plan.steps[relu], "relu", "forward").then(|| buffer(&plan.steps[relu], "output"))??;
+    let Op::Dense(dense) = &layer.op else { return None };
+    let op = Op::DenseRelu(DenseRelu { dense: dense.clone() });
+    let mut known = taken(layer, &[("input", "input"), ("weight", "weight"), ("bias", "bias")])?;
+    known.insert("output", output);
+    let (layer, inputs) = (layer.layer.clone(), vec![layer.shape("input")]);
+    Some(Rewrite { op, layer, inputs, new: vec![(relu, "forward", known)], gone: vec![first] })
+}
+
 /// A fully connected layer's weight gradient and Adam's step with it, and the input's gradient if nobody
 /// else needs the weights in between, if the step `first` is the weight gradient.
 fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
@@ -180,7 +196,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     // The bias's gradient comes from the new step, too.
     let bias_waits = readers(plan, buffer(gradient, "d_bias")?)?.iter().all(|&reader| reader > place);
     let (Op::Dense(dense), Op::Adam(adam)) = (&gradient.op, &step.op) else { return None };
-    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone() });
+    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone(), relu: false });
     let inputs = vec![gradient.shape("input")];
     if !bias_waits
         || buffer(step, "grad") != buffer(gradient, "d_weight")
@@ -189,8 +205,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
         return None;
     }
     let mut known = taken(gradient, &[("input", "input"), ("d_output", "d_output"), ("d_bias", "d_bias")])?;
-    let kept =
-        [("weight", "param"), ("m", "m"), ("v", "v"), ("correction", "correction"), ("batch", "batch")];
+    let kept = [("weight", "param"), ("m", "m"), ("v", "v"), ("rates", "rates")];
     known.extend(taken(step, &kept)?);
     let mut gone = vec![first];
     let kernel = match both {
@@ -203,6 +218,23 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     };
     let layer = gradient.layer.clone();
     Some(Rewrite { op, layer, inputs, new: vec![(place, kernel, known)], gone })
+}
+
+/// The gradients of a fully connected layer and of the ReLU before it, if the step `first` is the first.
+fn relu_gradient(plan: &Plan, first: usize) -> Option<Rewrite> {
+    let layer = is(&plan.steps[first], "dense_adam", "backward").then_some(&plan.steps[first])?;
+    let last = only_reader(plan, buffer(layer, "d_input")?)?;
+    let mask = is(&plan.steps[last], "relu", "backward_input").then_some(&plan.steps[last])?;
+    let Op::DenseAdam(op) = &layer.op else { return None };
+    if buffer(mask, "output") != buffer(layer, "input") {
+        return None;
+    }
+    let mut known: HashMap<&'static str, BufferId> =
+        layer.signature().arguments().filter_map(|name| Some((name, buffer(layer, name)?))).collect();
+    known.insert("d_input", buffer(mask, "d_input")?);
+    let op = Op::DenseAdam(DenseAdam { relu: true, ..op.clone() });
+    let (layer, inputs) = (layer.layer.clone(), vec![layer.shape("input")]);
+    Some(Rewrite { op, layer, inputs, new: vec![(first, "backward", known)], gone: vec![last] })
 }
 
 /// A loss with its metric, and with its gradient if that comes next, if the step `first` is the loss.

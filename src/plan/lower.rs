@@ -69,7 +69,7 @@ struct Place<'a> {
     op: &'a Op,
     inputs: Vec<Shape>,
     known: HashMap<String, BufferId>,
-    /// The kind of buffers that are made here, unless their name says something else.
+    /// The kind of buffers that are made here for what kernels read.
     kind: Kind,
 }
 
@@ -98,7 +98,7 @@ impl Lowering {
             let output = match place.known.get("output") {
                 Some(&output) => output,
                 // What the host writes and no kernel changes.
-                None => self.argument(&place, &node.name),
+                None => self.argument(&place, &node.name, place.kind),
             };
             self.outputs.push(output);
         }
@@ -224,7 +224,9 @@ impl Lowering {
         for name in kernel.arguments().chain(kernel.scratch.iter().copied()) {
             let buffer = match place.known.get(name) {
                 Some(&buffer) => buffer,
-                None => self.argument(place, name),
+                // What no step reads before another has written it does not live on.
+                None if kernel.reads.contains(&name) => self.argument(place, name, place.kind),
+                None => self.argument(place, name, Kind::Transient),
             };
             place.known.insert(name.into(), buffer);
             arguments.push(Argument { name: name.into(), buffer, shape: spec_of(place, name).shape });
@@ -237,8 +239,9 @@ impl Lowering {
         });
     }
 
-    /// The buffer that an argument means, made where it does not exist yet.
-    fn argument(&mut self, place: &Place, name: &str) -> BufferId {
+    /// The buffer that an argument means, made where it does not exist yet: of this kind, unless its name says
+    /// something else.
+    fn argument(&mut self, place: &Place, name: &str, kind: Kind) -> BufferId {
         let own = || format!("{}.{name}", place.layer);
         let is_parameter = place.op.parameters(&place.inputs).iter().any(|parameter| parameter.name == name);
         let (full_name, kind) = match name {
@@ -247,7 +250,7 @@ impl Lowering {
             _ if is_parameter => (own(), Kind::Persistent),
             _ => match name.strip_prefix("d_") {
                 Some(plain) => (gradient_name(&format!("{}.{plain}", place.layer)), Kind::Transient),
-                None => (own(), place.kind),
+                None => (own(), kind),
             },
         };
         let spec = spec_of(place, name);

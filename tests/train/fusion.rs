@@ -23,8 +23,8 @@ fn a_fused_plan_has_fewer_kernels_and_less_memory() {
         let (fused, plain) = (kernels(&tiny(), purpose), kernels(&unfused(), purpose));
         assert!(plain.contains("relu1 relu.forward") && !fused.contains("relu1 relu.forward"), "{fused:?}");
         assert!(fused.contains("conv1 conv_pool2d.forward"), "{fused:?}");
-        // No pooling comes after this one.
-        assert!(fused.contains("age.relu relu.forward"), "{fused:?}");
+        assert!(fused.contains("age.dense1 dense_relu.forward"), "{fused:?}");
+        assert!(!fused.iter().any(|kernel| kernel.contains(" relu.")), "{fused:?}");
     }
     let memory = |spec: &Spec| lower(&Graph::new(spec, 6).unwrap(), "tiny", Purpose::Training).memory_bytes();
     assert!(memory(&tiny()) < memory(&unfused()));
@@ -46,6 +46,35 @@ fn a_relu_that_somebody_else_reads_stays() {
 }
 
 #[test]
+fn a_relu_between_dense_layers_goes_as_far_as_nobody_else_reads_it() {
+    const RELU: &str = "[[branch.layer]]\nname = \"relu\"\nop = \"relu\"\n\n";
+    let next = "[[branch.layer]]\nname = \"dense2\"\n";
+    let fused = |text: String| kernels(&Spec::parse(&text, "tiny.toml").unwrap(), Purpose::Training);
+    let has = |fused: &BTreeSet<String>, kernel: &str| fused.contains(kernel);
+    // A layer between ReLU and the next dense layer: that one's gradient is not yet what ReLU needs.
+    let layer = "[[branch.layer]]\nname = \"between\"\nop = \"sigmoid\"\n\n";
+    let between = fused(include_str!("../assets/tiny.toml").replace(RELU, &format!("{RELU}{layer}")));
+    assert!(has(&between, "age.dense1 dense_relu.forward"), "{between:?}");
+    assert!(has(&between, "age.relu relu.backward_input"), "{between:?}");
+    // A layer between dense and ReLU: only the gradients become one.
+    let before = fused(include_str!("../assets/tiny.toml").replace(RELU, &format!("{layer}{RELU}")));
+    assert!(has(&before, "age.relu relu.forward") && has(&before, "age.dense1 dense.forward"), "{before:?}");
+    assert!(!has(&before, "age.relu relu.backward_input"), "{before:?}");
+    // Somebody else reads what ReLU gives, so that its gradient is a sum.
+    let dense = "[[branch.layer]]\nname = \"other\"\nop = \"dense\"\nout_features = 9\n\n";
+    let add = "[[branch.layer]]\nname = \"both\"\nop = \"add\"\ninput = [\"other\", \"relu\"]\n\n";
+    let text = include_str!("../assets/tiny.toml").replace(next, &format!("{dense}{add}{next}"));
+    let shared = fused(text);
+    assert!(has(&shared, "age.dense1 dense_relu.forward"), "{shared:?}");
+    assert!(has(&shared, "age.relu relu.backward_input"), "{shared:?}");
+    // Somebody else reads what the dense layer gives.
+    let add = add.replace("other", "dense1");
+    let text = include_str!("../assets/tiny.toml").replace(next, &format!("{add}{next}"));
+    let shared = fused(text);
+    assert!(has(&shared, "age.relu relu.forward") && has(&shared, "age.dense1 dense.forward"), "{shared:?}");
+}
+
+#[test]
 fn weights_are_updated_with_their_gradient_as_far_as_a_batch_lets_them() {
     let kernels = |batch: usize, optimizer: &str| {
         let text = include_str!("../assets/tiny.toml").replace("\"adam\"", optimizer);
@@ -55,8 +84,9 @@ fn weights_are_updated_with_their_gradient_as_far_as_a_batch_lets_them() {
         of_layer.map(|step| step.label()).collect::<Vec<_>>()
     };
     // Its bias is updated together with all other small parameters.
-    assert_eq!(kernels(32, "\"adam\""), ["dense.forward", "dense_adam.backward"]);
-    assert_eq!(kernels(33, "\"adam\""), ["dense.forward", "dense.backward_input", "dense_adam.update"]);
+    assert_eq!(kernels(32, "\"adam\""), ["dense_relu.forward", "dense_adam.backward"]);
+    let apart = ["dense_relu.forward", "dense.backward_input", "dense_adam.update"];
+    assert_eq!(kernels(33, "\"adam\""), apart);
     assert_eq!(kernels(513, "\"adam\"")[1..3], ["dense.backward_weight", "dense.backward_input"]);
     assert_eq!(kernels(6, "\"sgd\"")[1..3], ["dense.backward_weight", "dense.backward_input"]);
 }

@@ -44,6 +44,56 @@ impl Dense {
             None => Err("it has no input".into()),
         }
     }
+
+    /// The dispatches of a kernel; `relu` lets `forward` store what ReLU makes of the outputs.
+    pub(super) fn dispatches_with(
+        &self,
+        kernel: &str,
+        variant: Variant,
+        shape: &dyn Fn(&str) -> Shape,
+        relu: bool,
+    ) -> Vec<Dispatch> {
+        let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
+        let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
+        let extents = [
+            ("BATCH", batch as f64),
+            ("IN_FEATURES", in_features as f64),
+            ("OUT_FEATURES", out_features as f64),
+            ("RELU", f64::from(u8::from(relu))),
+        ];
+        let line = |entry_point: &str, invocations: usize, window: &Window| {
+            let constants = [extents.as_slice(), window.constants().as_slice()].concat();
+            Dispatch::line(entry_point, invocations, &constants)
+        };
+        let through_windows = |packed: Packed, [pack, entry_point]: [&str; 2], invocations: usize| {
+            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
+            for window in packed.windows() {
+                let dispatch = line(entry_point, invocations, &window);
+                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
+            }
+            dispatches
+        };
+        match kernel {
+            // A lane for two outputs is too few for a GPU, and its lanes would read weights that lie far apart.
+            "forward" if variant == Variant::Software => {
+                let packed = for_forward(batch, in_features);
+                let lanes = out_features.div_ceil(OUTPUTS);
+                through_windows(packed, ["pack_for_forward", "forward_rows"], lanes)
+            }
+            "forward" => {
+                let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
+                vec![line(kernel, blocks * WORKGROUP, &Window::default())]
+            }
+            "backward_weight" => {
+                let packed = for_weight(batch, out_features);
+                through_windows(packed, ["pack_for_weight", kernel], in_features + 1)
+            }
+            _ => {
+                let packed = for_input(batch, out_features);
+                through_windows(packed, ["pack_for_input", kernel], in_features)
+            }
+        }
+    }
 }
 
 /// The input as `forward_rows` reads it: a row an input, a column a sample.
@@ -195,45 +245,7 @@ impl Operator for Dense {
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
-        let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
-        let extents = [
-            ("BATCH", batch as f64),
-            ("IN_FEATURES", in_features as f64),
-            ("OUT_FEATURES", out_features as f64),
-        ];
-        let line = |entry_point: &str, invocations: usize, window: &Window| {
-            let constants = [extents.as_slice(), window.constants().as_slice()].concat();
-            Dispatch::line(entry_point, invocations, &constants)
-        };
-        let through_windows = |packed: Packed, [pack, entry_point]: [&str; 2], invocations: usize| {
-            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
-            for window in packed.windows() {
-                let dispatch = line(entry_point, invocations, &window);
-                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
-            }
-            dispatches
-        };
-        match kernel {
-            // A lane for two outputs is too few for a GPU, and its lanes would read weights that lie far apart.
-            "forward" if variant == Variant::Software => {
-                let packed = for_forward(batch, in_features);
-                let lanes = out_features.div_ceil(OUTPUTS);
-                through_windows(packed, ["pack_for_forward", "forward_rows"], lanes)
-            }
-            "forward" => {
-                let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
-                vec![line(kernel, blocks * WORKGROUP, &Window::default())]
-            }
-            "backward_weight" => {
-                let packed = for_weight(batch, out_features);
-                through_windows(packed, ["pack_for_weight", kernel], in_features + 1)
-            }
-            _ => {
-                let packed = for_input(batch, out_features);
-                through_windows(packed, ["pack_for_input", kernel], in_features)
-            }
-        }
+        self.dispatches_with(kernel, variant, shape, false)
     }
 
     fn cases() -> Vec<Case<Self>> {

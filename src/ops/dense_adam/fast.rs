@@ -2,10 +2,10 @@
 //! weights, far larger, pass through once.
 
 use super::DenseAdam;
-use crate::ops::adam::Adam;
+use crate::ops::Arg;
+use crate::ops::adam::{Adam, RATES, rates_of};
 use crate::ops::attr::wrong_arguments;
 use crate::ops::gemm::{matrix, matrix_mut};
-use crate::ops::{Arg, BATCH_RATE_FACTOR};
 use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -18,8 +18,8 @@ const OUTPUTS: usize = 4;
 /// What tasks share.
 struct Shared<'a> {
     adam: &'a Adam,
-    correction: [f32; 2],
-    factor: f32,
+    relu: bool,
+    rates: [f32; RATES],
     batch: usize,
     /// The gradients, a block of outputs after the other: (block, sample, output in the block).
     d_output: Vec<[f32; OUTPUTS]>,
@@ -36,16 +36,14 @@ struct Task<'a> {
 
 /// Computes `update`, or `backward` where there is a place for the gradient of the input.
 pub fn compute(op: &DenseAdam, args: &mut [Arg<f32>], d_input: Option<&mut Arg<f32>>) {
-    let [input, d_output, weight, m, v, correction, batch, d_bias] = args else {
-        wrong_arguments("backward")
-    };
+    let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments("backward") };
     let ([samples, in_features], out_features) = (input.rows(), op.dense.out_features);
     let d = d_output.real();
     let places = (0..out_features).step_by(OUTPUTS).flat_map(|first| (0..samples).map(move |n| (first, n)));
     let shared = Shared {
         adam: &op.adam,
-        correction: [correction.real()[0], correction.real()[1]],
-        factor: f32::from_bits(batch.words()[BATCH_RATE_FACTOR]),
+        relu: op.relu,
+        rates: rates_of(rates),
         batch: samples,
         d_output: places
             .map(|(first, n)| {
@@ -124,6 +122,11 @@ impl WithSimd for Task<'_> {
                 }
             }
         }
+        if shared.relu {
+            for (d_x, &x) in d_x.iter_mut().zip(&x) {
+                *d_x = simd.select_f32s(simd.greater_than_f32s(x, zero), *d_x, zero);
+            }
+        }
         for (n, row) in d_input.iter_mut().flat_map(|matrix| matrix.outer_iter_mut()).enumerate() {
             let row = slice_of(row);
             for (vector, values) in row.chunks_mut(S::F32_LANES).enumerate() {
@@ -151,23 +154,25 @@ struct Vectors<V> {
     /// The learning rate, and the share that a weight loses, times the schedule's factor.
     rate: V,
     decay: V,
-    correction: [V; 2],
+    mean_correction: V,
+    square_correction: V,
 }
 
 impl Shared<'_> {
     #[inline(always)]
     fn vectors<S: Simd>(&self, simd: S) -> Vectors<S::f32s> {
         let splat = |value: f64| simd.splat_f32s(value as f32);
-        let adam = self.adam;
+        let (adam, [mean_correction, square_correction, factor]) = (self.adam, self.rates);
         Vectors {
             beta1: splat(adam.beta1),
             beta2: splat(adam.beta2),
             one_minus_beta1: splat(1.0 - adam.beta1),
             one_minus_beta2: splat(1.0 - adam.beta2),
             epsilon: splat(adam.epsilon),
-            rate: simd.splat_f32s(self.factor * adam.learning_rate as f32),
-            decay: simd.splat_f32s(self.factor * (adam.learning_rate * adam.weight_decay) as f32),
-            correction: self.correction.map(|correction| simd.splat_f32s(correction)),
+            rate: simd.splat_f32s(factor * adam.learning_rate as f32),
+            decay: simd.splat_f32s(factor * (adam.learning_rate * adam.weight_decay) as f32),
+            mean_correction: simd.splat_f32s(mean_correction),
+            square_correction: simd.splat_f32s(square_correction),
         }
     }
 }
@@ -203,9 +208,9 @@ impl<V: Copy> Vectors<V> {
         let mean = simd.mul_add_e_f32s(grad, self.one_minus_beta1, simd.mul_f32s(m, self.beta1));
         let square = simd.mul_f32s(grad, grad);
         let squared = simd.mul_add_e_f32s(square, self.one_minus_beta2, simd.mul_f32s(v, self.beta2));
-        let root = simd.sqrt_f32s(simd.mul_f32s(squared, self.correction[1]));
+        let root = simd.sqrt_f32s(simd.mul_f32s(squared, self.square_correction));
         let root = simd.add_f32s(root, self.epsilon);
-        let change = simd.mul_f32s(self.rate, simd.mul_f32s(mean, self.correction[0]));
+        let change = simd.mul_f32s(self.rate, simd.mul_f32s(mean, self.mean_correction));
         let decayed = simd.sub_f32s(weight, simd.mul_f32s(weight, self.decay));
         [simd.sub_f32s(decayed, simd.div_f32s(change, root)), mean, squared]
     }

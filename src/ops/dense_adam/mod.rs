@@ -1,6 +1,7 @@
 //! The gradients of a fully connected layer and Adam's step with them, as one operator. The plan puts it
 //! in the place of the two, so that the gradient, as large as the weights, is never stored. `update` is
-//! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once.
+//! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once,
+//! and that of a ReLU before the layer.
 
 mod fast;
 
@@ -8,6 +9,7 @@ use super::adam::Adam;
 use super::attr::wrong_arguments;
 use super::dense::Dense;
 use super::packed::{OUTS, Packed, Window};
+use super::relu::Relu;
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
 use super::{Variant, WINDOW_BYTES, WORKGROUP};
 use crate::number::Number;
@@ -23,10 +25,12 @@ pub struct DenseAdam {
     pub dense: Dense,
     /// The optimiser.
     pub adam: Adam,
+    /// Whether the input is what a ReLU gave. Then `backward` computes the gradient of what the ReLU got.
+    pub relu: bool,
 }
 
 /// What both kernels read.
-const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "correction", "batch"];
+const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "rates"];
 
 impl DenseAdam {
     /// Whether `backward` can take a batch of this size.
@@ -75,7 +79,7 @@ impl Operator for DenseAdam {
                 let room = self.packed(batch).room().max(self.packed_backward(batch).room());
                 Some(ArgumentSpec::shared([room].into()))
             }
-            "correction" => self.adam.local(name, inputs),
+            "rates" => self.adam.local(name, inputs),
             "m" | "v" => {
                 let parameters = self.parameters(inputs);
                 parameters.into_iter().next().map(|weight| ArgumentSpec::shared(weight.shape))
@@ -94,19 +98,21 @@ impl Operator for DenseAdam {
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         let (args, d_input) = args.split_at_mut(READS.len() + 1);
-        let [input, d_output, weight, m, v, correction, batch, d_bias] = args else {
-            wrong_arguments(kernel)
-        };
+        let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments(kernel) };
         if let [d_input] = d_input {
             self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
+            if self.relu {
+                let (shape, d_positive) = (d_input.shape.clone(), d_input.real().to_vec());
+                let mut args = [Arg::read(shape, &d_positive), input.again(), d_input.again_mut()];
+                Relu {}.twin("backward_input", &mut args);
+            }
         }
         let mut d_weight = vec![N::zero(); weight.shape.len()];
         let gradient = Arg { batched: false, ..Arg::write(weight.shape.clone(), &mut d_weight) };
         let mut args = [input.again(), d_output.again(), gradient, d_bias.again_mut()];
         self.dense.twin("backward_weight", &mut args);
         let gradient = Arg { batched: false, ..Arg::read(weight.shape.clone(), &d_weight) };
-        let (correction, batch) = (correction.again(), batch.again());
-        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), correction, batch];
+        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), rates.again()];
         self.adam.twin("update", &mut args);
     }
 
@@ -138,6 +144,7 @@ impl Operator for DenseAdam {
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
             ("INPUTS", inputs as f64),
+            ("RELU", f64::from(u8::from(self.relu))),
         ];
         let constants =
             |window: &Window| [extents.as_slice(), &self.adam.constants(), &window.constants()].concat();
@@ -167,12 +174,12 @@ impl Operator for DenseAdam {
     fn cases() -> Vec<Case<Self>> {
         let adams = Adam::cases();
         let case = |batch, inputs, out_features, adam: usize| {
-            let adam = adams[adam].op.clone();
-            Case::new(DenseAdam { dense: Dense { out_features }, adam }, [[batch, inputs].into()])
+            let (dense, adam) = (Dense { out_features }, adams[adam].op.clone());
+            Case::new(DenseAdam { dense, adam, relu: false }, [[batch, inputs].into()])
         };
         let decayed = adams.len() - 1;
         // Batches with each number of vectors, 1 to 8.
-        vec![
+        let both = vec![
             case(1, 1, 1, 0),
             case(3, WORKGROUP + 1, 5, decayed),
             case(20, 2 * WORKGROUP, 67, 0),
@@ -187,20 +194,18 @@ impl Operator for DenseAdam {
             case(27, 6, 1, decayed),
             // More outputs than one uniform window holds.
             case(31, 3, 545, decayed),
-            // For `update` alone, up to the largest batch that it takes.
-            case(33, 5, 3, 0),
-            case(171, 4, 97, decayed),
-            case(257, 3, 35, 0),
-            case(512, 2, 33, decayed),
-        ]
+        ];
+        // For `update` alone, up to the largest batch that it takes.
+        let update =
+            [case(33, 5, 3, 0), case(171, 4, 97, decayed), case(257, 3, 35, 0), case(512, 2, 33, decayed)];
+        let behind_relu = both.clone().into_iter().map(|mut case| {
+            case.op.relu = true;
+            case
+        });
+        both.iter().cloned().chain(behind_relu).chain(update).collect()
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
-        match name {
-            "correction" => {
-                Some(CaseData::Real((0..elements).map(|_| 1.0 + 9.0 * generator.unit()).collect()))
-            }
-            _ => self.adam.fill(name, elements, generator),
-        }
+        self.adam.fill(name, elements, generator)
     }
 }
