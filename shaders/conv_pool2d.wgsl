@@ -1,14 +1,16 @@
-// A convolution of 3x3 with bias, ReLU and max pooling of 2x2 in one, and its gradients.
+// A convolution of 3x3 with bias, ReLU, max pooling of 2x2 and, where there is one, dropout in one, and its
+// gradients.
 //
 //   pixel[n,o,y,x]     = bias[o] + sum over c,i,j of weight[o,c,i,j] * input[n,c,y+i-P,x+j-P]
-//   output[n,o,y,x]    = max(0, the four pixels[n,o,2y+a,2x+b])
-//   code[n,o,y,x]      = 2a+b of the first largest pixel, or 4 where it is not above zero
+//   output[n,o,y,x]    = max(0, the four pixels[n,o,2y+a,2x+b]) * SCALE, or 0 where it is dropped
+//   code[n,o,y,x]      = 2a+b of the first largest pixel, or 4 where it is not above zero or dropped
 //   d_pixel[n,o,y,x]   = d_output[n,o,y/2,x/2] where the code points at the pixel, else 0
-//   d_input[n,c,v,u]   = sum over o,i,j of weight[o,c,i,j] * d_pixel[n,o,v+P-i,u+P-j]
-//   d_weight[o,c,i,j]  = sum over n,y,x of d_pixel[n,o,y,x] * input[n,c,y+i-P,x+j-P]
-//   d_bias[o]          = sum over n,y,x of d_pixel[n,o,y,x]
+//   d_input[n,c,v,u]   = SCALE * sum over o,i,j of weight[o,c,i,j] * d_pixel[n,o,v+P-i,u+P-j]
+//   d_weight[o,c,i,j]  = SCALE * sum over n,y,x of d_pixel[n,o,y,x] * input[n,c,y+i-P,x+j-P]
+//   d_bias[o]          = SCALE * sum over n,y,x of d_pixel[n,o,y,x]
 //
-// with padding P. See conv2d.wgsl, relu.wgsl and max_pool2d.wgsl. Pixels are never stored.
+// with padding P. See conv2d.wgsl, relu.wgsl, max_pool2d.wgsl and parts/philox.wgsl. Pixels are never stored.
+// Without dropout, nothing is dropped and SCALE is 1. With it, codes tell the gradients all that they need.
 //
 // input, d_input      (BATCH, IN_CHANNELS, IN_HEIGHT, IN_WIDTH)
 // weight, d_weight    (OUT_CHANNELS, IN_CHANNELS, 3, 3)
@@ -16,11 +18,15 @@
 // output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH), after pooling
 // code                (BATCH, OUT_CHANNELS / 8, OUT_HEIGHT, OUT_WIDTH), four bits a channel, the first
 //                     of eight in the lowest
+// sample              (BATCH), the number of each sample in its set
+// batch               see BATCH_WORDS in src/ops/mod.rs: [1] epoch, [2] [3] seed
+// mask                (BATCH, words), a bit for each of a sample's outputs, the first in the lowest: whether
+//                     it is kept
 // partial             (PIECES, OUT_CHANNELS, IN_CHANNELS * 9 + 1), the last for the bias
 // packed              weights in blocks of 32 channels: for forward (block of output channels, input
 //                     channel, i, j, output channel in the block) and behind each block its biases, for
-//                     backward_input (block of input channels, output channel, 2-i, 2-j, input channel in
-//                     the block)
+//                     backward_input, times SCALE, (block of input channels, output channel, 2-i, 2-j,
+//                     input channel in the block)
 //
 // where packed rows are padded to an even number a block. A dispatch of forward or backward_input sees
 // ROWS rows of the packed weights from FIRST_ROW on, of the block of channels from FIRST_COLUMN on, as a
@@ -31,7 +37,8 @@
 //
 // Invocations are numbered along one line (see line_index). One computes
 //   pack_forward, pack_backward  one element of the packed weights
-//   forward                      4 * VECTORS output channels of WIDTH (1 or 2) pooled pixels; neighbours
+//   pack_and_draw                the same as pack_forward, or one word of the mask
+//   forward, forward_dropout     4 * VECTORS output channels of WIDTH (1 or 2) pooled pixels; neighbours
 //                                differ in x
 //   backward_input               4 * VECTORS input channels of WIDTH times 2x2 pixels; neighbours differ
 //                                in x
@@ -56,6 +63,9 @@
 @group(0) @binding(10) var<storage, read_write> packed: array<f32>;
 @group(0) @binding(11) var<uniform> packed_uniform: array<vec4f, 4096>;
 @group(0) @binding(12) var<storage, read> packed_whole: array<vec4f>;
+@group(0) @binding(13) var<storage, read> sample: array<u32>;
+@group(0) @binding(14) var<storage, read> batch: array<u32>;
+@group(0) @binding(15) var<storage, read_write> mask: array<u32>;
 
 override BATCH: i32;
 override IN_CHANNELS: i32;
@@ -66,6 +76,7 @@ override OUT_HEIGHT: i32;
 override OUT_WIDTH: i32;
 override PAD_TOP: i32;
 override PAD_LEFT: i32;
+override SCALE: f32;
 override SPLIT_ROWS: i32;
 override SPLITS: i32;
 override PIECE: i32;
@@ -97,29 +108,6 @@ fn packed_place(index: i32, rows: i32) -> vec2i {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn pack_forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = line_index(group, groups, lane);
-    let taps = IN_CHANNELS * TAPS;
-    let rows = taps + 1;
-    let blocks = (OUT_CHANNELS + OUTS - 1) / OUTS;
-    if index >= blocks * (rows + rows % 2) * OUTS {
-        return;
-    }
-    let place = packed_place(index, rows);
-    var value = 0.0;
-    if place.x < taps && place.y < OUT_CHANNELS {
-        value = weight[place.y * taps + place.x];
-    } else if place.x == taps && place.y < OUT_CHANNELS {
-        value = bias[place.y];
-    }
-    packed[index] = value;
-}
-
-@compute @workgroup_size(WORKGROUP)
 fn pack_backward(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
@@ -134,7 +122,7 @@ fn pack_backward(
     let place = packed_place(index, rows);
     var value = 0.0;
     if place.x < rows && place.y < IN_CHANNELS {
-        value = weight[(place.x / TAPS * IN_CHANNELS + place.y) * TAPS + TAPS - 1 - place.x % TAPS];
+        value = weight[(place.x / TAPS * IN_CHANNELS + place.y) * TAPS + TAPS - 1 - place.x % TAPS] * SCALE;
     }
     packed[index] = value;
 }
@@ -319,98 +307,6 @@ fn joined(left: mat4x2f, right: mat4x2f) -> Area {
     );
 }
 
-// Pools one channel, and returns its code.
-fn pool(sums: vec4f, channel: i32, pooled: i32) -> u32 {
-    if channel >= OUT_CHANNELS {
-        return 0u;
-    }
-    var largest = sums.x;
-    var winner = 0u;
-    if sums.y > largest {
-        largest = sums.y;
-        winner = 1u;
-    }
-    if sums.z > largest {
-        largest = sums.z;
-        winner = 2u;
-    }
-    if sums.w > largest {
-        largest = sums.w;
-        winner = 3u;
-    }
-    output[pooled + channel * OUT_HEIGHT * OUT_WIDTH] = max(largest, 0.0);
-    return select(4u, winner, largest > 0.0);
-}
-
-// Pools eight channels from the block's channel `first` on.
-fn store_output(low: mat4x4f, high: mat4x4f, first: i32, sample: i32, pixel: i32) {
-    let channel = FIRST_COLUMN + first;
-    let biases = packed_start(first / 4) + IN_CHANNELS * TAPS * 8;
-    let low_bias = weights(biases);
-    let high_bias = weights(biases + 1);
-    let plane = OUT_HEIGHT * OUT_WIDTH;
-    let pooled = sample * OUT_CHANNELS * plane + pixel;
-    let word = (sample * ((OUT_CHANNELS + CODES - 1) / CODES) + channel / CODES) * plane + pixel;
-    code[word] = pool(low[0] + low_bias.x, channel, pooled)
-        | pool(low[1] + low_bias.y, channel + 1, pooled) << 4u
-        | pool(low[2] + low_bias.z, channel + 2, pooled) << 8u
-        | pool(low[3] + low_bias.w, channel + 3, pooled) << 12u
-        | pool(high[0] + high_bias.x, channel + 4, pooled) << 16u
-        | pool(high[1] + high_bias.y, channel + 5, pooled) << 20u
-        | pool(high[2] + high_bias.z, channel + 6, pooled) << 24u
-        | pool(high[3] + high_bias.w, channel + 7, pooled) << 28u;
-}
-
-fn store_outputs(sums: Sums, first: i32, sample: i32, pixel: i32) {
-    store_output(sums.sum_0, sums.sum_1, first, sample, pixel);
-    if VECTORS > 2 {
-        store_output(sums.sum_2, sums.sum_3, first + 8, sample, pixel);
-    }
-    if VECTORS > 4 {
-        store_output(sums.sum_4, sums.sum_5, first + 16, sample, pixel);
-    }
-    if VECTORS > 6 {
-        store_output(sums.sum_6, sums.sum_7, first + 24, sample, pixel);
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let columns = (OUT_WIDTH + WIDTH - 1) / WIDTH;
-    let index = line_index(group, groups, lane);
-    if index >= BATCH * OUT_HEIGHT * columns {
-        return;
-    }
-    let x = index % columns * WIDTH;
-    let y = index / columns % OUT_HEIGHT;
-    let sample = index / (columns * OUT_HEIGHT);
-    let in_y = y * 2 - PAD_TOP;
-    let in_x = x * 2 - PAD_LEFT;
-    let vector = first_vector(group);
-
-    let start = packed_start(vector);
-    var tile = Tile();
-    for (var channel = 0; channel < IN_CHANNELS; channel++) {
-        let source = sample * IN_CHANNELS + channel;
-        let second = input_columns(source, in_y, in_x + 2);
-        let see = seen(joined(input_columns(source, in_y, in_x), second));
-        var views = Views(see, see);
-        if WIDTH > 1 {
-            views.b = seen(joined(second, input_columns(source, in_y, in_x + 4)));
-        }
-        add_products(start + channel * TAPS * 8, views, &tile);
-    }
-
-    let pixel = y * OUT_WIDTH + x;
-    store_outputs(tile.a, vector * 4, sample, pixel);
-    if WIDTH > 1 && x + 1 < OUT_WIDTH {
-        store_outputs(tile.b, vector * 4, sample, pixel + 1);
-    }
-}
-
+// include parts/conv_pool2d_output.wgsl
 // include parts/conv_pool2d_input.wgsl
 // include parts/conv_pool2d_weights.wgsl

@@ -3,7 +3,7 @@
 //! Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11.
 //! A draw is a pure function of (seed, epoch, sample, stream, index), so that the host, the CPU
 //! backend and a shader draw the same integers in any order, and nothing but those numbers has to
-//! be saved to go on where a run stopped. `shaders/dropout.wgsl` holds the same generator in WGSL.
+//! be saved to go on where a run stopped. `shaders/parts/philox.wgsl` holds the same generator in WGSL.
 
 const MULTIPLIER_0: u32 = 0xD251_1F53;
 const MULTIPLIER_1: u32 = 0xCD9E_8D57;

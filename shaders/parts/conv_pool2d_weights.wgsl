@@ -222,6 +222,7 @@ fn backward_weight(
     for (; piece < PIECES; piece++) {
         sum += partial[piece * stride + index];
     }
+    sum *= SCALE;
     let tap = index % columns;
     let out_channel = index / columns;
     if tap == taps {

@@ -31,10 +31,21 @@ impl Dropout {
         (self.rate * 4_294_967_296.0) as u32
     }
 
+    /// What kept elements grow by, and their gradients, too.
+    pub(super) fn scale(&self) -> f64 {
+        1.0 / (1.0 - self.rate)
+    }
+
+    /// The constants of `shaders/parts/philox.wgsl`.
+    pub(super) fn mask_constants(&self) -> [(&'static str, f64); 2] {
+        let stream = Stream::DROPOUT + self.stream;
+        [("THRESHOLD", f64::from(self.threshold())), ("STREAM", f64::from(stream))]
+    }
+
     fn apply<N: Number>(&self, batch: &[u32], sample: &[u32], from: &[N], to: &mut [N]) {
         let features = from.len() / sample.len().max(1);
         let key = [batch[BATCH_SEED], batch[BATCH_SEED + 1]];
-        let scale = N::constant(1.0 / (1.0 - self.rate));
+        let scale = N::constant(self.scale());
         for (n, &sample) in sample.iter().enumerate() {
             let mut words = [0; 4];
             for e in 0..features {
@@ -108,7 +119,7 @@ impl Operator for Dropout {
         for ((from, to), &sample) in from.zip(to).zip(sample.words()) {
             let rest = [sample, batch.words()[BATCH_EPOCH], Stream::DROPOUT + self.stream];
             let key = [batch.words()[BATCH_SEED], batch.words()[BATCH_SEED + 1]];
-            let (threshold, scale) = (self.threshold(), (1.0 / (1.0 - self.rate)) as f32);
+            let (threshold, scale) = (self.threshold(), self.scale() as f32);
             Arch::new().dispatch(Masked { from, to, rest, key, threshold, scale });
         }
         true
@@ -118,13 +129,8 @@ impl Operator for Dropout {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
         let batch = input.batch();
         let features = input.len() / batch.max(1);
-        let constants = [
-            ("BATCH", batch as f64),
-            ("FEATURES", features as f64),
-            ("THRESHOLD", f64::from(self.threshold())),
-            ("SCALE", 1.0 / (1.0 - self.rate)),
-            ("STREAM", f64::from(Stream::DROPOUT + self.stream)),
-        ];
+        let extents = [("BATCH", batch as f64), ("FEATURES", features as f64), ("SCALE", self.scale())];
+        let constants = [extents.as_slice(), &self.mask_constants()].concat();
         vec![Dispatch::line(kernel, batch * features.div_ceil(4), &constants)]
     }
 

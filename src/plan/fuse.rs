@@ -1,7 +1,7 @@
 //! Rewrites of a plan: several steps become one that computes the same with fewer passes over memory.
 //!
-//! - Convolution, ReLU and max pooling become one, and so do their gradients: see
-//!   [`ConvPool2d`](crate::ops::conv_pool2d::ConvPool2d).
+//! - Convolution, ReLU, max pooling and, where it follows, dropout become one, and so do their gradients:
+//!   see [`ConvPool2d`](crate::ops::conv_pool2d::ConvPool2d).
 //! - A fully connected layer and ReLU become one: see [`DenseRelu`](crate::ops::dense_relu::DenseRelu).
 //! - A fully connected layer's gradients and Adam's step with them become one, and the gradient of a ReLU
 //!   before the layer as well: see [`DenseAdam`](crate::ops::dense_adam::DenseAdam).
@@ -14,6 +14,7 @@ use super::{Argument, Buffer, BufferId, Kind, Plan, Step};
 use crate::ops::conv_pool2d::ConvPool2d;
 use crate::ops::dense_adam::DenseAdam;
 use crate::ops::dense_relu::DenseRelu;
+use crate::ops::dropout::Dropout;
 use crate::ops::measured_loss::MeasuredLoss;
 use crate::ops::{Op, Role};
 use crate::shape::Shape;
@@ -110,7 +111,23 @@ fn only_reader(plan: &Plan, buffer: BufferId) -> Option<usize> {
     }
 }
 
-/// Convolution, ReLU and max pooling, if the step `first` is such a convolution.
+/// Dropout of what a pooling computes: its steps, by their place in the plan.
+struct Dropped {
+    op: Dropout,
+    forward: usize,
+    backward: Option<usize>,
+}
+
+/// The dropout that alone reads what the step `pool` computes.
+fn dropout(plan: &Plan, pool: usize) -> Option<Dropped> {
+    let forward = only_reader(plan, buffer(&plan.steps[pool], "output")?)?;
+    let step = is(&plan.steps[forward], "dropout", "forward").then_some(&plan.steps[forward])?;
+    let Op::Dropout(op) = &step.op else { return None };
+    let is_backward = |other: &Step| is(other, "dropout", "backward_input") && other.layer == step.layer;
+    Some(Dropped { op: op.clone(), forward, backward: plan.steps.iter().position(is_backward) })
+}
+
+/// Convolution, ReLU, max pooling and dropout, if the step `first` is such a convolution.
 fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
     let steps = &plan.steps;
     let conv = is(&steps[first], "conv2d", "forward").then_some(&steps[first])?;
@@ -121,12 +138,24 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
     let &[pool] = pools.as_slice() else { return None };
     let (Op::Conv2d(conv_op), Op::MaxPool2d(pool_op)) = (&conv.op, &steps[pool].op) else { return None };
     let input = conv.shape("input");
-    let op = Op::ConvPool2d(ConvPool2d::of(conv_op, pool_op, &input)?);
+    let dropped = dropout(plan, pool);
+    let dropout_op = dropped.as_ref().map(|dropped| dropped.op.clone());
+    let op = Op::ConvPool2d(ConvPool2d::of(conv_op, pool_op, dropout_op, &input)?);
 
     let mut forward = taken(conv, &[("input", "input"), ("weight", "weight"), ("bias", "bias")])?;
-    forward.insert("output", buffer(&steps[pool], "output")?);
-    let mut new = vec![(pool, "forward", forward)];
     let mut gone = vec![first, relu];
+    let mut new = match &dropped {
+        Some(dropped) => {
+            let drop = &steps[dropped.forward];
+            forward.extend(taken(drop, &[("output", "output"), ("sample", "sample"), ("batch", "batch")])?);
+            gone.push(pool);
+            vec![(dropped.forward, "forward_dropout", forward)]
+        }
+        None => {
+            forward.insert("output", buffer(&steps[pool], "output")?);
+            vec![(pool, "forward", forward)]
+        }
+    };
     let unpools = readers(plan, buffer(&steps[pool], "code")?)?;
     match (unpools.as_slice(), masks.as_slice()) {
         ([], []) => {}
@@ -136,7 +165,15 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
                 return None;
             }
             gone.extend([unpool, mask]);
-            let d_output = buffer(&steps[unpool], "d_output")?;
+            let mut d_output = buffer(&steps[unpool], "d_output")?;
+            if let Some(dropped) = &dropped {
+                let drop = dropped.backward?;
+                if buffer(&steps[drop], "d_input")? != d_output || only_reader(plan, d_output)? != unpool {
+                    return None;
+                }
+                gone.push(drop);
+                d_output = buffer(&steps[drop], "d_output")?;
+            }
             for index in readers(plan, buffer(&steps[mask], "d_input")?)? {
                 let step = &steps[index];
                 let (kernel, mut known) = match step.kernel.as_str() {

@@ -22,7 +22,13 @@ fn a_fused_plan_has_fewer_kernels_and_less_memory() {
     for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
         let (fused, plain) = (kernels(&tiny(), purpose), kernels(&unfused(), purpose));
         assert!(plain.contains("relu1 relu.forward") && !fused.contains("relu1 relu.forward"), "{fused:?}");
-        assert!(fused.contains("conv1 conv_pool2d.forward"), "{fused:?}");
+        // Dropout is for training only.
+        let forward = match purpose {
+            Purpose::Training => "conv1 conv_pool2d.forward_dropout",
+            Purpose::Evaluation | Purpose::Prediction => "conv1 conv_pool2d.forward",
+        };
+        assert!(fused.contains(forward), "{fused:?}");
+        assert!(!fused.iter().any(|kernel| kernel.starts_with("dropout1 ")), "{fused:?}");
         assert!(fused.contains("age.dense1 dense_relu.forward"), "{fused:?}");
         assert!(!fused.iter().any(|kernel| kernel.contains(" relu.")), "{fused:?}");
     }
@@ -37,12 +43,39 @@ fn a_relu_that_somebody_else_reads_stays() {
     let pool = "[[layer]]\nname = \"pool1\"\n";
     let text = include_str!("../assets/tiny.toml")
         .replace(pool, &format!("{half}{pool}input = \"relu1\"\n"))
-        .replace("\"pool1\"]", "\"half\"]");
+        .replace("\"dropout1\"]", "\"half\"]");
     let spec = Spec::parse(&text, "tiny.toml").unwrap();
     for purpose in [Purpose::Training, Purpose::Evaluation] {
         let fused = kernels(&spec, purpose);
         assert!(fused.contains("relu1 relu.forward") && fused.contains("conv1 conv2d.forward"), "{fused:?}");
     }
+}
+
+#[test]
+fn dropout_of_what_somebody_else_reads_stays() {
+    // The sum reads the pooling as well.
+    let text = include_str!("../assets/tiny.toml").replace("\"dropout1\"]", "\"pool1\"]");
+    let fused = kernels(&Spec::parse(&text, "tiny.toml").unwrap(), Purpose::Training);
+    let there = [
+        "conv1 conv_pool2d.forward",
+        "conv1 conv_pool2d.backward_weight",
+        "dropout1 dropout.forward",
+        "dropout1 dropout.backward_input",
+    ];
+    assert!(there.iter().all(|&kernel| fused.contains(kernel)), "{fused:?}");
+}
+
+#[test]
+fn a_flattened_pooling_is_dropped_at_once() {
+    let text = include_str!("../../assets/models/face.toml");
+    let graph = Graph::new(&Spec::parse(text, "face.toml").unwrap(), 2).unwrap();
+    let steps = lower(&graph, "face", Purpose::Training).steps;
+    assert!(steps.iter().all(|step| step.op.name() != "dropout"));
+    let forward = steps.iter().filter(|step| step.label() == "conv_pool2d.forward_dropout");
+    assert_eq!(
+        forward.map(|step| step.layer.as_str()).collect::<Vec<_>>(),
+        ["conv2", "age.conv3", "gender.conv3"]
+    );
 }
 
 #[test]

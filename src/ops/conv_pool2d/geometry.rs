@@ -56,6 +56,11 @@ impl Geometry {
         Packed { rows: self.out_channels * TAPS, columns: self.in_channels }
     }
 
+    /// Words of a sample's mask, a bit an output.
+    pub fn mask_words(&self) -> usize {
+        (self.out_channels * self.pooled[0] * self.pooled[1]).div_ceil(32)
+    }
+
     /// Blocks of weights that invocations of `backward_weight_partial` compute.
     pub fn weight_blocks(&self) -> usize {
         self.out_channels.div_ceil(PARTIAL[0]) * self.in_channels.div_ceil(PARTIAL[1])

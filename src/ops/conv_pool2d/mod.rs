@@ -1,34 +1,39 @@
-//! A convolution of 3x3 with bias, ReLU and max pooling of 2x2 as one operator. The plan puts it in the
-//! place of the three.
+//! A convolution of 3x3 with bias, ReLU, max pooling of 2x2 and, where it follows, dropout as one operator.
+//! The plan puts it in the place of the three or four.
 //!
 //! Input (N, C, H, W), weight (O, C, 3, 3), bias (O), output (N, O, OH, OW) after pooling, and a code of
 //! four bits for each output, those of eight channels in a word: which of the window's four pixels is the
-//! first largest, or 4 where ReLU cut it off. The pixels themselves are never stored.
+//! first largest, or 4 where ReLU cut it off or dropout dropped it. The pixels themselves are never stored,
+//! and the gradients need no mask.
 
 mod fast;
 mod geometry;
+mod twin;
 
 use super::attr::{Padding, Pair, Window as Taps, wrong_arguments};
 use super::conv2d::Conv2d;
+use super::dropout::Dropout;
 use super::max_pool2d::MaxPool2d;
 use super::packed::{Packed, Window};
-use super::relu::Relu;
-use super::{Arg, ArgumentSpec, Case, Data, Dispatch, Kernel, Operator, Parameter, Variant, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter, Variant, WORKGROUP};
 use crate::number::{Bounded, Number};
+use crate::rng::Generator;
 use crate::shape::Shape;
 use geometry::{Geometry, Lanes};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The convolution; everything else about the operator is fixed.
+/// The convolution and dropout; everything else about the operator is fixed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvPool2d {
     /// A convolution of 3x3 with stride 1.
     pub conv: Conv2d,
+    /// What drops pooled values in training, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<Dropout>,
 }
 
-/// The code of a window in which no pixel is above zero.
+/// The code of a window whose output is zero: no pixel is above zero, or it is dropped.
 const NONE: u32 = 4;
 /// Channels whose codes share a word.
 const CODES: usize = 8;
@@ -36,9 +41,9 @@ const CODES: usize = 8;
 const TAPS: usize = 9;
 
 impl ConvPool2d {
-    /// The operator that computes `conv`, ReLU and `pool` at once, if it can.
-    pub fn of(conv: &Conv2d, pool: &MaxPool2d, input: &Shape) -> Option<Self> {
-        let op = Self { conv: conv.clone() };
+    /// The operator that computes `conv`, ReLU, `pool` and `dropout` at once, if it can.
+    pub fn of(conv: &Conv2d, pool: &MaxPool2d, dropout: Option<Dropout>, input: &Shape) -> Option<Self> {
+        let op = Self { conv: conv.clone(), dropout };
         let same = *pool == Self::pool() || *pool == MaxPool2d { stride: Some(Pair([2, 2])), ..Self::pool() };
         (same && op.output_shape(std::slice::from_ref(input)).is_ok()).then_some(op)
     }
@@ -75,60 +80,6 @@ impl ConvPool2d {
         }
     }
 
-    /// The convolution's pixels before ReLU.
-    fn pixels<N: Number>(&self, [input, weight, bias]: [&Arg<N>; 3]) -> (Shape, Vec<N>) {
-        let shape = match self.conv.output_shape(std::slice::from_ref(&input.shape)) {
-            Ok(shape) => shape,
-            Err(reason) => unreachable!("a convolution was accepted although {reason}"),
-        };
-        let mut pixels = vec![N::zero(); shape.len()];
-        let mut args = [input.again(), weight.again(), bias.again(), Arg::write(shape.clone(), &mut pixels)];
-        self.conv.twin("forward", &mut args);
-        (shape, pixels)
-    }
-
-    /// Runs the twins of ReLU and max pooling, and packs the codes.
-    fn pool_pixels<N: Number>((shape, pixels): (Shape, Vec<N>), output: &mut Arg<N>, code: &mut Arg<N>) {
-        let mut positive = vec![N::zero(); pixels.len()];
-        let mut winners = vec![0; output.shape.len()];
-        let mut relu = [Arg::read(shape.clone(), &pixels), Arg::write(shape.clone(), &mut positive)];
-        Relu {}.twin("forward", &mut relu);
-        let pooled = output.shape.clone();
-        let mut pool = [
-            Arg::read(shape, &positive),
-            Arg::write(pooled.clone(), output.real_mut()),
-            Arg { shape: pooled.clone(), data: Data::WriteWords(&mut winners), batched: true },
-        ];
-        Self::pool().twin("forward", &mut pool);
-        code.words_mut().fill(0);
-        for (index, (&winner, value)) in winners.iter().zip(output.real()).enumerate() {
-            let code_of = if value.value() > 0.0 { winner } else { NONE };
-            let (word, shift) = place(&pooled, index);
-            code.words_mut()[word] |= code_of << shift;
-        }
-    }
-
-    /// The gradient of the convolution's pixels, by the twins of max pooling and of ReLU.
-    fn d_pixels<N: Number>(shape: &Shape, d_output: &Arg<N>, code: &Arg<N>) -> Vec<N> {
-        let pooled = &d_output.shape;
-        let codes: Vec<u32> = (0..pooled.len())
-            .map(|index| place(pooled, index))
-            .map(|(word, shift)| code.words()[word] >> shift & 15)
-            .collect();
-        let gradients = d_output.real().iter().zip(&codes);
-        let gradients: Vec<N> =
-            gradients.map(|(&d, &code)| if code == NONE { N::zero() } else { d }).collect();
-        let winners: Vec<u32> = codes.iter().map(|code| code % NONE).collect();
-        let mut d_pixels = vec![N::zero(); shape.len()];
-        let mut args = [
-            Arg::read(pooled.clone(), &gradients),
-            Arg { shape: pooled.clone(), data: Data::ReadWords(&winners), batched: true },
-            Arg::write(shape.clone(), &mut d_pixels),
-        ];
-        Self::pool().twin("backward_input", &mut args);
-        d_pixels
-    }
-
     /// The shape of the pixels for an input.
     fn pixel_shape(&self, input: &Shape) -> Shape {
         let g = self.known_geometry(input.clone());
@@ -136,21 +87,16 @@ impl ConvPool2d {
     }
 }
 
-/// The word and the first bit of the code of an output.
-fn place(output: &Shape, index: usize) -> (usize, usize) {
-    let channels = output.0[1];
-    let plane = output.0[2] * output.0[3];
-    let (sample, channel) = (index / plane / channels, index / plane % channels);
-    let block = sample * channels.div_ceil(CODES) + channel / CODES;
-    (block * plane + index % plane, channel % CODES * 4)
-}
-
 impl Operator for ConvPool2d {
     const EXACT_ON_INTEGERS: bool = true;
-    const FORWARD: &'static [Kernel] =
-        &[Kernel::new("forward", &["input", "weight", "bias"], &["output", "code"])
+    const FORWARD: &'static [Kernel] = &[
+        Kernel::new("forward", &["input", "weight", "bias"], &["output", "code"])
             .per_sample()
-            .scratch(&["packed"])];
+            .scratch(&["packed"]),
+        Kernel::new("forward_dropout", &["input", "weight", "bias", "sample", "batch"], &["output", "code"])
+            .per_sample()
+            .scratch(&["packed", "mask"]),
+    ];
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output", "code"], &["d_weight", "d_bias"])
             .scratch(&["partial"]),
@@ -179,6 +125,7 @@ impl Operator for ConvPool2d {
                 let pieces = (g.batch * g.weight_split()[1]).max(g.pieces()[1]);
                 Some(ArgumentSpec::shared([pieces, g.out_channels, g.in_channels * TAPS + 1].into()))
             }
+            "mask" => Some(ArgumentSpec::batched([g.batch, g.mask_words()].into()).words()),
             "packed" => {
                 let room = g.forward_weights().room().max(g.backward_weights().room());
                 Some(ArgumentSpec::shared([room].into()))
@@ -194,18 +141,21 @@ impl Operator for ConvPool2d {
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         match (kernel, args) {
             ("forward", [input, weight, bias, output, code]) => {
-                Self::pool_pixels(self.pixels([input, weight, bias]), output, code);
+                self.forward_twin([input, weight, bias], None, output, code);
+            }
+            ("forward_dropout", [input, weight, bias, sample, batch, output, code]) => {
+                self.forward_twin([input, weight, bias], Some([sample, batch]), output, code);
             }
             ("backward_weight", [input, d_output, code, d_weight, d_bias]) => {
                 let shape = self.pixel_shape(&input.shape);
-                let d_pixels = Self::d_pixels(&shape, d_output, code);
+                let d_pixels = self.d_pixels(&shape, d_output, code);
                 let mut args =
                     [input.again(), Arg::read(shape, &d_pixels), d_weight.again_mut(), d_bias.again_mut()];
                 self.conv.twin("backward_weight", &mut args);
             }
             ("backward_input", [d_output, code, weight, d_input]) => {
                 let shape = self.pixel_shape(&d_input.shape);
-                let d_pixels = Self::d_pixels(&shape, d_output, code);
+                let d_pixels = self.d_pixels(&shape, d_output, code);
                 let mut args = [Arg::read(shape, &d_pixels), weight.again(), d_input.again_mut()];
                 self.conv.twin("backward_input", &mut args);
             }
@@ -214,60 +164,18 @@ impl Operator for ConvPool2d {
     }
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
-        // A sample at a time, so that its pixels stay in cache.
-        let mut pixels: Vec<f32> = Vec::new();
         match (kernel, args) {
             ("forward", [input, weight, bias, output, code]) => {
-                let batch = input.shape.batch();
-                let shape = self.pixel_shape(&input.shape).with_batch(1);
-                pixels.resize(shape.len(), 0.0);
-                let codes = code.shape.len() / batch;
-                let outputs = output.real_mut();
-                let outputs = outputs.chunks_exact_mut(outputs.len() / batch);
-                for (n, (output, code)) in outputs.zip(code.words_mut().chunks_exact_mut(codes)).enumerate() {
-                    let pixels = Arg::write(shape.clone(), &mut pixels);
-                    let mut args = [input.sample(n), weight.again(), bias.again(), pixels];
-                    self.conv.fast("forward", &mut args);
-                    fast::pool(&shape, args[3].real(), output, code);
-                }
+                self.forward_fast([input, weight, bias], None, output, code);
+            }
+            ("forward_dropout", [input, weight, bias, sample, batch, output, code]) => {
+                self.forward_fast([input, weight, bias], Some([sample, batch]), output, code);
             }
             ("backward_weight", [input, d_output, code, d_weight, d_bias]) => {
-                let shape = self.pixel_shape(&input.shape).with_batch(1);
-                // A partial sum a sample, added up in the order of the samples.
-                let partial = |n: usize| {
-                    let mut pixels = vec![0.0; shape.len()];
-                    fast::unpool(&shape, &d_output.sample(n), &code.sample(n), &mut pixels);
-                    let mut sums = (vec![0.0; d_weight.shape.len()], vec![0.0; d_bias.shape.len()]);
-                    let mut args = [
-                        input.sample(n),
-                        Arg::read(shape.clone(), &pixels),
-                        Arg::write(d_weight.shape.clone(), &mut sums.0),
-                        Arg::write(d_bias.shape.clone(), &mut sums.1),
-                    ];
-                    self.conv.fast("backward_weight", &mut args);
-                    sums
-                };
-                let partial: Vec<_> = (0..input.shape.batch()).into_par_iter().map(partial).collect();
-                d_weight.real_mut().fill(0.0);
-                d_bias.real_mut().fill(0.0);
-                for (weights, biases) in &partial {
-                    d_weight.real_mut().iter_mut().zip(weights).for_each(|(sum, term)| *sum += term);
-                    d_bias.real_mut().iter_mut().zip(biases).for_each(|(sum, term)| *sum += term);
-                }
+                self.backward_weight_fast([input, d_output, code], d_weight, d_bias);
             }
             ("backward_input", [d_output, code, weight, d_input]) => {
-                let batch = d_input.shape.batch();
-                let one = d_input.shape.with_batch(1);
-                let shape = self.pixel_shape(&d_input.shape).with_batch(1);
-                pixels.resize(shape.len(), 0.0);
-                let d_inputs = d_input.real_mut();
-                let d_inputs = d_inputs.chunks_exact_mut(d_inputs.len() / batch);
-                for (n, d_input) in d_inputs.enumerate() {
-                    fast::unpool(&shape, &d_output.sample(n), &code.sample(n), &mut pixels);
-                    let pixels = Arg::read(shape.clone(), &pixels);
-                    let mut args = [pixels, weight.again(), Arg::write(one.clone(), d_input)];
-                    self.conv.fast("backward_input", &mut args);
-                }
+                self.backward_input_fast([d_output, code, weight], d_input);
             }
             _ => wrong_arguments(kernel),
         }
@@ -275,29 +183,23 @@ impl Operator for ConvPool2d {
     }
 
     fn admits(&self, kernel: &str, args: &mut [Arg<Bounded>]) -> bool {
-        let ("forward", [input, weight, bias, output, code]) = (kernel, args) else { return false };
-        let (shape, pixels) = self.pixels([input, weight, bias]);
-        let [height, width] = [output.shape.0[2], output.shape.0[3]];
-        // Codes of channels that are not there are zero.
-        let mut rebuilt = vec![0; code.words().len()];
-        for index in 0..output.shape.len() {
-            let (word, shift) = place(&output.shape, index);
-            let code = code.words()[word] >> shift & 15;
-            rebuilt[word] |= code << shift;
-            let (plane, y, x) = (index / (height * width), index / width % height, index % width);
-            let pixel = |i: usize| pixels[(plane * shape.0[2] + 2 * y + i / 2) * shape.0[3] + 2 * x + i % 2];
-            let least = (0..4).map(|i| pixel(i).value - pixel(i).err).fold(f64::MIN, f64::max);
-            let chosen = match code {
-                NONE => 0.0,
-                0..NONE => pixel(code as usize).value + pixel(code as usize).err,
-                _ => return false,
-            };
-            // The chosen one may be the largest, and above zero where it is a pixel.
-            if chosen < least || (code < NONE && chosen <= 0.0) {
-                return false;
+        match (kernel, args) {
+            ("forward", [input, weight, bias, output, code]) => {
+                self.admits_codes([input, weight, bias], None, &output.shape, code.words())
             }
+            ("forward_dropout", [input, weight, bias, sample, batch, output, code]) => {
+                self.admits_codes([input, weight, bias], Some([sample, batch]), &output.shape, code.words())
+            }
+            _ => false,
         }
-        rebuilt == code.words()
+    }
+
+    fn takes(&self, kernel: &str, _inputs: &[Shape]) -> bool {
+        match kernel {
+            "forward" => self.dropout.is_none(),
+            "forward_dropout" => self.dropout.is_some(),
+            _ => true,
+        }
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
@@ -309,6 +211,9 @@ impl Operator for ConvPool2d {
             Variant::Gpu => g.pieces(),
             Variant::Software => [0, g.batch * splits],
         };
+        // Without dropout nothing is scaled, and only the dispatch that draws a mask needs to know its stream,
+        // so that layers that differ in nothing else share their pipelines.
+        let dropout = self.dropout.clone().unwrap_or(Dropout { rate: 0.0, stream: 0 });
         let extents = [
             ("BATCH", g.batch as f64),
             ("IN_CHANNELS", g.in_channels as f64),
@@ -324,18 +229,23 @@ impl Operator for ConvPool2d {
             ("PIECE", piece as f64),
             ("PIECES", pieces as f64),
             ("WIDTH", lanes.width as f64),
+            ("SCALE", dropout.scale()),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window| {
             let parts = window.vectors.div_ceil(lanes.vectors).max(1);
             let window = Window { vectors: window.vectors.min(lanes.vectors), ..*window };
             let parts_of = [("PARTS", parts as f64)];
-            let constants = [extents.as_slice(), window.constants().as_slice(), parts_of.as_slice()].concat();
+            let mask = dropout.mask_constants().map(|(name, value)| {
+                let draws = entry_point == "pack_and_draw";
+                (name, if draws { value } else { 0.0 })
+            });
+            let constants = [&extents, window.constants().as_slice(), &parts_of, &mask].concat();
             let mut dispatch = Dispatch::line(entry_point, invocations, &constants);
             dispatch.workgroups[2] = parts as u32;
             dispatch
         };
-        let through_windows = |packed: Packed, pack: &str, invocations: usize| {
-            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
+        let through_windows = |packed: Packed, (pack, drawn): (&str, usize), invocations: usize| {
+            let mut dispatches = vec![line(pack, packed.len() + drawn, &Window::default())];
             for window in packed.views(variant, TAPS) {
                 let dispatch = line(kernel, invocations, &window);
                 dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
@@ -343,14 +253,18 @@ impl Operator for ConvPool2d {
             dispatches
         };
         match kernel {
-            "forward" => {
+            "forward" | "forward_dropout" => {
                 let pixels = g.batch * g.pooled[0] * g.pooled[1].div_ceil(lanes.width);
-                through_windows(g.forward_weights(), "pack_forward", pixels)
+                let pack = match kernel {
+                    "forward" => ("pack_forward", 0),
+                    _ => ("pack_and_draw", g.batch * g.mask_words()),
+                };
+                through_windows(g.forward_weights(), pack, pixels)
             }
             "backward_input" => {
                 let blocks = |taps: Taps| (taps.input + taps.before).div_ceil(2);
                 let invocations = g.batch * blocks(g.y) * blocks(g.x).div_ceil(lanes.width);
-                through_windows(g.backward_weights(), "pack_backward", invocations)
+                through_windows(g.backward_weights(), ("pack_backward", 0), invocations)
             }
             _ => {
                 let none = Window::default();
@@ -366,10 +280,16 @@ impl Operator for ConvPool2d {
     fn cases() -> Vec<Case<Self>> {
         let case = |input: [usize; 4], out_channels, padding| {
             let conv = Conv2d { out_channels, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding };
-            Case::new(ConvPool2d { conv }, [input.into()])
+            Case::new(ConvPool2d { conv, dropout: None }, [input.into()])
+        };
+        // Scales of 1, 2 and 4, so that integers stay integers.
+        let dropped = |case: Case<Self>, rate, stream| Case {
+            op: ConvPool2d { dropout: Some(Dropout { rate, stream }), ..case.op },
+            ..case
         };
         vec![
             case([2, 3, 6, 9], 5, Padding::Valid),
+            dropped(case([2, 3, 6, 9], 5, Padding::Valid), 0.5, 1),
             case([1, 1, 4, 4], 1, Padding::Valid),
             case([2, 2, 7, 8], 17, Padding::Same),
             case([1, 33, 5, 6], 35, Padding::Zeros(Pair([2, 1]))),
@@ -382,40 +302,14 @@ impl Operator for ConvPool2d {
             case([7, 2, 28, 32], 5, Padding::Valid),
             // More taps than one uniform window holds, backwards.
             case([1, 2, 6, 5], 58, Padding::Same),
+            // Masks that end within a word and at its end, of one word and of several.
+            dropped(case([3, 1, 4, 4], 1, Padding::Valid), 0.0, 0),
+            dropped(case([2, 2, 6, 6], 16, Padding::Valid), 0.75, 3),
+            dropped(case([3, 2, 7, 12], 41, Padding::Same), 0.5, 2),
         ]
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_may_differ_only_where_pixels_are_too_close_to_tell() {
-        let conv =
-            Conv2d { out_channels: 1, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding: Padding::Valid };
-        let exact = |values: &[f32]| -> Vec<Bounded> { values.iter().map(|&v| Bounded::exact(v)).collect() };
-        let admits = |pixels: [f32; 4], code: u32| {
-            // The filter copies the middle of its window.
-            let [a, b, c, d] = pixels;
-            let input = exact(&[0., 0., 0., 0., 0., a, b, 0., 0., c, d, 0., 0., 0., 0., 0.]);
-            let weight = exact(&[0., 0., 0., 0., 1., 0., 0., 0., 0.]);
-            let (bias, mut output) = (exact(&[0.]), exact(&[0.]));
-            let mut args = [
-                Arg::read([1, 1, 4, 4].into(), &input),
-                Arg::read([1, 1, 3, 3].into(), &weight),
-                Arg::read([1].into(), &bias),
-                Arg::write([1, 1, 1, 1].into(), &mut output),
-                Arg { shape: [1, 1, 1, 1].into(), data: Data::ReadWords(&[code]), batched: true },
-            ];
-            ConvPool2d { conv: conv.clone() }.admits("forward", &mut args)
-        };
-        let close = [1.0, 1.0 + f32::EPSILON, 0.5, -1.0];
-        let admitted: Vec<u32> = (0..18).filter(|&code| admits(close, code)).collect();
-        assert_eq!(admitted, [0, 1]);
-        let negative: Vec<u32> = (0..18).filter(|&code| admits([-1.0, -1.0, -0.5, -1.0], code)).collect();
-        assert_eq!(negative, [NONE]);
-        let zero: Vec<u32> = (0..18).filter(|&code| admits([-1.0, 0.0, -0.5, -1.0], code)).collect();
-        assert_eq!(zero, [1, NONE]);
+    fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+        self.dropout.as_ref()?.fill(name, elements, generator)
     }
 }
