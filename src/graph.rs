@@ -2,6 +2,7 @@
 
 use crate::ops::attr::IMAGE_CHANNELS;
 use crate::ops::augment::Augment;
+use crate::ops::dropout::Dropout;
 use crate::ops::tokens::Tokens;
 use crate::ops::{Metric, Op, Parameter};
 use crate::shape::{DType, Shape};
@@ -139,6 +140,32 @@ impl Graph {
                 .map(move |parameter| (format!("{prefix}.{}", parameter.name), parameter))
         };
         self.nodes.iter().flat_map(named).collect()
+    }
+
+    /// Layers side by side: groups of one node of each branch that do the same to inputs of the same shapes, as
+    /// do all before them in their branches.
+    pub fn siblings(&self) -> Vec<Vec<usize>> {
+        let of_branch = |branch: &BranchEnd| {
+            let is_here =
+                |&node: &usize| self.nodes[node].name.split_once('.').is_some_and(|(b, _)| b == branch.name);
+            (0..self.nodes.len()).filter(is_here).collect::<Vec<usize>>()
+        };
+        let branches: Vec<Vec<usize>> = self.branches.iter().map(of_branch).collect();
+        let shortest = branches.iter().map(Vec::len).min().unwrap_or(0);
+        let groups =
+            (0..shortest).map(|place| branches.iter().map(|nodes| nodes[place]).collect::<Vec<usize>>());
+        let kind = |node: usize| {
+            let Node { op, input_shapes, .. } = &self.nodes[node];
+            let op = match op {
+                // Its stream tells it apart.
+                Op::Dropout(dropout) => Op::Dropout(Dropout { stream: 0, ..dropout.clone() }),
+                op => op.clone(),
+            };
+            (op, input_shapes)
+        };
+        let alike =
+            |group: &Vec<usize>| group.len() > 1 && group.iter().all(|&node| kind(node) == kind(group[0]));
+        groups.take_while(alike).collect()
     }
 
     /// The number of elements that the optimiser changes.

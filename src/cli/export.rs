@@ -55,8 +55,6 @@ struct Exported<'a> {
 struct ExportedBuffer<'a> {
     #[serde(flatten)]
     buffer: &'a Buffer,
-    /// Where it begins in its slot.
-    offset_bytes: usize,
     bytes: usize,
 }
 
@@ -131,15 +129,11 @@ fn exported<'a>(plan: &'a Plan, program: &'a Program, known: &[Pipeline]) -> Exp
         format: FORMAT,
         name: &program.name,
         batch: plan.batch,
-        buffers: plan.buffers.iter().map(exported_buffer).collect(),
+        buffers: plan.buffers.iter().map(|buffer| ExportedBuffer { buffer, bytes: buffer.bytes() }).collect(),
         slots: &program.slots,
         pipelines: program.pipelines.iter().map(pipeline).collect(),
         dispatches: &program.dispatches,
     }
-}
-
-fn exported_buffer(buffer: &Buffer) -> ExportedBuffer<'_> {
-    ExportedBuffer { buffer, offset_bytes: buffer.offset_bytes(), bytes: buffer.bytes() }
 }
 
 fn wgsl_path(pipeline: &Pipeline) -> String {

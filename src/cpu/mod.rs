@@ -84,7 +84,7 @@ impl CpuBackend {
     fn memory_of(&self, plan: PlanId, buffer: BufferId) -> (usize, Range<usize>) {
         let prepared = &self.plans[plan.0];
         let buffer = &prepared.plan.buffers[buffer];
-        let first = buffer.offset_bytes();
+        let first = buffer.offset_bytes;
         (prepared.memory_of_slot[buffer.slot], first..first + buffer.bytes())
     }
 }
@@ -129,7 +129,7 @@ impl Backend for CpuBackend {
         let step = &plan.steps[step];
         let place = |argument: &Argument| {
             let buffer = &plan.buffers[argument.buffer];
-            let first = buffer.offset_bytes() / buffer.dtype.bytes();
+            let first = buffer.offset_bytes / buffer.dtype.bytes();
             Place { memory: memory_of_slot[buffer.slot], first, end: first + argument.shape.len() }
         };
         let args = borrow(&mut self.memory, plan, step, &place);
@@ -233,7 +233,9 @@ fn borrow<'a>(
 fn compute(step: &Step, mut args: Vec<Arg<f32>>) {
     let batch = args.iter().find(|arg| arg.batched).map_or(1, |arg| arg.shape.batch());
     let parts = rayon::current_num_threads().min(batch);
-    if step.signature().per_sample && parts > 1 {
+    // Layers side by side may share a batch of which each has results of its own.
+    let one_batch = args.iter().all(|arg| !arg.batched || arg.shape.batch() == batch);
+    if step.signature().per_sample && one_batch && parts > 1 {
         split(args, batch, parts).into_par_iter().for_each(|mut args| compute_part(step, &mut args));
     } else {
         compute_part(step, &mut args);

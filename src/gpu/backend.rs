@@ -356,7 +356,7 @@ impl Backend for GpuBackend {
     fn write(&mut self, plan: PlanId, buffer: BufferId, bytes: &[u8]) -> Result<(), BackendError> {
         let Prepared { plan, slots, .. } = &self.plans[plan.0];
         let buffer = &plan.buffers[buffer];
-        let (slot, first) = (&slots[buffer.slot], buffer.offset_bytes());
+        let (slot, first) = (&slots[buffer.slot], buffer.offset_bytes);
         let whole = bytes.len() / 4 * 4;
         self.device.queue.write_buffer(slot, first as u64, &bytes[..whole]);
         if whole < bytes.len() {
@@ -426,6 +426,6 @@ impl Backend for GpuBackend {
     fn read(&mut self, plan: PlanId, buffer: BufferId) -> Result<Vec<u8>, BackendError> {
         let Prepared { plan, slots, .. } = &self.plans[plan.0];
         let buffer = &plan.buffers[buffer];
-        self.device.read(&slots[buffer.slot], buffer.offset_bytes(), buffer.bytes())
+        self.device.read(&slots[buffer.slot], buffer.offset_bytes, buffer.bytes())
     }
 }

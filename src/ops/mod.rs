@@ -184,6 +184,14 @@ pub trait Operator: Sized {
         true
     }
 
+    /// The operator for several layers side by side, which does at once what this one and `others` do, each
+    /// for its layer, and the shapes of its inputs; `inputs` are those of this one. An argument then holds
+    /// one after the other what each layer has, or what all have together, as its size tells; a gradient of
+    /// something that all have is the sum over them. `None` where the layers differ or it cannot do it.
+    fn beside(&self, _others: &[&Self], _inputs: &[Shape]) -> Option<(Self, Vec<Shape>)> {
+        None
+    }
+
     /// What the kernels are proven for.
     fn cases() -> Vec<Case<Self>>;
 
@@ -335,6 +343,20 @@ macro_rules! operators {
             /// See [`Operator::takes`].
             pub fn takes(&self, kernel: &str, inputs: &[Shape]) -> bool {
                 match self { $(Op::$operator(op) => op.takes(kernel, inputs),)+ }
+            }
+
+            /// See [`Operator::beside`].
+            pub fn beside(&self, others: &[&Op], inputs: &[Shape]) -> Option<(Op, Vec<Shape>)> {
+                match self {
+                    $(Op::$operator(op) => {
+                        let others = others.iter().map(|other| match other {
+                            Op::$operator(other) => Some(other),
+                            _ => None,
+                        });
+                        let (op, inputs) = op.beside(&others.collect::<Option<Vec<_>>>()?, inputs)?;
+                        Some((Op::$operator(op), inputs))
+                    })+
+                }
             }
 
             /// See [`Operator::fill`].

@@ -4,6 +4,7 @@
 //! is meant: `input` is what the layer reads, `d_input` the gradient of that, `weight` a parameter,
 //! `batch` what the host writes before every run, and so on.
 
+use super::beside::side_by_side;
 use super::fuse::fuse;
 use super::together::together;
 use super::{Argument, Buffer, BufferId, Kind, Plan, Step, memory};
@@ -50,6 +51,7 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
         fuse(&mut plan);
         remove_unused(&mut plan);
         together(&mut plan, graph);
+        side_by_side(&mut plan, graph);
     }
     memory::assign(&mut plan);
     plan

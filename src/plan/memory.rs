@@ -11,7 +11,7 @@ pub fn assign(plan: &mut Plan) {
     let mut lives: Vec<Option<[usize; 2]>> = vec![None; count];
     for (time, step) in plan.steps.iter().enumerate() {
         for argument in &step.arguments {
-            let life = lives[argument.buffer].get_or_insert([time, time]);
+            let life = lives[plan.root(argument.buffer).0].get_or_insert([time, time]);
             life[1] = time;
         }
     }
@@ -44,9 +44,9 @@ pub fn assign(plan: &mut Plan) {
         plan.buffers[buffer].slot = slot;
     }
     for buffer in 0..count {
-        if let Some(part) = plan.buffers[buffer].part_of {
-            plan.buffers[buffer].slot = plan.buffers[part.whole].slot;
-        }
+        let (root, first) = plan.root(buffer);
+        plan.buffers[buffer].slot = plan.buffers[root].slot;
+        plan.buffers[buffer].offset_bytes = first;
     }
     plan.slots = slots;
 }
@@ -66,7 +66,8 @@ mod tests {
         let spec = Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap();
         let plan = lower(&Graph::new(&spec, 4).unwrap(), "face", Purpose::Training);
         let life = |buffer: usize| {
-            let uses = |step: &usize| plan.steps[*step].arguments.iter().any(|a| a.buffer == buffer);
+            let uses =
+                |step: &usize| plan.steps[*step].arguments.iter().any(|a| plan.root(a.buffer).0 == buffer);
             let mut steps = (0..plan.steps.len()).filter(uses);
             let first = steps.next().unwrap();
             (first, steps.next_back().unwrap_or(first))
@@ -87,7 +88,8 @@ mod tests {
         }
         assert!(shared > 10, "only {shared} pairs share memory");
         let bytes = |kind: Kind| -> usize {
-            plan.buffers.iter().filter(|buffer| buffer.kind == kind).map(|buffer| buffer.bytes()).sum()
+            let roots = plan.buffers.iter().filter(|buffer| buffer.kind == kind && buffer.part_of.is_none());
+            roots.map(|buffer| buffer.bytes()).sum()
         };
         let others = bytes(Kind::Persistent) + bytes(Kind::Input) + bytes(Kind::Output);
         assert!(plan.memory_bytes() - others < bytes(Kind::Transient) * 3 / 4);
@@ -122,7 +124,7 @@ mod tests {
         for step in &plan.steps {
             let place = |argument: &Argument| {
                 let buffer = &plan.buffers[argument.buffer];
-                (buffer.slot, buffer.offset_bytes())
+                (buffer.slot, buffer.offset_bytes)
             };
             let mut slots: Vec<(usize, usize)> = step.arguments.iter().map(place).collect();
             slots.sort();

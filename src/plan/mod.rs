@@ -4,6 +4,7 @@
 //! who shares memory with whom. A backend replays the list. Plans are plain data.
 
 mod backend;
+mod beside;
 mod fuse;
 mod lower;
 mod memory;
@@ -52,6 +53,8 @@ pub struct Buffer {
     pub kind: Kind,
     /// The memory that it lies in: an index into [`Plan::slots`].
     pub slot: usize,
+    /// Where it begins there.
+    pub offset_bytes: usize,
     /// The buffer that it is a part of, if it is one.
     pub part_of: Option<Part>,
 }
@@ -69,12 +72,7 @@ impl Buffer {
     /// A buffer of its own, without memory yet.
     pub fn new(name: impl Into<String>, spec: ArgumentSpec, kind: Kind) -> Self {
         let ArgumentSpec { shape, dtype, batched } = spec;
-        Self { name: name.into(), shape, dtype, batched, kind, slot: 0, part_of: None }
-    }
-
-    /// Where it begins in its memory.
-    pub fn offset_bytes(&self) -> usize {
-        self.part_of.map_or(0, |part| part.offset_bytes)
+        Self { name: name.into(), shape, dtype, batched, kind, slot: 0, offset_bytes: 0, part_of: None }
     }
 
     /// Its size in memory: whole words.
@@ -188,6 +186,15 @@ impl Plan {
     /// The buffer of this name.
     pub fn buffer(&self, name: &str) -> Option<BufferId> {
         self.buffers.iter().position(|buffer| buffer.name == name)
+    }
+
+    /// The buffer that another one lies in without being a part of any, and where it begins there.
+    pub fn root(&self, buffer: BufferId) -> (BufferId, usize) {
+        let (mut root, mut first) = (buffer, 0);
+        while let Some(part) = self.buffers[root].part_of {
+            (root, first) = (part.whole, first + part.offset_bytes);
+        }
+        (root, first)
     }
 
     /// The buffers that live from run to run: what is to be saved. Those that only hold others are not among

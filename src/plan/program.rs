@@ -111,7 +111,7 @@ impl Program {
                         return Err(error(format!("{name:?} is seen beyond its end")));
                     }
                     let (binding, slot, access) = (binding.index, buffer.slot, binding.access);
-                    let offset_bytes = buffer.offset_bytes() + offset_bytes;
+                    let offset_bytes = buffer.offset_bytes + offset_bytes;
                     bindings.push(Bound { binding, slot, offset_bytes, bytes, access });
                 }
                 let mut constants = Vec::new();

@@ -2,6 +2,7 @@
 //! of each, so that one step changes them all. Where they lie depends on the model alone: all plans of a
 //! backend share them.
 
+use super::beside::{ALIGNMENT, join};
 use super::{Argument, Buffer, BufferId, Kind, Part, Plan, Step};
 use crate::graph::Graph;
 use crate::ops::ArgumentSpec;
@@ -9,48 +10,62 @@ use crate::shape::DType;
 
 /// Larger parameters are enough work for a step of their own.
 const MOST_BYTES: usize = 1 << 20;
-/// A binding of WebGPU begins at a multiple of this.
-const ALIGNMENT: usize = 256;
 
-/// The parameters that lie together, by their names, each with the byte at which it begins, and the bytes of
-/// all of them.
-fn places(graph: &Graph) -> (Vec<(String, usize)>, usize) {
-    let (mut places, mut end) = (Vec::new(), 0);
-    for (name, parameter) in graph.parameters() {
-        let bytes = parameter.shape.len() * DType::F32.bytes();
-        if parameter.trained && !parameter.apart && bytes <= MOST_BYTES {
-            places.push((name, end));
-            end += bytes.next_multiple_of(ALIGNMENT);
+/// Parameters that lie one after the other: those of layers side by side, where they can, or a single one.
+struct Unit {
+    /// Their full names.
+    names: Vec<String>,
+    /// Where they begin among all small parameters; `None` if they have a buffer of their own.
+    offset_bytes: Option<usize>,
+}
+
+/// All trained parameters of a model, and the bytes of the small ones.
+fn units(graph: &Graph) -> (Vec<Unit>, usize) {
+    let siblings = graph.siblings();
+    let (mut units, mut end): (Vec<Unit>, usize) = (Vec::new(), 0);
+    for (index, node) in graph.nodes.iter().enumerate() {
+        for parameter in node.parameters().into_iter().filter(|parameter| parameter.trained) {
+            let bytes = parameter.shape.len() * DType::F32.bytes();
+            let group =
+                siblings.iter().find(|group| group.contains(&index) && bytes.is_multiple_of(ALIGNMENT));
+            let group = group.map_or(vec![index], Vec::clone);
+            if group[0] != index {
+                continue;
+            }
+            let name = |&node: &usize| format!("{}.{}", graph.nodes[node].name, parameter.name);
+            let names: Vec<String> = group.iter().map(name).collect();
+            let is_small = !parameter.apart && bytes <= MOST_BYTES;
+            let offset_bytes = is_small.then_some(end);
+            if is_small {
+                end += (names.len() * bytes).next_multiple_of(ALIGNMENT);
+            }
+            units.push(Unit { names, offset_bytes });
         }
     }
-    (places, end)
+    (units, end)
 }
 
 /// Puts the parameters together, and the steps of the optimiser, if this plan has one for each of them.
 pub fn together(plan: &mut Plan, graph: &Graph) {
-    let (places, bytes) = places(graph);
-    let elements = bytes / DType::F32.bytes();
-    let make_whole = |plan: &mut Plan, name: &str, parts: &[Option<BufferId>]| {
-        let spec = ArgumentSpec::shared([elements].into());
-        // Nobody writes between the parts, and what nobody writes stays zero as long as it is not shared.
-        plan.buffers.push(Buffer::new(format!("optimizer.{name}"), spec, Kind::Persistent));
-        let whole = plan.buffers.len() - 1;
-        for (part, &(_, offset_bytes)) in parts.iter().zip(&places) {
-            if let &Some(part) = part {
-                plan.buffers[part].part_of = Some(Part { whole, offset_bytes });
-            }
+    let (units, bytes) = units(graph);
+    let apart = units.iter().filter(|unit| unit.offset_bytes.is_none() && unit.names.len() > 1);
+    for (unit, suffix) in apart.flat_map(|unit| ["", ".m", ".v"].map(|suffix| (unit, suffix))) {
+        let buffers = unit.names.iter().map(|name| plan.buffer(&format!("{name}{suffix}")));
+        if let Some(buffers) = buffers.collect::<Option<Vec<BufferId>>>() {
+            join(plan, &buffers);
         }
-        whole
-    };
-    let update_of = |(name, _): &(String, usize)| {
+    }
+    let small: Vec<&Unit> = units.iter().filter(|unit| unit.offset_bytes.is_some()).collect();
+    let update_of = |name: &String| {
         let is_update = |step: &Step| step.layer == *name && step.op == graph.optimizer;
         plan.steps.iter().position(is_update)
     };
-    let updates: Option<Vec<usize>> = places.iter().map(update_of).collect();
-    let (Some(updates), [_, _, ..]) = (updates, places.as_slice()) else {
-        let params: Vec<Option<BufferId>> = places.iter().map(|(name, _)| plan.buffer(name)).collect();
+    let names: Vec<&String> = small.iter().flat_map(|unit| &unit.names).collect();
+    let updates: Option<Vec<usize>> = names.iter().copied().map(update_of).collect();
+    let (Some(updates), [_, _, ..]) = (updates, names.as_slice()) else {
+        let params: Vec<Option<BufferId>> = names.iter().map(|name| plan.buffer(name)).collect();
         if params.iter().any(Option::is_some) {
-            make_whole(plan, "param", &params);
+            lay(plan, "param", &small, &params, bytes);
         }
         return;
     };
@@ -62,8 +77,8 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
         // What all steps read is no part of anything.
         if parts.iter().any(|&part| part != parts[0]) {
             let parts: Vec<Option<BufferId>> = parts.into_iter().map(Some).collect();
-            let buffer = make_whole(plan, &argument.name, &parts);
-            *argument = Argument { buffer, shape: [elements].into(), ..argument.clone() };
+            let buffer = lay(plan, &argument.name, &small, &parts, bytes);
+            *argument = Argument { buffer, shape: plan.buffers[buffer].shape.clone(), ..argument.clone() };
         }
     }
     plan.steps[last] = all;
@@ -72,6 +87,29 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
         index += 1;
         index - 1 == last || !updates.contains(&(index - 1))
     });
+}
+
+/// Makes the buffer that holds something of all small parameters, and lays what there is of it into it.
+fn lay(plan: &mut Plan, name: &str, units: &[&Unit], parts: &[Option<BufferId>], bytes: usize) -> BufferId {
+    let spec = ArgumentSpec::shared([bytes / DType::F32.bytes()].into());
+    // Nobody writes between the parts, and what nobody writes stays zero as long as it is not shared.
+    plan.buffers.push(Buffer::new(format!("optimizer.{name}"), spec, Kind::Persistent));
+    let whole = plan.buffers.len() - 1;
+    let mut rest = parts;
+    for unit in units {
+        let (parts, others) = rest.split_at(unit.names.len());
+        rest = others;
+        let joined = match parts {
+            [part] => *part,
+            parts => {
+                parts.iter().copied().collect::<Option<Vec<BufferId>>>().and_then(|parts| join(plan, &parts))
+            }
+        };
+        if let (Some(part), Some(offset_bytes)) = (joined, unit.offset_bytes) {
+            plan.buffers[part].part_of = Some(Part { whole, offset_bytes });
+        }
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -97,7 +135,7 @@ mod tests {
             let place = |plan: &Plan| {
                 let buffer = &plan.buffers[plan.buffer(&name).unwrap()];
                 let slot = &plan.slots[buffer.slot];
-                (slot.shared_as.clone(), slot.bytes, buffer.offset_bytes())
+                (slot.shared_as.clone(), slot.bytes, buffer.offset_bytes)
             };
             others.iter().for_each(|plan| assert_eq!(place(plan), place(&training), "{name}"));
             together += usize::from(parameter.trained && place(&training).0 != Some(name));
@@ -114,16 +152,19 @@ mod tests {
             let updates: Vec<&Step> =
                 plan.steps.iter().filter(|step| step.label() == format!("{optimizer}.update")).collect();
             let whole = updates.last().unwrap().arguments.iter().find(|a| a.name == "param").unwrap().buffer;
-            let parts: Vec<&Buffer> =
-                plan.buffers.iter().filter(|b| b.part_of.is_some_and(|p| p.whole == whole)).collect();
+            let is_parameter =
+                |buffer: usize| plan.lasting().any(|(id, _)| id == buffer) && plan.root(buffer).0 == whole;
+            let mut parts: Vec<&Buffer> =
+                (0..plan.buffers.len()).filter(|&b| is_parameter(b)).map(|b| &plan.buffers[b]).collect();
+            parts.sort_by_key(|part| part.offset_bytes);
             // The weights of four convolutions and all biases, of parameters in eight layers.
             assert_eq!(parts.len(), 12);
             // The four weights of dense layers are updated with their gradients by Adam alone.
             assert_eq!(updates.len(), if optimizer == "adam" { 1 } else { 5 });
             let mut end = 0;
             for part in parts {
-                assert!(part.offset_bytes() >= end && part.offset_bytes().is_multiple_of(ALIGNMENT));
-                end = part.offset_bytes() + part.bytes();
+                assert!(part.offset_bytes >= end && part.offset_bytes.is_multiple_of(ALIGNMENT));
+                end = part.offset_bytes + part.bytes();
             }
             assert!(end <= plan.buffers[whole].bytes());
         }

@@ -6,7 +6,7 @@ use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::number::{Bounded, Number};
 use faceshader::ops::CaseData;
-use faceshader::plan::{Backend, Buffer, Plan, Purpose, Slot, lower};
+use faceshader::plan::{Backend, Plan, Purpose, Slot, lower};
 use faceshader::shape::DType;
 use faceshader::verify::{Values, twin};
 use std::collections::{BTreeSet, HashMap};
@@ -62,38 +62,57 @@ fn run<N: Number>(plan: &Plan, inputs: &HashMap<String, Values<N>>) -> HashMap<S
             dtype: plan.buffers[argument(name).buffer].dtype,
             batched: plan.buffers[argument(name).buffer].batched,
         };
-        let buffer_of = |name: &str| plan.buffers[argument(name).buffer].name.clone();
-        let value_of = |name: &str| match known.get(&buffer_of(name)) {
-            Some(values) => values.clone(),
-            None => joined(plan, argument(name).buffer, &known),
-        };
-        for (name, values) in twin(&step.op, kernel, &spec_of, &value_of) {
-            for (part, first) in parts(plan, argument(name).buffer) {
-                let Values::Real(all) = &values else { panic!("{name} holds no floats") };
-                let part_of_all = all[first..][..part.shape.len()].to_vec();
-                known.insert(part.name.clone(), Values::Real(part_of_all));
-            }
-            if parts(plan, argument(name).buffer).next().is_none() {
-                known.insert(buffer_of(name), values);
-            }
+        let written = twin(&step.op, kernel, &spec_of, &|name| value(plan, argument(name).buffer, &known));
+        for (name, values) in written {
+            store(plan, argument(name).buffer, values, &mut known);
         }
     }
     known
 }
 
 /// The parts of a buffer that holds others, each with the element at which it begins.
-fn parts(plan: &Plan, whole: usize) -> impl Iterator<Item = (&Buffer, usize)> {
-    let place = move |buffer: &Buffer| buffer.part_of.filter(|part| part.whole == whole);
-    plan.buffers.iter().filter_map(move |buffer| Some((buffer, place(buffer)?.offset_bytes / 4)))
+fn parts(plan: &Plan, whole: usize) -> Vec<(usize, usize)> {
+    let place = |buffer: usize| plan.buffers[buffer].part_of.filter(|part| part.whole == whole);
+    (0..plan.buffers.len()).filter_map(|buffer| Some((buffer, place(buffer)?.offset_bytes / 4))).collect()
 }
 
-/// What such a buffer holds, with zeros between its parts.
-fn joined<N: Number>(plan: &Plan, whole: usize, known: &HashMap<String, Values<N>>) -> Values<N> {
-    let mut all = vec![N::zero(); plan.buffers[whole].shape.len()];
-    for (part, first) in parts(plan, whole) {
-        all[first..][..part.shape.len()].clone_from_slice(real(known, &part.name));
+/// What a buffer holds, or all of its parts, with zeros between them.
+fn value<N: Number>(plan: &Plan, buffer: usize, known: &HashMap<String, Values<N>>) -> Values<N> {
+    let parts = parts(plan, buffer);
+    if parts.is_empty() {
+        return known[&plan.buffers[buffer].name].clone();
     }
-    Values::Real(all)
+    let elements = plan.buffers[buffer].shape.len();
+    let (mut reals, mut words) = (vec![N::zero(); elements], vec![0; elements]);
+    for (part, first) in parts {
+        match value(plan, part, known) {
+            Values::Real(values) => reals[first..][..values.len()].clone_from_slice(&values),
+            Values::Words(values) => words[first..][..values.len()].clone_from_slice(&values),
+            Values::Bytes(_) => panic!("nothing writes bytes"),
+        }
+    }
+    match plan.buffers[buffer].dtype {
+        DType::F32 => Values::Real(reals),
+        _ => Values::Words(words),
+    }
+}
+
+/// Takes over what a buffer holds now, or each of its parts.
+fn store<N: Number>(plan: &Plan, buffer: usize, values: Values<N>, known: &mut HashMap<String, Values<N>>) {
+    let parts = parts(plan, buffer);
+    if parts.is_empty() {
+        known.insert(plan.buffers[buffer].name.clone(), values);
+        return;
+    }
+    for (part, first) in parts {
+        let elements = plan.buffers[part].shape.len();
+        let values = match &values {
+            Values::Real(values) => Values::Real(values[first..][..elements].to_vec()),
+            Values::Words(values) => Values::Words(values[first..][..elements].to_vec()),
+            Values::Bytes(_) => panic!("nothing writes bytes"),
+        };
+        store(plan, part, values, known);
+    }
 }
 
 fn exact<N: Number>(inputs: &HashMap<String, CaseData>) -> HashMap<String, Values<N>> {
@@ -189,7 +208,7 @@ fn sharing_memory_changes_no_bit() {
         .map(|buffer| Slot { dtype: buffer.dtype, bytes: buffer.bytes(), shared_as: None })
         .collect();
     for (slot, buffer) in apart.buffers.iter_mut().enumerate() {
-        buffer.slot = buffer.part_of.map_or(slot, |part| part.whole);
+        buffer.slot = plan.root(slot).0;
     }
     assert!(apart.slots.len() > plan.slots.len() + 10);
     for ((name, mut first), (_, mut second)) in backends().into_iter().zip(backends()) {
