@@ -101,7 +101,7 @@ impl Operator for Metrics {
     fn cases() -> Vec<Case<Self>> {
         let mut cases = Vec::new();
         for metric in [Metric::AbsoluteError, Metric::BinaryAccuracy, Metric::ClassAccuracy] {
-            for shape in [[1, 1], [7, 1], [20, 3], [WORKGROUP + 1, 5]] {
+            for shape in [[1, 1], [7, 1], [20, 3], [50, 4], [WORKGROUP + 1, 5], [300, 3]] {
                 cases.push(Case::new(Metrics { metric }, [shape.into()]));
             }
         }
@@ -110,10 +110,22 @@ impl Operator for Metrics {
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
         match name {
+            // Zeros and equals, on which decisions turn, and numbers so large that a loss that comes with the metric
+            // has to take care that exp does not overflow.
+            "input" => {
+                let mut value = || match generator.below(3) {
+                    0 => 2.0 * generator.normal(),
+                    _ => 256.0 * (generator.below(3) as f32 - 1.0),
+                };
+                Some(CaseData::Real((0..elements).map(|_| value()).collect()))
+            }
             "targets" if self.metric == Metric::ClassAccuracy => {
                 Some(CaseData::Words((0..elements).map(|_| generator.below(2)).collect()))
             }
-            "targets" => Some(CaseData::Real((0..elements).map(|_| generator.below(2) as f32).collect())),
+            // 0, 1, and where the one ends and the other begins.
+            "targets" => {
+                Some(CaseData::Real((0..elements).map(|_| generator.below(3) as f32 / 2.0).collect()))
+            }
             "batch" => Some(CaseData::Words(some_real_samples(generator))),
             _ => None,
         }
