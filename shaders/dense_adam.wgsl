@@ -14,8 +14,8 @@
 // weight, m, v   (OUT_FEATURES, IN_FEATURES)
 // d_bias         (OUT_FEATURES)
 // rates          (3), from adam.wgsl's advance
-// packed         d_output, for update as (block of 32 outputs, sample, output in the block), for backward,
-//                which takes at most 32 samples, as (output, sample)
+// packed         d_output, for update as (block of 32 outputs, sample, output in the block), for backward as
+//                (output, sample)
 //
 // where packed rows are padded to an even number a block. A dispatch of update sees the blocks from
 // FIRST_COLUMN on as a uniform buffer, and one of backward the ROWS outputs from FIRST_ROW on: all lanes
@@ -25,8 +25,11 @@
 // One invocation computes
 //   pack_for_update, pack_for_backward  one element of the packed gradient; that of an output's first
 //             sample computes d_bias as well
-//   update    the weights of one input for 32 outputs: x numbers the inputs, y the blocks of outputs
-//   backward  INPUTS (1 or 2) inputs of all samples, and their weights for all outputs that are seen
+//   update         the weights of one input for 32 outputs: x numbers the inputs, y the blocks of outputs
+//   backward       two inputs of all samples, at most 32, and their weights for all outputs that are seen
+//   backward_tile  in place of backward, for GPUs: one input of all samples, and its weights for all outputs.
+//                  Nothing is packed before: each workgroup stages d_output itself, CHUNK outputs at a time, and
+//                  the first one computes d_bias
 //
 // but for update, invocations are numbered along one line.
 
@@ -44,12 +47,12 @@
 override BATCH: u32;
 override IN_FEATURES: u32;
 override OUT_FEATURES: u32;
-override INPUTS: u32;
 override FIRST_COLUMN: u32;
 override VECTORS: u32;
 override FIRST_ROW: u32;
 override ROWS: u32;
 override RELU: u32;
+override CHUNK: u32;
 override LEARNING_RATE: f32;
 override DECAY: f32;
 override BETA1: f32;
@@ -289,22 +292,6 @@ fn backward_step(row: u32, in_feature: u32, x: Block, now: vec3f, sums: ptr<func
     add_row(before, row * 8u, sums);
 }
 
-// The same for one of the four rows whose weights were loaded before.
-fn loaded_step(row: u32, at: u32, old: vec3f, x: Block, now: vec3f, sums: ptr<function, Block>) {
-    if row < ROWS {
-        step(at, old.x, old.y, old.z, gradient(row, x), now);
-        add_row(old.x, row * 8u, sums);
-    }
-}
-
-fn backward_steps(row: u32, in_feature: u32, x: Block, now: vec3f, sums: ptr<function, Block>) {
-    let old = weights_of(FIRST_ROW + row, in_feature);
-    loaded_step(row, old.at.x, vec3f(old.before.x, old.mean.x, old.squared.x), x, now, sums);
-    loaded_step(row + 1u, old.at.y, vec3f(old.before.y, old.mean.y, old.squared.y), x, now, sums);
-    loaded_step(row + 2u, old.at.z, vec3f(old.before.z, old.mean.z, old.squared.z), x, now, sums);
-    loaded_step(row + 3u, old.at.w, vec3f(old.before.w, old.mean.w, old.squared.w), x, now, sums);
-}
-
 // Adds the gradients of one input of four samples to what earlier rows left.
 fn store_d_input(sum: vec4f, x: vec4f, sample: u32, in_feature: u32) {
     var kept = sum;
@@ -338,12 +325,12 @@ fn backward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let in_feature = line_index(group, groups, lane) * INPUTS;
+    let in_feature = line_index(group, groups, lane) * 2u;
     if in_feature >= IN_FEATURES {
         return;
     }
     let now = all_rates();
-    let is_pair = INPUTS > 1u && in_feature + 1u < IN_FEATURES;
+    let is_pair = in_feature + 1u < IN_FEATURES;
     let x = samples(in_feature);
     var y = x;
     if is_pair {
@@ -352,16 +339,10 @@ fn backward(
 
     var sums = Block();
     var others = Block();
-    if INPUTS == 1u {
-        for (var row = 0u; row < ROWS; row += 4u) {
-            backward_steps(row, in_feature, x, now, &sums);
-        }
-    } else {
-        for (var row = 0u; row < ROWS; row++) {
-            backward_step(row, in_feature, x, now, &sums);
-            if is_pair {
-                backward_step(row, in_feature + 1u, y, now, &others);
-            }
+    for (var row = 0u; row < ROWS; row++) {
+        backward_step(row, in_feature, x, now, &sums);
+        if is_pair {
+            backward_step(row, in_feature + 1u, y, now, &others);
         }
     }
 
@@ -370,3 +351,5 @@ fn backward(
         store_d_inputs(others, y, in_feature + 1u);
     }
 }
+
+// include parts/dense_adam_tile.wgsl

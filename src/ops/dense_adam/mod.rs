@@ -11,7 +11,7 @@ use super::dense::Dense;
 use super::packed::{OUTS, Packed, Window};
 use super::relu::Relu;
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
-use super::{Variant, WINDOW_BYTES, WORKGROUP};
+use super::{ROW, Variant, WINDOW_BYTES, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -31,6 +31,12 @@ pub struct DenseAdam {
 
 /// What both kernels read.
 const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "rates"];
+
+/// Inputs of an invocation of `backward`. Two share what is read of the packed gradient, but need more registers
+/// than a GPU has.
+const INPUTS: usize = 2;
+/// Vectors of four gradients that a workgroup of `backward_tile` has room for.
+const STAGED: usize = 256;
 
 impl DenseAdam {
     /// Whether `backward` can take a batch of this size.
@@ -131,11 +137,6 @@ impl Operator for DenseAdam {
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let (input, out_features) = (shape("input"), self.dense.out_features);
-        // Two inputs share what is read of the packed gradient, but need more registers than a GPU has.
-        let inputs = match variant {
-            Variant::Gpu => 1,
-            Variant::Software => 2,
-        };
         let batch = input.batch();
         let in_features = input.len() / batch.max(1);
         let packed = self.packed(batch);
@@ -143,17 +144,21 @@ impl Operator for DenseAdam {
             ("BATCH", batch as f64),
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
-            ("INPUTS", inputs as f64),
             ("RELU", f64::from(u8::from(self.relu))),
+            ("CHUNK", (STAGED / batch.div_ceil(4) / 4 * 4) as f64),
         ];
         let constants =
             |window: &Window| [extents.as_slice(), &self.adam.constants(), &window.constants()].concat();
         let whole = constants(&Window::default());
+        if kernel == "backward" && variant == Variant::Gpu {
+            let all = Window { vectors: batch.div_ceil(4), rows: out_features, ..Window::default() };
+            return vec![Dispatch::line("backward_tile", in_features, &constants(&all))];
+        }
         if kernel == "backward" {
             let packed = self.packed_backward(batch);
             let mut dispatches = vec![Dispatch::line("pack_for_backward", packed.len(), &whole)];
             for window in packed.windows() {
-                let dispatch = Dispatch::line(kernel, in_features.div_ceil(inputs), &constants(&window));
+                let dispatch = Dispatch::line(kernel, in_features.div_ceil(INPUTS), &constants(&window));
                 dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
             }
             return dispatches;
@@ -192,6 +197,10 @@ impl Operator for DenseAdam {
             case(14, 5, 2, 0),
             case(23, 9, 4, 0),
             case(27, 6, 1, decayed),
+            // More outputs than are staged at once, which are more than a workgroup has invocations.
+            case(6, 5, 150, decayed),
+            // More inputs than a row holds, and a workgroup that has none.
+            case(2, ROW + 1, 3, 0),
             // More outputs than one uniform window holds.
             case(31, 3, 545, decayed),
         ];
