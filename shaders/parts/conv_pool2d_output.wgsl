@@ -53,12 +53,10 @@ fn pack_and_draw(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = line_index(group, groups, lane);
-    if index < packed_elements() {
-        packed[index] = packed_weight(index);
-        return;
-    }
     let at = index - packed_elements();
-    if at < BATCH * mask_words() {
+    if at < 0 {
+        packed[index] = packed_weight(index);
+    } else if at < BATCH * mask_words() {
         mask[at] = mask_word(at / mask_words(), at % mask_words());
     }
 }

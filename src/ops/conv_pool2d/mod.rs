@@ -282,7 +282,7 @@ impl Operator for ConvPool2d {
             let conv = Conv2d { out_channels, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding };
             Case::new(ConvPool2d { conv, dropout: None }, [input.into()])
         };
-        // Scales of 1, 2 and 4, so that integers stay integers.
+        // Scales of 2 and 4, so that integers stay integers.
         let dropped = |case: Case<Self>, rate, stream| Case {
             op: ConvPool2d { dropout: Some(Dropout { rate, stream }), ..case.op },
             ..case
@@ -302,8 +302,8 @@ impl Operator for ConvPool2d {
             case([7, 2, 28, 32], 5, Padding::Valid),
             // More taps than one uniform window holds, backwards.
             case([1, 2, 6, 5], 58, Padding::Same),
-            // Masks that end within a word and at its end, of one word and of several.
-            dropped(case([3, 1, 4, 4], 1, Padding::Valid), 0.0, 0),
+            // Masks that end with the first bit of a word, and with the last one.
+            dropped(case([20, 1, 4, 4], 1, Padding::Valid), 0.5, 0),
             dropped(case([2, 2, 6, 6], 16, Padding::Valid), 0.75, 3),
             dropped(case([3, 2, 7, 12], 41, Padding::Same), 0.5, 2),
         ]
