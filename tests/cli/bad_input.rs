@@ -54,7 +54,7 @@ fn a_wrong_layer_is_named_with_its_line() {
     with_model(&text, &["age.dense1", "the numbers of words"]);
     let text = changed("rate = 0.25", "rate = 1.0");
     with_model(&text, &["dropout", "rate is 1"]);
-    let text = changed("input = [\"conv2\", \"pool1\"]", "input = [\"conv2\", \"pool9\"]");
+    let text = changed("input = [\"conv2\", \"dropout1\"]", "input = [\"conv2\", \"pool9\"]");
     with_model(&text, &["residual", "pool9"]);
 }
 
