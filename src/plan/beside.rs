@@ -125,35 +125,38 @@ fn sum(plan: &Plan, buffers: &[BufferId], group: &mut Vec<usize>) -> Option<Buff
 /// An order of the steps in which all of a `group` are done at once, where its first one stands in for all of
 /// them; `None` if one of them waits for what another one makes possible.
 fn order(plan: &Plan, group: &[usize]) -> Option<Vec<usize>> {
-    let place = |buffer: BufferId| {
-        let (root, first) = plan.root(buffer);
-        (root, first..first + plan.buffers[buffer].bytes())
-    };
-    let overlap = |a: BufferId, b: BufferId| {
-        let ((a, a_range), (b, b_range)) = (place(a), place(b));
-        a == b && a_range.start < b_range.end && b_range.start < a_range.end
-    };
-    let waits = |later: &Step, earlier: &Step| {
-        let uses = |step: &Step| step.arguments.iter().map(|argument| argument.buffer).collect::<Vec<_>>();
-        let (earlier_uses, later_uses) = (uses(earlier), uses(later));
-        earlier.writes().any(|a| later_uses.iter().any(|&b| overlap(a, b)))
-            || later.writes().any(|b| earlier_uses.iter().any(|&a| overlap(a, b)))
-    };
-    let done_by = |step: usize| if group.contains(&step) { group[0] } else { step };
-    let mut left: Vec<usize> = (0..plan.steps.len()).filter(|&step| done_by(step) == step).collect();
-    let mut order = Vec::new();
-    while !left.is_empty() {
-        // Nobody who is left, and who comes before a part of this one, has to be done first.
-        let is_ready = |&step: &usize| {
-            (0..plan.steps.len()).filter(|&later| done_by(later) == step).all(|later| {
-                (0..later).all(|earlier| {
-                    let owner = done_by(earlier);
-                    owner == step
-                        || !left.contains(&owner)
-                        || !waits(&plan.steps[later], &plan.steps[earlier])
-                })
+    // What each step uses: memory, from where to where, and whether it is written.
+    let uses: Vec<Vec<(BufferId, [usize; 2], bool)>> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let written: Vec<BufferId> = step.writes().collect();
+            let of = |argument: &Argument| {
+                let (root, first) = plan.root(argument.buffer);
+                let end = first + plan.buffers[argument.buffer].bytes();
+                (root, [first, end], written.contains(&argument.buffer))
+            };
+            step.arguments.iter().map(of).collect()
+        })
+        .collect();
+    let waits = |later: usize, earlier: usize| {
+        let clash = |&(a, [a_first, a_end], a_written): &(BufferId, [usize; 2], bool)| {
+            uses[later].iter().any(|&(b, [b_first, b_end], b_written)| {
+                a == b && (a_written || b_written) && a_first < b_end && b_first < a_end
             })
         };
+        uses[earlier].iter().any(clash)
+    };
+    let done_by = |step: usize| if group.contains(&step) { group[0] } else { step };
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); plan.steps.len()];
+    for later in 0..plan.steps.len() {
+        let earlier = (0..later).filter(|&earlier| waits(later, earlier)).map(done_by);
+        before[done_by(later)].extend(earlier.filter(|&earlier| earlier != done_by(later)));
+    }
+    let mut left: Vec<usize> = (0..plan.steps.len()).filter(|&step| done_by(step) == step).collect();
+    let mut order: Vec<usize> = Vec::new();
+    while !left.is_empty() {
+        let is_ready = |&step: &usize| before[step].iter().all(|earlier| order.contains(earlier));
         let next = left.iter().position(is_ready)?;
         order.push(left.remove(next));
     }
