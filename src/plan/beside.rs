@@ -62,7 +62,8 @@ fn at_once(plan: &mut Plan, steps: &[usize]) -> Option<()> {
         };
         arguments.push(Argument { name: argument.name.clone(), buffer, shape });
     }
-    changed.steps[steps[0]] = Step { op, arguments, ..all[0].clone() };
+    let layer = all.iter().map(|step| step.layer.as_str()).collect::<Vec<_>>().join(" + ");
+    changed.steps[steps[0]] = Step { layer, op, arguments, ..all[0].clone() };
     let order = order(plan, &group)?;
     changed.steps = order.into_iter().map(|step| changed.steps[step].clone()).collect();
     *plan = changed;
