@@ -9,17 +9,17 @@ use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::graph::Graph;
 use crate::ops::{BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Variant};
-use crate::plan::{Backend, BackendInfo, Purpose, Step, lower};
+use crate::plan::{Backend, BackendInfo, Plan, Purpose, Step, lower};
 use crate::spec::Spec;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Samples of a trial: even software adapters are through with them in a second.
-const TRIAL_BATCH: usize = 4;
-/// A trial run shorter than this is repeated with as many more samples as take it, up to the whole batch.
-const SHORT_SECS: f64 = 0.05;
-/// Runs of every variant that are measured, in turns; the shortest counts.
+/// Samples of a trial on a software adapter, which is through with so few in a second.
+const SOFTWARE_BATCH: usize = 4;
+/// Seconds after which no other variant is tried: most of them go to the driver's compiler.
+const SECONDS: f64 = 6.0;
+/// Runs of every variant that are measured; the shortest counts.
 const RUNS: usize = 3;
 /// A kernel leaves the variant made for its adapter only for one that takes less than this share of the
 /// time: noise should not decide, and what is decided should stay.
@@ -57,15 +57,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if !arguments.json {
         print(format_args!("{:<28} {:>10} {:>12}   used", "kernel", "gpu ms", "software ms"))?;
     }
-    for (kernel, Trial { seconds: [gpu, software] }) in &trials {
+    for (kernel, Trial { seconds, .. }) in &trials {
         let used = chosen[kernel];
+        let [gpu, software] = seconds.map(|seconds| seconds.map(|seconds| 1e3 * seconds));
         if arguments.json {
             print(serde_json::json!({
-                "kernel": kernel, "gpu_ms": 1e3 * gpu, "software_ms": 1e3 * software, "used": used,
+                "kernel": kernel, "gpu_ms": gpu, "software_ms": software, "used": used,
             }))?;
         } else {
-            let used = used.name();
-            print(format_args!("{kernel:<28} {:>10.3} {:>12.3}   {used}", 1e3 * gpu, 1e3 * software))?;
+            let [gpu, software] = [gpu, software].map(|ms| ms.map_or("-".into(), |ms| format!("{ms:.3}")));
+            print(format_args!("{kernel:<28} {gpu:>10} {software:>12}   {}", used.name()))?;
         }
     }
     Ok(Outcome::Done)
@@ -117,34 +118,63 @@ fn remember(adapter: &Adapter, trials: &BTreeMap<String, Trial>, known: Chosen) 
     Ok(chosen)
 }
 
-/// What a kernel takes in a training step, by [`Variant::ALL`].
+/// What the longest step of a kernel takes, by [`Variant::ALL`]; nothing where it was not tried.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Trial {
-    seconds: [f64; Variant::ALL.len()],
+    seconds: [Option<f64>; Variant::ALL.len()],
+    /// Of the time of all kernels that come in variants.
+    share: f64,
 }
 
 /// The variant of each kernel: the usual one, unless another is clearly faster.
 fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
-    let step: f64 = trials.values().map(|trial| trial.seconds[usual as usize]).sum();
-    let faster = |trial: &Trial| {
-        let of = |variant: Variant| trial.seconds[variant as usize];
+    let choose = |trial: &Trial| {
+        let of = |variant: Variant| trial.seconds[variant as usize].unwrap_or(f64::INFINITY);
         let fastest = Variant::ALL.into_iter().min_by(|&a, &b| of(a).total_cmp(&of(b)))?;
-        (of(usual) >= WORTH_CHOOSING * step && of(fastest) < CLEARLY_FASTER * of(usual)).then_some(fastest)
+        (trial.share >= WORTH_CHOOSING && of(fastest) < CLEARLY_FASTER * of(usual)).then_some(fastest)
     };
-    trials.iter().map(|(kernel, trial)| (kernel.clone(), faster(trial).unwrap_or(usual))).collect()
+    trials.iter().map(|(kernel, trial)| (kernel.clone(), choose(trial).unwrap_or(usual))).collect()
 }
 
-/// Measures every variant of the kernels of a model's training step that have more than one.
+/// Measures the variants of the kernels of a model's training step that have more than one, those that take
+/// longest first, as long as there is time.
 fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
-    let open = |variant| GpuBackend::open(adapter, Options { variant: Some(variant), ..Options::default() });
-    let mut backends = Variant::ALL.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let usual = Variant::usual(adapter.report.is_software);
     let batch = spec.training.batch;
-    let (trials, longest) = measure(&mut backends, spec, batch.min(TRIAL_BATCH))?;
-    let affordable = (TRIAL_BATCH as f64 * SHORT_SECS / longest.max(1e-6)) as usize;
-    match batch.min(affordable) {
-        more if more > TRIAL_BATCH => Ok(measure(&mut backends, spec, more)?.0),
-        _ => Ok(trials),
+    let batch = if adapter.report.is_software { batch.min(SOFTWARE_BATCH) } else { batch };
+    let mut plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
+    plan.steps.retain(has_variants);
+    let open = |variant| GpuBackend::open(adapter, Options { variant: Some(variant), ..Options::default() });
+    let seconds = measure(&mut open(usual)?, &plan)?;
+    let all: f64 = seconds.iter().sum();
+    let mut kernels: BTreeMap<String, (usize, f64)> = BTreeMap::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let (longest, sum) = kernels.entry(step.label()).or_insert((index, 0.0));
+        *sum += seconds[index];
+        if seconds[index] > seconds[*longest] {
+            *longest = index;
+        }
     }
+    let mut order: Vec<(String, (usize, f64))> = kernels.into_iter().collect();
+    order.sort_by(|(_, (_, a)), (_, (_, b))| b.total_cmp(a));
+    let mut others = Vec::new();
+    for variant in Variant::ALL.into_iter().filter(|&variant| variant != usual) {
+        others.push((variant, open(variant)?));
+    }
+    let start = Instant::now();
+    let mut trials = BTreeMap::new();
+    for (kernel, (longest, sum)) in order {
+        let mut trial = Trial { share: sum / all, ..Trial::default() };
+        trial.seconds[usual as usize] = Some(seconds[longest]);
+        let step = Plan { steps: vec![plan.steps[longest].clone()], ..plan.clone() };
+        for (variant, backend) in &mut others {
+            if start.elapsed().as_secs_f64() < SECONDS {
+                trial.seconds[*variant as usize] = measure(backend, &step)?.first().copied();
+            }
+        }
+        trials.insert(kernel, trial);
+    }
+    Ok(trials)
 }
 
 /// The variant of each kernel that was tried: the faster one, if it is proven on this adapter.
@@ -165,40 +195,25 @@ fn choose_proven(adapter: &Adapter, trials: &BTreeMap<String, Trial>) -> Result<
     }
 }
 
-/// The trials, and the seconds of the longest run.
-fn measure(backends: &mut [GpuBackend], spec: &Spec, batch: usize) -> Result<(BTreeMap<String, Trial>, f64)> {
-    let mut plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
-    plan.steps.retain(has_variants);
-    let mut ids = Vec::new();
-    for backend in &mut *backends {
-        let id = backend.prepare(&plan)?;
-        let mut words = [0_u32; BATCH_WORDS];
-        words[BATCH_COUNT] = batch as u32;
-        words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
-        if let Some(buffer) = plan.buffer("batch") {
-            backend.write(id, buffer, bytemuck::cast_slice(&words))?;
-        }
-        // Without measuring: first runs compile, page in, and show what one submit can hold.
-        backend.run(id)?;
-        backend.run(id)?;
-        ids.push(id);
+/// The seconds of each step of a plan.
+fn measure(backend: &mut GpuBackend, plan: &Plan) -> Result<Vec<f64>> {
+    let id = backend.prepare(plan)?;
+    let mut words = [0_u32; BATCH_WORDS];
+    words[BATCH_COUNT] = plan.batch as u32;
+    words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+    if let Some(buffer) = plan.buffer("batch") {
+        backend.write(id, buffer, bytemuck::cast_slice(&words))?;
     }
-    let mut shortest = vec![[f64::INFINITY; Variant::ALL.len()]; plan.steps.len()];
+    // Without measuring: first runs compile, page in, and show what one submit can hold.
+    backend.run(id)?;
+    backend.run(id)?;
+    let mut shortest = vec![f64::INFINITY; plan.steps.len()];
     for _ in 0..RUNS {
-        for (variant, backend) in backends.iter_mut().enumerate() {
-            for (times, span) in shortest.iter_mut().zip(backend.run_timed(ids[variant])?) {
-                times[variant] = times[variant].min(span.seconds);
-            }
+        for (shortest, span) in shortest.iter_mut().zip(backend.run_timed(id)?) {
+            *shortest = shortest.min(span.seconds);
         }
     }
-    let run = |variant: usize| shortest.iter().map(|times| times[variant]).sum::<f64>();
-    let longest = (0..backends.len()).map(run).fold(0.0, f64::max);
-    let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
-    for (step, times) in plan.steps.iter().zip(shortest) {
-        let trial = trials.entry(step.label()).or_default();
-        trial.seconds.iter_mut().zip(times).for_each(|(sum, seconds)| *sum += seconds);
-    }
-    Ok((trials, longest))
+    Ok(shortest)
 }
 
 /// Whether a step's variants differ at all.
@@ -214,13 +229,16 @@ mod tests {
 
     #[test]
     fn only_what_is_clearly_faster_leaves_the_usual_variant() {
-        let trial = |gpu: f64, software: f64| Trial { seconds: [gpu, software] };
+        let trial = |gpu: f64, software: f64, share| {
+            let seconds = [gpu, software].map(|seconds| (seconds > 0.0).then_some(seconds));
+            Trial { seconds, share }
+        };
         let trials: BTreeMap<String, Trial> = [
-            ("a", trial(1.0, 0.5)),
-            ("b", trial(1.0, 0.9)),
-            ("c", trial(1.0, 3.0)),
-            ("too short", trial(0.01, 0.001)),
-            ("none", trial(0.0, 0.0)),
+            ("a", trial(1.0, 0.5, 0.2)),
+            ("b", trial(1.0, 0.9, 0.2)),
+            ("c", trial(1.0, 3.0, 0.6)),
+            ("too short", trial(0.01, 0.001, 0.002)),
+            ("not tried", trial(1.0, 0.0, 0.2)),
         ]
         .map(|(name, trial)| (name.to_string(), trial))
         .into();
