@@ -362,3 +362,26 @@ impl Operator for ConvPool2d {
         self.dropout.as_ref()?.fill(name, elements, generator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_go_together_only_where_they_are_alike() {
+        let op = |out_channels, stream| {
+            let (kernel, stride, padding) = (Pair([3, 3]), Pair([1, 1]), Padding::Same);
+            let dropout = Some(Dropout { rate: 0.5, stream });
+            ConvPool2d { conv: Conv2d { out_channels, kernel, stride, padding }, dropout, layers: 1 }
+        };
+        let inputs: [Shape; 1] = [[2, 3, 6, 6].into()];
+        let (both, _) = op(8, 1).beside(&[&op(8, 2)], &inputs).unwrap();
+        assert_eq!((both.layers, &both.layer(1)), (2, &op(8, 2)));
+        assert_eq!(both.flops(&inputs), 2 * op(8, 1).flops(&inputs));
+        assert_eq!(op(8, 1).beside(&[&op(8, 2), &op(8, 3)], &inputs).unwrap().0.layers, 3);
+        let apart = [(op(8, 1), op(8, 1)), (op(8, 1), op(16, 2)), (op(12, 1), op(12, 2)), (both, op(8, 2))];
+        for (one, other) in &apart {
+            assert!(one.beside(&[other], &inputs).is_none(), "{one:?} and {other:?}");
+        }
+    }
+}
