@@ -12,16 +12,20 @@
 // with padding P. See conv2d.wgsl, relu.wgsl, max_pool2d.wgsl and parts/philox.wgsl. Pixels are never stored.
 // Without dropout, nothing is dropped and SCALE is 1. With it, codes tell the gradients all that they need.
 //
+// Several layers side by side that share their input are one convolution with the filters of all of them;
+// OUT_CHANNELS counts all, and each layer has an OUT_CHANNELS / LAYERS of them, a multiple of 8 if there are
+// several. What comes after the convolution lies layer after layer, as if each had a batch of its own.
+//
 // input, d_input      (BATCH, IN_CHANNELS, IN_HEIGHT, IN_WIDTH)
 // weight, d_weight    (OUT_CHANNELS, IN_CHANNELS, 3, 3)
 // bias, d_bias        (OUT_CHANNELS)
-// output, d_output    (BATCH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH), after pooling
-// code                (BATCH, OUT_CHANNELS / 8, OUT_HEIGHT, OUT_WIDTH), four bits a channel, the first
-//                     of eight in the lowest
+// output, d_output    (LAYERS, BATCH, OUT_CHANNELS / LAYERS, OUT_HEIGHT, OUT_WIDTH), after pooling
+// code                (LAYERS, BATCH, OUT_CHANNELS / LAYERS / 8, OUT_HEIGHT, OUT_WIDTH), four bits a channel,
+//                     the first of eight in the lowest
 // sample              (BATCH), the number of each sample in its set
 // batch               see BATCH_WORDS in src/ops/mod.rs: [1] epoch, [2] [3] seed
-// mask                (BATCH, words), a bit for each of a sample's outputs, the first in the lowest: whether
-//                     it is kept
+// mask                (LAYERS, BATCH, words), a bit for each of a sample's outputs, the first in the lowest:
+//                     whether it is kept
 // partial             (PIECES, OUT_CHANNELS, IN_CHANNELS * 9 + 1), the last for the bias
 // packed              weights in blocks of 32 channels: for forward (block of output channels, input
 //                     channel, i, j, output channel in the block) and behind each block its biases, for
@@ -72,6 +76,7 @@ override IN_CHANNELS: i32;
 override IN_HEIGHT: i32;
 override IN_WIDTH: i32;
 override OUT_CHANNELS: i32;
+override LAYERS: i32;
 override OUT_HEIGHT: i32;
 override OUT_WIDTH: i32;
 override PAD_TOP: i32;
@@ -99,6 +104,28 @@ const CODES: i32 = 8;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
     return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
+}
+
+// The layer that has an output channel, where those of all layers are numbered through.
+fn layer_of(channel: i32) -> i32 {
+    if LAYERS == 1 {
+        return 0;
+    }
+    return channel / (OUT_CHANNELS / LAYERS);
+}
+
+// What the number of an output channel lacks to that of its plane for a sample, among those of all layers and
+// samples.
+fn plane_offset(sample: i32, channel: i32) -> i32 {
+    return (layer_of(channel) * (BATCH - 1) + sample) * (OUT_CHANNELS / LAYERS);
+}
+
+// The plane of codes for a sample and an output channel.
+fn code_plane(sample: i32, channel: i32) -> i32 {
+    let channels = OUT_CHANNELS / LAYERS;
+    let layer = layer_of(channel);
+    let blocks = (channels + CODES - 1) / CODES;
+    return (layer * BATCH + sample) * blocks + (channel - layer * channels) / CODES;
 }
 
 // An element of the packed weights: (row, column) of a matrix of so many rows.

@@ -41,7 +41,7 @@ fn forward(
     }
     let n = index / blocks;
     let block = index % blocks;
-    let drop = dropped(n, block);
+    let drop = dropped(n, block, 0u);
     for (var i = 0u; i < min(4u, FEATURES - 4u * block); i++) {
         let at = n * FEATURES + 4u * block + i;
         output[at] = select(input[at] * SCALE, 0.0, drop[i]);
@@ -61,7 +61,7 @@ fn backward_input(
     }
     let n = index / blocks;
     let block = index % blocks;
-    let drop = dropped(n, block);
+    let drop = dropped(n, block, 0u);
     for (var i = 0u; i < min(4u, FEATURES - 4u * block); i++) {
         let at = n * FEATURES + 4u * block + i;
         d_input[at] = select(d_output[at] * SCALE, 0.0, drop[i]);

@@ -19,14 +19,13 @@ fn columns_at(y: i32, x: i32) -> Windows {
 }
 
 fn codes_of(sample: i32, channel: i32, windows: Windows) -> vec2u {
-    let blocks = (OUT_CHANNELS + CODES - 1) / CODES;
-    let words = (sample * blocks + channel / CODES) * OUT_HEIGHT * OUT_WIDTH + windows.place;
+    let words = code_plane(sample, channel) * OUT_HEIGHT * OUT_WIDTH + windows.place;
     return vec2u(code[words.x], code[words.y]);
 }
 
 // The gradients of two windows' pixels: two columns of four.
 fn d_columns(sample: i32, channel: i32, windows: Windows, codes: vec2u) -> mat4x2f {
-    let places = (sample * OUT_CHANNELS + channel) * OUT_HEIGHT * OUT_WIDTH + windows.place;
+    let places = (plane_offset(sample, channel) + channel) * OUT_HEIGHT * OUT_WIDTH + windows.place;
     let d_pooled = select(vec2f(0.0), vec2f(d_output[places.x], d_output[places.y]), windows.inside);
     let winners = codes >> vec2u(u32(channel % CODES) * 4u) & vec2u(7u);
     let upper = unpooled(d_pooled.x, winners.x);

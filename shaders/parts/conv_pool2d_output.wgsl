@@ -33,14 +33,16 @@ fn pack_forward(
 
 // Words of a sample's mask.
 fn mask_words() -> i32 {
-    return (OUT_CHANNELS * OUT_HEIGHT * OUT_WIDTH + 31) / 32;
+    return (OUT_CHANNELS / LAYERS * OUT_HEIGHT * OUT_WIDTH + 31) / 32;
 }
 
-// A word of the mask: eight draws of four bits.
-fn mask_word(n: i32, word: i32) -> u32 {
+// A word of a row of the mask: eight draws of four bits.
+fn mask_word(row: i32, word: i32) -> u32 {
+    let n = u32(row % BATCH);
+    let layer = u32(row / BATCH);
     var kept = 0u;
     for (var i = 0; i < 8; i++) {
-        let bits = select(vec4u(1u, 2u, 4u, 8u), vec4u(0u), dropped(u32(n), u32(word * 8 + i)));
+        let bits = select(vec4u(1u, 2u, 4u, 8u), vec4u(0u), dropped(n, u32(word * 8 + i), layer));
         kept |= (bits.x | bits.y | bits.z | bits.w) << u32(i * 4);
     }
     return kept;
@@ -56,7 +58,7 @@ fn pack_and_draw(
     let at = index - packed_elements();
     if at < 0 {
         packed[index] = packed_weight(index);
-    } else if at < BATCH * mask_words() {
+    } else if at < LAYERS * BATCH * mask_words() {
         mask[at] = mask_word(at / mask_words(), at % mask_words());
     }
 }
@@ -92,8 +94,8 @@ fn store_output(low: mat4x4f, high: mat4x4f, first: i32, at: Pixel, kept: u32) {
     let high_bias = weights(biases + 1);
     let plane = OUT_HEIGHT * OUT_WIDTH;
     let pixel = at.y * OUT_WIDTH + at.x;
-    let pooled = at.sample * OUT_CHANNELS * plane + pixel;
-    let word = (at.sample * ((OUT_CHANNELS + CODES - 1) / CODES) + channel / CODES) * plane + pixel;
+    let pooled = plane_offset(at.sample, channel) * plane + pixel;
+    let word = code_plane(at.sample, channel) * plane + pixel;
     code[word] = pool(low[0] + low_bias.x, channel, pooled, (kept & 1u) != 0u)
         | pool(low[1] + low_bias.y, channel + 1, pooled, (kept & 2u) != 0u) << 4u
         | pool(low[2] + low_bias.z, channel + 2, pooled, (kept & 4u) != 0u) << 8u
@@ -184,8 +186,10 @@ fn forward(
 fn kept_channels(first: i32, at: Pixel) -> u32 {
     var kept = 0u;
     for (var i = 0; i < VECTORS * 4 && FIRST_COLUMN + first + i < OUT_CHANNELS; i++) {
-        let element = ((FIRST_COLUMN + first + i) * OUT_HEIGHT + at.y) * OUT_WIDTH + at.x;
-        let word = mask[at.sample * mask_words() + element / 32];
+        let channel = FIRST_COLUMN + first + i;
+        let layer = layer_of(channel);
+        let element = ((channel - layer * (OUT_CHANNELS / LAYERS)) * OUT_HEIGHT + at.y) * OUT_WIDTH + at.x;
+        let word = mask[(layer * BATCH + at.sample) * mask_words() + element / 32];
         kept |= (word >> u32(element % 32) & 1u) << u32(i);
     }
     return kept;

@@ -12,7 +12,7 @@ fn gradients(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> Gradients
         // Beyond the last filter the last one again; what it gives is not stored.
         channels = min(channels, vec4i(OUT_CHANNELS - 1));
     }
-    let at = (sample * OUT_CHANNELS + channels) * OUT_HEIGHT * OUT_WIDTH + pixel;
+    let at = (plane_offset(sample, channels.x) + channels) * OUT_HEIGHT * OUT_WIDTH + pixel;
     let shifts = vec4u(0u, 4u, 8u, 12u) + u32(out_channel % CODES) * 4u;
     return Gradients(
         vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]),
@@ -104,9 +104,8 @@ fn backward_weight_partial(
     let source = sample * IN_CHANNELS + channel;
     let other_source = sample * IN_CHANNELS + min(channel + 1, IN_CHANNELS - 1);
     let plane = OUT_HEIGHT * OUT_WIDTH;
-    let code_blocks = (OUT_CHANNELS + CODES - 1) / CODES;
-    let low_codes = (sample * code_blocks + out_channel / CODES) * plane;
-    let high_codes = (sample * code_blocks + min(out_channel / CODES + 1, code_blocks - 1)) * plane;
+    let low_codes = code_plane(sample, out_channel) * plane;
+    let high_codes = code_plane(sample, min(out_channel + CODES, OUT_CHANNELS - 1)) * plane;
 
     var sums = Sums();
     var others = Sums();
@@ -171,7 +170,6 @@ fn backward_weight_tile(
     let out_channel = index / IN_CHANNELS % out_blocks * 4;
     let piece = index / (IN_CHANNELS * out_blocks);
     let plane = OUT_HEIGHT * OUT_WIDTH;
-    let code_blocks = (OUT_CHANNELS + CODES - 1) / CODES;
 
     var sums = Sums();
     var biases = vec4f();
@@ -184,7 +182,7 @@ fn backward_weight_tile(
         let in_y = pixel / OUT_WIDTH * 2 - PAD_TOP;
         let in_x = pixel % OUT_WIDTH * 2 - PAD_LEFT;
         let area = joined(input_columns(source, in_y, in_x), input_columns(source, in_y, in_x + 2));
-        let codes = code[(sample * code_blocks + out_channel / CODES) * plane + pixel];
+        let codes = code[code_plane(sample, out_channel) * plane + pixel];
         let d = gradients(sample, out_channel, codes, pixel);
         add_window(0, d, area, &sums);
         biases += select(vec4f(0.0), d.values, d.winners < vec4u(4u));

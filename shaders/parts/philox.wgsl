@@ -2,8 +2,8 @@
 //
 //   element e of a sample is dropped where word(e) < THRESHOLD
 //
-// word(e) is word e % 4 of Philox's draw with counter (e / 4, number of the sample, epoch, STREAM) and the
-// seed as key: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11.
+// word(e) is word e % 4 of Philox's draw with counter (e / 4, number of the sample, epoch, STREAM + layer) and
+// the seed as key, where layers side by side are numbered from 0: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11.
 // The Rust twin of the generator is src/rng.rs. The shader that includes this binds
 //
 // sample  (BATCH), the number of each sample in its set
@@ -35,8 +35,8 @@ fn philox(first_counter: vec4u, first_key: vec2u) -> vec4u {
     return counter;
 }
 
-// Which of the four elements of a block of sample n are dropped.
-fn dropped(n: u32, block: u32) -> vec4<bool> {
-    let words = philox(vec4u(block, sample[n], batch[1], STREAM), vec2u(batch[2], batch[3]));
+// Which of the four elements of a block of a layer's sample n are dropped.
+fn dropped(n: u32, block: u32, layer: u32) -> vec4<bool> {
+    let words = philox(vec4u(block, sample[n], batch[1], STREAM + layer), vec2u(batch[2], batch[3]));
     return words < vec4u(THRESHOLD);
 }

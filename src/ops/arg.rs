@@ -1,6 +1,7 @@
 //! The arguments that a kernel's twin works on.
 
 use crate::shape::{DType, Shape};
+use std::ops::Range;
 
 /// The elements of one argument, borrowed from whoever owns the buffer.
 #[derive(Debug)]
@@ -61,8 +62,13 @@ impl<N> Arg<'_, N> {
 
     /// One sample of a batch, to read.
     pub fn sample(&self, n: usize) -> Arg<'_, N> {
-        let shape = self.shape.with_batch(1);
-        let range = n * shape.len()..(n + 1) * shape.len();
+        self.samples(n..n + 1)
+    }
+
+    /// Some samples of a batch, to read.
+    pub fn samples(&self, range: Range<usize>) -> Arg<'_, N> {
+        let one = self.shape.with_batch(1).len();
+        let (shape, range) = (self.shape.with_batch(range.len()), range.start * one..range.end * one);
         let data = match &self.data {
             Data::ReadWords(_) | Data::WriteWords(_) => Data::ReadWords(&self.words()[range]),
             Data::ReadBytes(values) => Data::ReadBytes(&values[range]),

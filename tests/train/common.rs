@@ -18,6 +18,23 @@ pub fn tiny() -> Spec {
     Spec::parse(TINY, "tiny.toml").unwrap()
 }
 
+/// The same model with branches that begin alike, with convolutions that are large enough to lie side by side.
+pub fn alike() -> Spec {
+    let layer = |name: &str, rest: &str| format!("[[branch.layer]]\nname = \"{name}\"\n{rest}\n\n");
+    let conv = "op = \"conv2d\"\nout_channels = 64\nkernel = 3\npadding = \"same\"";
+    let begin = layer("conv3", conv)
+        + &layer("relu3", "op = \"relu\"")
+        + &layer("pool3", "op = \"max_pool2d\"\nkernel = 2");
+    let flatten = layer("flatten", "op = \"flatten\"");
+    let dropout = layer("dropout", "op = \"dropout\"\nrate = 0.5");
+    let dense = "[[branch.layer]]\nname = \"dense1\"\n";
+    let other = "op = \"conv2d\"\nout_channels = 3\nkernel = [2, 3]\nstride = 2";
+    let text = TINY
+        .replace(&format!("{flatten}{dense}"), &format!("{begin}{flatten}{dropout}{dense}"))
+        .replace(&layer("conv3", other), &begin);
+    Spec::parse(&text, "alike.toml").unwrap()
+}
+
 /// 23 faces to train on, 7 to validate with: neither is a multiple of the batch.
 pub fn faces(side: u32) -> (Photos, Split) {
     let mut photos = Photos::new(side, side);

@@ -1,6 +1,6 @@
 //! Plans whose kernels do at once what several layers do.
 
-use crate::common::tiny;
+use crate::common::{alike, tiny};
 use faceshader::graph::Graph;
 use faceshader::plan::{Purpose, lower};
 use faceshader::spec::Spec;
@@ -72,10 +72,24 @@ fn a_flattened_pooling_is_dropped_at_once() {
     let steps = lower(&graph, "face", Purpose::Training).steps;
     assert!(steps.iter().all(|step| step.op.name() != "dropout"));
     let forward = steps.iter().filter(|step| step.label() == "conv_pool2d.forward_dropout");
-    assert_eq!(
-        forward.map(|step| step.layer.as_str()).collect::<Vec<_>>(),
-        ["conv2", "age.conv3", "gender.conv3"]
-    );
+    assert_eq!(forward.map(|step| step.layer.as_str()).collect::<Vec<_>>(), ["conv2", "age.conv3"]);
+}
+
+#[test]
+fn branches_that_begin_alike_do_their_convolutions_at_once() {
+    let of_branches = |purpose: Purpose| {
+        let kernels = kernels(&alike(), purpose).into_iter();
+        kernels.filter(|kernel| kernel.contains(".conv3 ")).collect::<Vec<_>>()
+    };
+    let at_once = |kernel: &str| format!("age.conv3 conv_pool2d.{kernel}");
+    let kernels_of_training = ["backward_input", "backward_weight", "forward_dropout"].map(at_once);
+    assert_eq!(of_branches(Purpose::Training), kernels_of_training);
+    // The gradient of what both read is no sum of two.
+    let training = kernels(&alike(), Purpose::Training);
+    assert!(!training.iter().any(|kernel| kernel.starts_with("dropout.d_output")), "{training:?}");
+    for purpose in [Purpose::Evaluation, Purpose::Prediction] {
+        assert_eq!(of_branches(purpose), [at_once("forward")]);
+    }
 }
 
 #[test]

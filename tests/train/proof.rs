@@ -1,28 +1,34 @@
 //! One whole training step, proven step by step on every backend.
 
-use crate::common::{backends_as, faces, tiny};
+use crate::common::{alike, backends_as, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::ops::Variant;
 use faceshader::plan::{Plan, Program, Purpose, lower};
+use faceshader::spec::Spec;
 use faceshader::train::Trainer;
 use std::collections::BTreeSet;
 
 #[test]
 fn every_step_of_a_training_step_computes_what_its_twin_says() {
-    prove_every_step(true, 20);
+    prove_every_step(tiny(), 20);
+}
+
+#[test]
+fn every_step_of_branches_that_begin_alike_computes_what_its_twin_says() {
+    prove_every_step(alike(), 20);
 }
 
 #[test]
 fn every_step_of_a_plan_without_fusions_computes_what_its_twin_says() {
-    prove_every_step(false, 26);
+    let mut spec = tiny();
+    spec.training.fuse = false;
+    prove_every_step(spec, 26);
 }
 
 /// As for either kind of adapter.
-fn prove_every_step(fuse: bool, kernels: usize) {
+fn prove_every_step(spec: Spec, kernels: usize) {
     let (photos, split) = faces(12);
-    let mut spec = tiny();
-    spec.training.fuse = fuse;
     for (name, backend) in Variant::ALL.into_iter().flat_map(|variant| backends_as(Some(variant))) {
         let mut trainer = Trainer::new(backend, &spec).unwrap();
         // A few steps first, so that Adam's means are not zero; then a short batch.

@@ -1,21 +1,21 @@
 //! What no step by step proof can see: steps that are wired wrongly, or memory that one buffer takes
 //! from another too early.
 
-use crate::common::{backends, faces, tiny};
+use crate::common::{alike, backends, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::number::{Bounded, Number};
-use faceshader::ops::CaseData;
+use faceshader::ops::{CaseData, Op};
 use faceshader::plan::{Backend, Plan, Purpose, Slot, lower};
 use faceshader::shape::DType;
+use faceshader::spec::Spec;
 use faceshader::verify::{Values, twin};
 use std::collections::{BTreeSet, HashMap};
 
-/// A training step of the small model with all of its inputs, by name. Parameters are far enough from
+/// A training step of a small model with all of its inputs, by name. Parameters are far enough from
 /// zero for every branch to matter.
-fn step(fuse: bool) -> (Plan, HashMap<String, CaseData>) {
-    let spec = tiny();
-    let graph = Graph { fuse, ..Graph::new(&spec, 6).unwrap() };
+fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
+    let graph = Graph { fuse, ..Graph::new(spec, 6).unwrap() };
     let plan = lower(&graph, "tiny", Purpose::Training);
     let (photos, split) = faces(12);
     let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
@@ -128,15 +128,16 @@ fn real<'a, N>(values: &'a HashMap<String, Values<N>>, name: &str) -> &'a [N] {
 
 #[test]
 fn the_plans_gradients_are_the_derivatives_of_its_losses() {
-    derive(true);
-    derive(false);
+    derive(&tiny(), true);
+    derive(&tiny(), false);
+    derive(&alike(), true);
 }
 
 /// Compares the gradients that Adam sees with central differences of the losses. Adam's mean begins at
 /// zero, so that after the step it is the gradient's share.
-fn derive(fuse: bool) {
+fn derive(spec: &Spec, fuse: bool) {
     const SHARE: f64 = 1.0 - 0.9;
-    let (plan, inputs) = step(fuse);
+    let (plan, inputs) = step(spec, fuse);
     let inputs = exact::<f64>(&inputs);
     let loss = |inputs: &HashMap<String, Values<f64>>| {
         let known = run(&plan, inputs);
@@ -149,7 +150,7 @@ fn derive(fuse: bool) {
     };
     let known = run(&plan, &inputs);
     let (mut checked, mut kinks) = (0, 0);
-    let parameters = Graph::new(&tiny(), 6).unwrap().parameters();
+    let parameters = Graph::new(spec, 6).unwrap().parameters();
     for (parameter, _) in parameters.into_iter().filter(|(_, parameter)| parameter.trained) {
         let mean = real(&known, &format!("{parameter}.m"));
         let gradient: Vec<f64> = mean.iter().map(|mean| mean / SHARE).collect();
@@ -200,7 +201,7 @@ fn after(
 
 #[test]
 fn sharing_memory_changes_no_bit() {
-    let (plan, inputs) = step(true);
+    let (plan, inputs) = step(&tiny(), true);
     let mut apart = plan.clone();
     apart.slots = apart
         .buffers
@@ -226,19 +227,35 @@ fn sharing_memory_changes_no_bit() {
 
 #[test]
 fn a_fused_step_computes_what_an_unfused_one_does() {
-    let (fused, mut inputs) = step(true);
-    let (plain, _) = step(false);
+    let (fused, plain) = compare_with_unfused(&tiny(), 64.0);
     let kernels = |plan: &Plan, name: &str| plan.steps.iter().filter(|s| s.op.name() == name).count();
     let counts = ["conv_pool2d", "dense_adam", "dense_relu", "dense", "relu", "measured_loss", "metrics"]
         .map(|name| [kernels(&fused, name), kernels(&plain, name)]);
     // Forward and weight gradient; the three layers' gradients; forward, of which one is followed by ReLU; the
     // ends of both branches.
     assert_eq!(counts, [[2, 0], [3, 0], [1, 0], [2, 9], [0, 4], [2, 0], [0, 2]]);
+}
+
+#[test]
+fn layers_side_by_side_compute_what_they_do_apart() {
+    let (fused, _) = compare_with_unfused(&alike(), 65536.0);
+    let both = fused.steps.iter().filter(|step| match &step.op {
+        Op::ConvPool2d(op) => op.layers == 2,
+        _ => false,
+    });
+    assert_eq!(both.count(), 3);
+}
+
+/// Checks that a step of a model changes what lasts as it does where every layer's kernels run on their own, and
+/// returns both plans.
+fn compare_with_unfused(spec: &Spec, least_v: f32) -> (Plan, Plan) {
+    let (fused, mut inputs) = step(spec, true);
+    let (plain, _) = step(spec, false);
     // Adam divides by the root of this: as in the middle of a training, and far enough from zero for what
     // float32 may make of a gradient.
     for (name, data) in &mut inputs {
         if let (true, CaseData::Real(values)) = (name.ends_with(".v"), data) {
-            values.iter_mut().enumerate().for_each(|(i, v)| *v = 64.0 + (i % 7) as f32);
+            values.iter_mut().enumerate().for_each(|(i, v)| *v = least_v + (i % 7) as f32);
         }
     }
     // In float64 each strays from what it means by its bound for float32, but in float64's units.
@@ -263,4 +280,5 @@ fn a_fused_step_computes_what_an_unfused_one_does() {
             assert!(room.is_finite() && (a - b).abs() <= room, "{name}[{index}]: {a} and {b}, room {room:e}");
         }
     }
+    (fused, plain)
 }

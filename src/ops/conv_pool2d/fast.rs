@@ -1,5 +1,5 @@
 //! The fast path on the CPU: the convolution and what surrounds it, a sample at a time, so that its pixels stay
-//! in cache.
+//! in cache. Layers side by side are not split by samples before, but here.
 
 use super::twin::{Draw, Operands};
 use super::{CODES, ConvPool2d, NONE};
@@ -16,13 +16,49 @@ impl ConvPool2d {
         code: &mut Arg<f32>,
     ) {
         let batch = input.shape.batch();
+        let samples = self.samples_at_once(batch);
+        let parts = self.parts(output.real_mut(), batch, samples).into_par_iter();
+        let parts = parts.zip(self.parts(code.words_mut(), batch, samples)).enumerate();
+        let parts_a_layer = batch.div_ceil(samples);
+        parts.for_each(|(part, (output, code))| {
+            let (layer, first) = (part / parts_a_layer, part % parts_a_layer * samples);
+            let of_part = first..batch.min(first + samples);
+            let filters = layer * self.conv.out_channels..(layer + 1) * self.conv.out_channels;
+            let [weight, bias] = [weight, bias].map(|parameter| parameter.samples(filters.clone()));
+            let sample = draw.map(|[sample, _]| sample.samples(of_part.clone()));
+            let draw = sample.as_ref().zip(draw).map(|(sample, [_, batch])| [sample, batch]);
+            self.layer(layer).forward_part([&input.samples(of_part), &weight, &bias], draw, output, code);
+        });
+    }
+
+    /// The samples that are computed one after the other.
+    fn samples_at_once(&self, batch: usize) -> usize {
+        if self.layers == 1 { batch } else { batch.div_ceil(rayon::current_num_threads()) }
+    }
+
+    /// Some samples of each layer, and the next ones, until the layer ends.
+    fn parts<'a, T>(&self, values: &'a mut [T], batch: usize, samples: usize) -> Vec<&'a mut [T]> {
+        let one_layer = values.len() / self.layers;
+        let layers = values.chunks_exact_mut(one_layer);
+        layers.flat_map(|layer| layer.chunks_mut(samples * one_layer / batch)).collect()
+    }
+
+    /// Samples of the only layer.
+    fn forward_part(
+        &self,
+        [input, weight, bias]: Operands<f32>,
+        draw: Draw<f32>,
+        output: &mut [f32],
+        code: &mut [u32],
+    ) {
+        let g = self.known_geometry(input.shape.clone());
         let shape = self.pixel_shape(&input.shape).with_batch(1);
-        let one = output.shape.with_batch(1);
+        let one: Shape = [1, g.out_channels, g.pooled[0], g.pooled[1]].into();
         let mut pixels = vec![0.0; shape.len()];
         let mut pooled = vec![0.0; one.len()];
-        let codes = code.shape.len() / batch;
-        let outputs = output.real_mut().chunks_exact_mut(one.len());
-        for (n, (output, code)) in outputs.zip(code.words_mut().chunks_exact_mut(codes)).enumerate() {
+        let codes = code.len() / g.batch;
+        let outputs = output.chunks_exact_mut(one.len());
+        for (n, (output, code)) in outputs.zip(code.chunks_exact_mut(codes)).enumerate() {
             let pixels = Arg::write(shape.clone(), &mut pixels);
             let mut args = [input.sample(n), weight.again(), bias.again(), pixels];
             self.conv.fast("forward", &mut args);
@@ -44,11 +80,12 @@ impl ConvPool2d {
         d_weight: &mut Arg<f32>,
         d_bias: &mut Arg<f32>,
     ) {
-        let shape = self.pixel_shape(&input.shape).with_batch(1);
+        let shape = self.filtered_shape(&input.shape).with_batch(1);
+        let conv = self.all_filters();
         // A partial sum a sample, added up in the order of the samples.
         let partial = |n: usize| {
             let mut pixels = vec![0.0; shape.len()];
-            unpool(&shape, &d_output.sample(n), &code.sample(n), self.scale(), &mut pixels);
+            self.unpool_all(&shape, [d_output, code], n, &mut pixels);
             let mut sums = (vec![0.0; d_weight.shape.len()], vec![0.0; d_bias.shape.len()]);
             let mut args = [
                 input.sample(n),
@@ -56,7 +93,7 @@ impl ConvPool2d {
                 Arg::write(d_weight.shape.clone(), &mut sums.0),
                 Arg::write(d_bias.shape.clone(), &mut sums.1),
             ];
-            self.conv.fast("backward_weight", &mut args);
+            conv.fast("backward_weight", &mut args);
             sums
         };
         let partial: Vec<_> = (0..input.shape.batch()).into_par_iter().map(partial).collect();
@@ -74,13 +111,33 @@ impl ConvPool2d {
         d_input: &mut Arg<f32>,
     ) {
         let one = d_input.shape.with_batch(1);
-        let shape = self.pixel_shape(&one);
-        let mut pixels = vec![0.0; shape.len()];
-        for (n, d_input) in d_input.real_mut().chunks_exact_mut(one.len()).enumerate() {
-            unpool(&shape, &d_output.sample(n), &code.sample(n), self.scale(), &mut pixels);
-            let pixels = Arg::read(shape.clone(), &pixels);
-            let mut args = [pixels, weight.again(), Arg::write(one.clone(), d_input)];
-            self.conv.fast("backward_input", &mut args);
+        let shape = self.filtered_shape(&one);
+        let conv = self.all_filters();
+        let samples = self.samples_at_once(d_input.shape.batch());
+        let parts = d_input.real_mut().par_chunks_mut(samples * one.len()).enumerate();
+        parts.for_each(|(part, d_input)| {
+            let mut pixels = vec![0.0; shape.len()];
+            for (n, d_input) in d_input.chunks_exact_mut(one.len()).enumerate() {
+                self.unpool_all(&shape, [d_output, code], part * samples + n, &mut pixels);
+                let pixels = Arg::read(shape.clone(), &pixels);
+                let mut args = [pixels, weight.again(), Arg::write(one.clone(), d_input)];
+                conv.fast("backward_input", &mut args);
+            }
+        });
+    }
+
+    /// The gradient of one sample's pixels, of all filters.
+    fn unpool_all(
+        &self,
+        shape: &Shape,
+        [d_output, code]: [&Arg<f32>; 2],
+        sample: usize,
+        pixels: &mut [f32],
+    ) {
+        let batch = d_output.shape.batch() / self.layers;
+        for (layer, pixels) in pixels.chunks_exact_mut(shape.len() / self.layers).enumerate() {
+            let at = layer * batch + sample;
+            unpool(shape, &d_output.sample(at), &code.sample(at), self.scale(), pixels);
         }
     }
 
@@ -127,7 +184,7 @@ fn mark_dropped(shape: &Shape, output: &[f32], code: &mut [u32]) {
     }
 }
 
-/// The gradient of one sample's pixels.
+/// The gradient of one sample's pixels, of one layer.
 fn unpool(shape: &Shape, d_output: &Arg<f32>, code: &Arg<f32>, scale: f32, pixels: &mut [f32]) {
     let [height, width] = [shape.0[2], shape.0[3]];
     let (rows, columns) = (height / 2, width / 2);

@@ -38,7 +38,9 @@ impl Lanes {
 pub struct Geometry {
     pub batch: usize,
     pub in_channels: usize,
+    /// Those of all layers.
     pub out_channels: usize,
+    pub layers: usize,
     pub y: Taps,
     pub x: Taps,
     pub pooled: [usize; 2],
@@ -56,9 +58,14 @@ impl Geometry {
         Packed { rows: self.out_channels * TAPS, columns: self.in_channels }
     }
 
+    /// Output channels of one layer.
+    pub fn layer_channels(&self) -> usize {
+        self.out_channels / self.layers
+    }
+
     /// Words of a sample's mask, a bit an output.
     pub fn mask_words(&self) -> usize {
-        (self.out_channels * self.pooled[0] * self.pooled[1]).div_ceil(32)
+        (self.layer_channels() * self.pooled[0] * self.pooled[1]).div_ceil(32)
     }
 
     /// Blocks of weights that invocations of `backward_weight_partial` compute.

@@ -5,6 +5,9 @@
 //! four bits for each output, those of eight channels in a word: which of the window's four pixels is the
 //! first largest, or 4 where ReLU cut it off or dropout dropped it. The pixels themselves are never stored,
 //! and the gradients need no mask.
+//!
+//! Several layers side by side that share their input are one convolution with the filters of all of them. What
+//! comes after it lies layer after layer, as if each had a batch of its own.
 
 mod fast;
 mod geometry;
@@ -31,6 +34,18 @@ pub struct ConvPool2d {
     /// What drops pooled values in training, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<Dropout>,
+    /// Layers side by side that share their input: `conv` is each one's, and the streams of their dropouts follow
+    /// the first one's.
+    #[serde(default = "one_layer", skip_serializing_if = "is_one_layer")]
+    pub layers: usize,
+}
+
+fn one_layer() -> usize {
+    1
+}
+
+fn is_one_layer(layers: &usize) -> bool {
+    *layers == 1
 }
 
 /// The code of a window whose output is zero: no pixel is above zero, or it is dropped.
@@ -43,7 +58,7 @@ const TAPS: usize = 9;
 impl ConvPool2d {
     /// The operator that computes `conv`, ReLU, `pool` and `dropout` at once, if it can.
     pub fn of(conv: &Conv2d, pool: &MaxPool2d, dropout: Option<Dropout>, input: &Shape) -> Option<Self> {
-        let op = Self { conv: conv.clone(), dropout };
+        let op = Self { conv: conv.clone(), dropout, layers: 1 };
         let same = *pool == Self::pool() || *pool == MaxPool2d { stride: Some(Pair([2, 2])), ..Self::pool() };
         (same && op.output_shape(std::slice::from_ref(input)).is_ok()).then_some(op)
     }
@@ -52,8 +67,22 @@ impl ConvPool2d {
         MaxPool2d { kernel: Pair([2, 2]), stride: None }
     }
 
+    /// The convolution with the filters of all layers.
+    fn all_filters(&self) -> Conv2d {
+        Conv2d { out_channels: self.layers * self.conv.out_channels, ..self.conv.clone() }
+    }
+
+    /// One of the layers on its own.
+    fn layer(&self, layer: usize) -> Self {
+        let dropout = self.dropout.clone().map(|d| Dropout { stream: d.stream + layer as u32, ..d });
+        Self { dropout, layers: 1, ..self.clone() }
+    }
+
     fn geometry(&self, inputs: &[Shape]) -> Result<Geometry, String> {
-        let pixels = self.conv.output_shape(inputs)?;
+        if self.layers != 1 && (self.layers == 0 || !self.conv.out_channels.is_multiple_of(CODES)) {
+            return Err("layers side by side whose codes share words".into());
+        }
+        let pixels = self.all_filters().output_shape(inputs)?;
         let pooled = Self::pool().output_shape(&[pixels])?;
         let (&[batch, in_channels, height, width], &[_, out_channels, pooled_height, pooled_width]) =
             (inputs[0].0.as_slice(), pooled.0.as_slice())
@@ -65,7 +94,7 @@ impl ConvPool2d {
         }
         let [y, x] = Taps::both([height, width], self.conv.kernel, self.conv.stride, self.conv.padding)?;
         let pooled = [pooled_height, pooled_width];
-        let geometry = Geometry { batch, in_channels, out_channels, y, x, pooled };
+        let geometry = Geometry { batch, in_channels, out_channels, layers: self.layers, y, x, pooled };
         match geometry.forward_weights().windows_of(TAPS).any(|window| window.first_row > 0) {
             true => Err(format!("{in_channels} input channels are more than one window of weights holds")),
             false => Ok(geometry),
@@ -80,10 +109,16 @@ impl ConvPool2d {
         }
     }
 
-    /// The shape of the pixels for an input.
-    fn pixel_shape(&self, input: &Shape) -> Shape {
+    /// The shape of the pixels for an input, those of all filters together.
+    fn filtered_shape(&self, input: &Shape) -> Shape {
         let g = self.known_geometry(input.clone());
         [g.batch, g.out_channels, g.y.output, g.x.output].into()
+    }
+
+    /// The same, layer after layer.
+    fn pixel_shape(&self, input: &Shape) -> Shape {
+        let g = self.known_geometry(input.clone());
+        [g.layers * g.batch, g.layer_channels(), g.y.output, g.x.output].into()
     }
 }
 
@@ -107,25 +142,25 @@ impl Operator for ConvPool2d {
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let g = self.geometry(inputs)?;
-        Ok([g.batch, g.out_channels, g.pooled[0], g.pooled[1]].into())
+        Ok([g.layers * g.batch, g.layer_channels(), g.pooled[0], g.pooled[1]].into())
     }
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
-        self.conv.parameters(inputs)
+        self.all_filters().parameters(inputs)
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         let g = self.geometry(inputs).ok()?;
         match name {
             "code" => {
-                let shape = [g.batch, g.out_channels.div_ceil(CODES), g.pooled[0], g.pooled[1]];
+                let shape = [g.layers * g.batch, g.layer_channels().div_ceil(CODES), g.pooled[0], g.pooled[1]];
                 Some(ArgumentSpec::batched(shape.into()).words())
             }
             "partial" => {
                 let pieces = (g.batch * g.weight_split()[1]).max(g.pieces()[1]);
                 Some(ArgumentSpec::shared([pieces, g.out_channels, g.in_channels * TAPS + 1].into()))
             }
-            "mask" => Some(ArgumentSpec::batched([g.batch, g.mask_words()].into()).words()),
+            "mask" => Some(ArgumentSpec::batched([g.layers * g.batch, g.mask_words()].into()).words()),
             "packed" => {
                 let room = g.forward_weights().room().max(g.backward_weights().room());
                 Some(ArgumentSpec::shared([room].into()))
@@ -135,7 +170,7 @@ impl Operator for ConvPool2d {
     }
 
     fn flops(&self, inputs: &[Shape]) -> u64 {
-        self.conv.flops(inputs)
+        self.all_filters().flops(inputs)
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
@@ -147,17 +182,15 @@ impl Operator for ConvPool2d {
                 self.forward_twin([input, weight, bias], Some([sample, batch]), output, code);
             }
             ("backward_weight", [input, d_output, code, d_weight, d_bias]) => {
-                let shape = self.pixel_shape(&input.shape);
-                let d_pixels = self.d_pixels(&shape, d_output, code);
+                let (shape, d_pixels) = self.d_pixels(&input.shape, d_output, code);
                 let mut args =
                     [input.again(), Arg::read(shape, &d_pixels), d_weight.again_mut(), d_bias.again_mut()];
-                self.conv.twin("backward_weight", &mut args);
+                self.all_filters().twin("backward_weight", &mut args);
             }
             ("backward_input", [d_output, code, weight, d_input]) => {
-                let shape = self.pixel_shape(&d_input.shape);
-                let d_pixels = self.d_pixels(&shape, d_output, code);
+                let (shape, d_pixels) = self.d_pixels(&d_input.shape, d_output, code);
                 let mut args = [Arg::read(shape, &d_pixels), weight.again(), d_input.again_mut()];
-                self.conv.twin("backward_input", &mut args);
+                self.all_filters().twin("backward_input", &mut args);
             }
             _ => wrong_arguments(kernel),
         }
@@ -220,6 +253,7 @@ impl Operator for ConvPool2d {
             ("IN_HEIGHT", g.y.input as f64),
             ("IN_WIDTH", g.x.input as f64),
             ("OUT_CHANNELS", g.out_channels as f64),
+            ("LAYERS", g.layers as f64),
             ("OUT_HEIGHT", g.pooled[0] as f64),
             ("OUT_WIDTH", g.pooled[1] as f64),
             ("PAD_TOP", g.y.before as f64),
@@ -257,7 +291,7 @@ impl Operator for ConvPool2d {
                 let pixels = g.batch * g.pooled[0] * g.pooled[1].div_ceil(lanes.width);
                 let pack = match kernel {
                     "forward" => ("pack_forward", 0),
-                    _ => ("pack_and_draw", g.batch * g.mask_words()),
+                    _ => ("pack_and_draw", g.layers * g.batch * g.mask_words()),
                 };
                 through_windows(g.forward_weights(), pack, pixels)
             }
@@ -277,11 +311,19 @@ impl Operator for ConvPool2d {
         }
     }
 
+    fn beside(&self, others: &[&Self], inputs: &[Shape]) -> Option<(Self, Vec<Shape>)> {
+        let is_next = |(index, other): (usize, &&Self)| **other == self.layer(index + 1);
+        let alike = self.layers == 1 && others.iter().enumerate().all(is_next);
+        let op = Self { layers: 1 + others.len(), ..self.clone() };
+        (alike && op.output_shape(inputs).is_ok()).then(|| (op, inputs.to_vec()))
+    }
+
     fn cases() -> Vec<Case<Self>> {
         let case = |input: [usize; 4], out_channels, padding| {
             let conv = Conv2d { out_channels, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding };
-            Case::new(ConvPool2d { conv, dropout: None }, [input.into()])
+            Case::new(ConvPool2d { conv, dropout: None, layers: 1 }, [input.into()])
         };
+        let layers = |layers, case: Case<Self>| Case { op: ConvPool2d { layers, ..case.op }, ..case };
         // Scales of 2 and 4, so that integers stay integers.
         let dropped = |case: Case<Self>, rate, stream| Case {
             op: ConvPool2d { dropout: Some(Dropout { rate, stream }), ..case.op },
@@ -306,10 +348,40 @@ impl Operator for ConvPool2d {
             dropped(case([20, 1, 4, 4], 1, Padding::Valid), 0.5, 0),
             dropped(case([2, 2, 6, 6], 16, Padding::Valid), 0.75, 3),
             dropped(case([3, 2, 7, 12], 41, Padding::Same), 0.5, 2),
+            // Layers side by side: fewer filters than a block has, more, and with a block's end within a layer;
+            // more taps than one window holds, backwards.
+            layers(2, case([3, 2, 6, 9], 8, Padding::Valid)),
+            layers(3, dropped(case([5, 3, 7, 6], 8, Padding::Same), 0.5, 1)),
+            layers(2, dropped(case([2, 1, 7, 10], 24, Padding::Valid), 0.75, 2)),
+            layers(2, case([1, 33, 5, 6], 40, Padding::Zeros(Pair([2, 1])))),
+            layers(3, dropped(case([7, 2, 28, 12], 16, Padding::Valid), 0.5, 4)),
         ]
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
         self.dropout.as_ref()?.fill(name, elements, generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_go_together_only_where_they_are_alike() {
+        let op = |out_channels, stream| {
+            let (kernel, stride, padding) = (Pair([3, 3]), Pair([1, 1]), Padding::Same);
+            let dropout = Some(Dropout { rate: 0.5, stream });
+            ConvPool2d { conv: Conv2d { out_channels, kernel, stride, padding }, dropout, layers: 1 }
+        };
+        let inputs: [Shape; 1] = [[2, 3, 6, 6].into()];
+        let (both, _) = op(8, 1).beside(&[&op(8, 2)], &inputs).unwrap();
+        assert_eq!((both.layers, &both.layer(1)), (2, &op(8, 2)));
+        assert_eq!(both.flops(&inputs), 2 * op(8, 1).flops(&inputs));
+        assert_eq!(op(8, 1).beside(&[&op(8, 2), &op(8, 3)], &inputs).unwrap().0.layers, 3);
+        let apart = [(op(8, 1), op(8, 1)), (op(8, 1), op(16, 2)), (op(12, 1), op(12, 2)), (both, op(8, 2))];
+        for (one, other) in &apart {
+            assert!(one.beside(&[other], &inputs).is_none(), "{one:?} and {other:?}");
+        }
     }
 }

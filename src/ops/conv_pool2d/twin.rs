@@ -42,29 +42,39 @@ impl ConvPool2d {
         }
     }
 
-    /// Dropout, where there is one.
+    /// Dropout, where there is one, of each layer.
     fn drop_twin<N: Number>(&self, values: &[N], draw: Draw<N>, dropped: &mut [N]) {
-        let (Some(dropout), Some([sample, batch])) = (&self.dropout, draw) else {
-            dropped.copy_from_slice(values);
-            return;
-        };
-        let shape: Shape = [values.len()].into();
-        let (from, to) = (Arg::read(shape.clone(), values), Arg::write(shape, dropped));
-        dropout.twin("forward", &mut [from, sample.again(), batch.again(), to]);
+        let one_layer = values.len() / self.layers;
+        let layers = values.chunks_exact(one_layer).zip(dropped.chunks_exact_mut(one_layer));
+        for (layer, (values, dropped)) in layers.enumerate() {
+            let (Some(dropout), Some([sample, batch])) = (self.layer(layer).dropout, draw) else {
+                dropped.copy_from_slice(values);
+                continue;
+            };
+            let shape: Shape = [one_layer].into();
+            let (from, to) = (Arg::read(shape.clone(), values), Arg::write(shape, dropped));
+            dropout.twin("forward", &mut [from, sample.again(), batch.again(), to]);
+        }
     }
 
-    /// The convolution's pixels before ReLU.
+    /// The convolution's pixels before ReLU, layer after layer.
     fn pixels<N: Number>(&self, [input, weight, bias]: Operands<N>) -> (Shape, Vec<N>) {
         let shape = self.pixel_shape(&input.shape);
         let mut pixels = vec![N::zero(); shape.len()];
-        let mut args = [input.again(), weight.again(), bias.again(), Arg::write(shape.clone(), &mut pixels)];
-        self.conv.twin("forward", &mut args);
-        (shape, pixels)
+        let to = Arg::write(self.filtered_shape(&input.shape), &mut pixels);
+        self.all_filters().twin("forward", &mut [input.again(), weight.again(), bias.again(), to]);
+        (shape, swapped(&pixels, input.shape.batch(), self.layers))
     }
 
-    /// The gradient of the convolution's pixels, by the twin of max pooling. Codes say what ReLU and dropout
-    /// let through.
-    pub(super) fn d_pixels<N: Number>(&self, shape: &Shape, d_output: &Arg<N>, code: &Arg<N>) -> Vec<N> {
+    /// The gradient of the convolution's pixels, those of all filters together, by the twin of max pooling. Codes
+    /// say what ReLU and dropout let through.
+    pub(super) fn d_pixels<N: Number>(
+        &self,
+        input: &Shape,
+        d_output: &Arg<N>,
+        code: &Arg<N>,
+    ) -> (Shape, Vec<N>) {
+        let shape = self.pixel_shape(input);
         let pooled = &d_output.shape;
         let codes: Vec<u32> = (0..pooled.len())
             .map(|index| place(pooled, index))
@@ -82,10 +92,10 @@ impl ConvPool2d {
         let mut args = [
             Arg::read(pooled.clone(), &gradients),
             Arg { shape: pooled.clone(), data: Data::ReadWords(&winners), batched: true },
-            Arg::write(shape.clone(), &mut d_pixels),
+            Arg::write(shape, &mut d_pixels),
         ];
         Self::pool().twin("backward_input", &mut args);
-        d_pixels
+        (self.filtered_shape(input), swapped(&d_pixels, self.layers, input.batch()))
     }
 
     /// Whether codes are decisions that float32 may take: the chosen pixel may be the largest, and above zero.
@@ -127,6 +137,13 @@ impl ConvPool2d {
     }
 }
 
+/// Pieces of equal size in `rows` rows of `columns` as `columns` rows of `rows`.
+fn swapped<N: Copy>(values: &[N], rows: usize, columns: usize) -> Vec<N> {
+    let piece = values.len() / (rows * columns);
+    let order = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
+    order.flat_map(|index| values[index * piece..][..piece].iter().copied()).collect()
+}
+
 /// The word and the first bit of the code of an output.
 fn place(output: &Shape, index: usize) -> (usize, usize) {
     let channels = output.0[1];
@@ -151,7 +168,7 @@ mod tests {
     fn admitted(pixels: [f32; 4], dropout: Option<Dropout>) -> Vec<u32> {
         let conv =
             Conv2d { out_channels: 1, kernel: Pair([3, 3]), stride: Pair([1, 1]), padding: Padding::Valid };
-        let op = ConvPool2d { conv, dropout };
+        let op = ConvPool2d { conv, dropout, layers: 1 };
         let exact = |values: &[f32]| -> Vec<Bounded> { values.iter().map(|&v| Bounded::exact(v)).collect() };
         // The filter copies the middle of its window.
         let [a, b, c, d] = pixels;
