@@ -3,7 +3,8 @@
 //   element e of a sample is dropped where word(e) < THRESHOLD
 //
 // word(e) is word e % 4 of Philox's draw with counter (e / 4, number of the sample, epoch, STREAM + layer) and
-// the seed as key, where layers side by side are numbered from 0: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11.
+// the seed as key, where layers side by side are numbered from 0: Salmon, Moraes, Dror and Shaw, "Parallel
+// Random Numbers: As Easy as 1, 2, 3", SC'11.
 // The Rust twin of the generator is src/rng.rs. The shader that includes this binds
 //
 // sample  (BATCH), the number of each sample in its set

@@ -3,9 +3,9 @@
 use super::{Kind, Plan, Slot};
 use crate::shape::DType;
 
-/// Gives every buffer a slot; a part of another lies in that one's. Transient buffers of one type share a slot if the last step that uses
-/// one comes before the first step that uses the other; the largest are placed first, each in the
-/// smallest slot that is free and large enough.
+/// Gives every buffer a slot; a part of another lies in that one's. Transient buffers of one type share a
+/// slot if the last step that uses one comes before the first step that uses the other; the largest are
+/// placed first, each in the smallest slot that is free and large enough.
 pub fn assign(plan: &mut Plan) {
     let count = plan.buffers.len();
     let mut lives: Vec<Option<[usize; 2]>> = vec![None; count];
