@@ -163,3 +163,48 @@ fn order(plan: &Plan, group: &[usize]) -> Option<Vec<usize>> {
     }
     Some(order)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Purpose, lower};
+    use crate::spec::Spec;
+
+    fn plan(batch: usize) -> Plan {
+        let spec = Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap();
+        lower(&Graph::new(&spec, batch).unwrap(), "face", Purpose::Training)
+    }
+
+    #[test]
+    fn layers_side_by_side_see_what_each_sees_alone() {
+        let plan = plan(20);
+        let buffer = |name: &str| &plan.buffers[plan.buffer(name).unwrap()];
+        for name in ["conv3.weight", "conv3.bias", "conv3.weight.v", "dense1.weight", "dense1.weight.m"] {
+            let [age, gender] = ["age", "gender"].map(|branch| buffer(&format!("{branch}.{name}")));
+            assert_eq!(
+                (age.slot, age.offset_bytes + age.bytes()),
+                (gender.slot, gender.offset_bytes),
+                "{name}"
+            );
+        }
+        // Too small to begin where bindings may.
+        assert!(buffer("age.dense2.bias").part_of != buffer("gender.dense2.bias").part_of);
+        let label = |step: &&Step| step.layer == "age.conv3 + gender.conv3";
+        let steps: Vec<String> = plan.steps.iter().filter(label).map(Step::label).collect();
+        assert_eq!(
+            steps,
+            ["conv_pool2d.forward_dropout", "conv_pool2d.backward_weight", "conv_pool2d.backward_input"]
+        );
+        assert!(plan.steps.iter().all(|step| step.op.name() != "add"));
+    }
+
+    #[test]
+    fn steps_wait_for_what_they_read_and_for_those_who_still_read_what_they_write() {
+        let plan = plan(3);
+        let steps = plan.steps.len();
+        // Nothing is done at once: the order is as it was.
+        assert_eq!(order(&plan, &[0]), Some((0..steps).collect()));
+        // The last step reads what others have to write between the first and it.
+        assert_eq!(order(&plan, &[0, steps - 1]), None);
+    }
+}

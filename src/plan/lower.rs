@@ -52,6 +52,7 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
         remove_unused(&mut plan);
         together(&mut plan, graph);
         side_by_side(&mut plan, graph);
+        remove_unused_buffers(&mut plan);
     }
     memory::assign(&mut plan);
     plan
@@ -302,17 +303,34 @@ fn remove_unused(plan: &mut Plan) {
         }
     }
     kept.reverse();
-    let mut mapped = vec![None; plan.buffers.len()];
-    let mut buffers = Vec::new();
-    for step in &mut kept {
-        for argument in &mut step.arguments {
-            let place = &mut mapped[argument.buffer];
-            argument.buffer = *place.get_or_insert_with(|| {
-                buffers.push(plan.buffers[argument.buffer].clone());
-                buffers.len() - 1
-            });
-        }
-    }
     plan.steps = kept;
-    plan.buffers = buffers;
+    remove_unused_buffers(plan);
+}
+
+/// Leaves out the buffers that no step uses, unless they are parts of a lasting one or hold one, that is used.
+fn remove_unused_buffers(plan: &mut Plan) {
+    let mut needed = vec![false; plan.buffers.len()];
+    plan.steps.iter().flat_map(|step| &step.arguments).for_each(|argument| needed[argument.buffer] = true);
+    let holders = |buffer: BufferId| {
+        let holder = |&buffer: &BufferId| plan.buffers[buffer].part_of.map(|part| part.whole);
+        std::iter::successors(Some(buffer), holder).skip(1)
+    };
+    let lasting = (0..plan.buffers.len()).filter(|&buffer| plan.buffers[buffer].kind == Kind::Persistent);
+    let parts: Vec<BufferId> = lasting.filter(|&part| holders(part).any(|whole| needed[whole])).collect();
+    parts.into_iter().for_each(|part| needed[part] = true);
+    let wholes: Vec<BufferId> = (0..needed.len()).filter(|&part| needed[part]).flat_map(holders).collect();
+    wholes.into_iter().for_each(|whole| needed[whole] = true);
+
+    let mut mapped = vec![0; plan.buffers.len()];
+    let mut count = 0;
+    for (place, &needed) in mapped.iter_mut().zip(&needed) {
+        *place = count;
+        count += usize::from(needed);
+    }
+    let mut keep = needed.iter();
+    plan.buffers.retain(|_| keep.next() == Some(&true));
+    let parts = plan.buffers.iter_mut().filter_map(|buffer| buffer.part_of.as_mut());
+    parts.for_each(|part| part.whole = mapped[part.whole]);
+    let arguments = plan.steps.iter_mut().flat_map(|step| &mut step.arguments);
+    arguments.for_each(|argument| argument.buffer = mapped[argument.buffer]);
 }
