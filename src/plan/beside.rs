@@ -29,6 +29,32 @@ pub fn side_by_side(plan: &mut Plan, graph: &Graph) {
             }
         }
     }
+    remove_unused(plan);
+}
+
+/// Leaves out buffers that no step is left to use, such as scratch of the steps that were replaced.
+fn remove_unused(plan: &mut Plan) {
+    let is_used = |id: BufferId| {
+        let arguments = plan.steps.iter().flat_map(|step| &step.arguments);
+        let parts = plan.buffers.iter().filter_map(|buffer| buffer.part_of);
+        let buffer = &plan.buffers[id];
+        buffer.kind != Kind::Transient
+            || buffer.part_of.is_some()
+            || arguments
+                .map(|argument| argument.buffer)
+                .chain(parts.map(|part| part.whole))
+                .any(|of| of == id)
+    };
+    let kept: Vec<BufferId> = (0..plan.buffers.len()).filter(|&id| is_used(id)).collect();
+    let place = |id: BufferId| kept.partition_point(|&other| other < id);
+    let mut buffers: Vec<Buffer> = kept.iter().map(|&id| plan.buffers[id].clone()).collect();
+    for part in buffers.iter_mut().filter_map(|buffer| buffer.part_of.as_mut()) {
+        part.whole = place(part.whole);
+    }
+    for argument in plan.steps.iter_mut().flat_map(|step| &mut step.arguments) {
+        argument.buffer = place(argument.buffer);
+    }
+    plan.buffers = buffers;
 }
 
 /// Makes one step of some alike ones, if that can be.
@@ -83,12 +109,15 @@ pub fn join(plan: &mut Plan, buffers: &[BufferId]) -> Option<BufferId> {
     if let Some(Part { whole, .. }) = first.part_of {
         return (is_part_of(whole) && plan.buffers[whole].bytes() == size).then_some(whole);
     }
+    // What several layers read together cannot lie in several places.
+    let is_repeated = |index: usize| buffers[..index].contains(&buffers[index]);
     let alike = |&&buffer: &&BufferId| {
         let Buffer { part_of, kind, dtype, .. } = &plan.buffers[buffer];
         part_of.is_none() && (*kind, *dtype, plan.buffers[buffer].bytes()) == (first.kind, first.dtype, bytes)
     };
     if !bytes.is_multiple_of(ALIGNMENT)
         || size > MOST_BYTES
+        || (0..buffers.len()).any(is_repeated)
         || buffers.iter().filter(alike).count() < buffers.len()
     {
         return None;

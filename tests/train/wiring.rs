@@ -1,21 +1,45 @@
 //! What no step by step proof can see: steps that are wired wrongly, or memory that one buffer takes
 //! from another too early.
 
-use crate::common::{backends, faces, tiny};
+use crate::common::{TINY, backends, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::number::{Bounded, Number};
 use faceshader::ops::CaseData;
 use faceshader::plan::{Backend, Plan, Purpose, Slot, lower};
 use faceshader::shape::DType;
+use faceshader::spec::Spec;
 use faceshader::verify::{Values, twin};
 use std::collections::{BTreeSet, HashMap};
 
-/// A training step of the small model with all of its inputs, by name. Parameters are far enough from
+/// The small model with branches that begin alike. What they have of the second layer can lie side by side; the
+/// first one has the same input for both.
+fn alike() -> Spec {
+    let (trunk, _) = TINY.split_once("[[branch]]").unwrap();
+    let layer = |name: &str, op: &str| format!("[[branch.layer]]\nname = {name:?}\nop = {op:?}\n");
+    let dense = |number: usize, out_features: usize| {
+        format!("{}out_features = {out_features}\n", layer(&format!("dense{number}"), "dense"))
+    };
+    let layers = [
+        layer("flatten", "flatten"),
+        dense(0, 64),
+        layer("relu0", "relu"),
+        dense(1, 64),
+        layer("relu1", "relu"),
+        dense(2, 1),
+    ];
+    let layers = layers.concat();
+    let branches = [("age", "mse", 1.0), ("gender", "bce_with_logits", 500.0)].map(|(name, loss, weight)| {
+        let loss = format!("{{ op = {loss:?}, weight = {weight:?} }}");
+        format!("[[branch]]\nname = {name:?}\ntarget = {name:?}\nloss = {loss}\n{layers}")
+    });
+    Spec::parse(&format!("{trunk}{}", branches.concat()), "alike.toml").unwrap()
+}
+
+/// A training step of a small model with all of its inputs, by name. Parameters are far enough from
 /// zero for every branch to matter.
-fn step(fuse: bool) -> (Plan, HashMap<String, CaseData>) {
-    let spec = tiny();
-    let graph = Graph { fuse, ..Graph::new(&spec, 6).unwrap() };
+fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
+    let graph = Graph { fuse, ..Graph::new(spec, 6).unwrap() };
     let plan = lower(&graph, "tiny", Purpose::Training);
     let (photos, split) = faces(12);
     let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
@@ -128,15 +152,16 @@ fn real<'a, N>(values: &'a HashMap<String, Values<N>>, name: &str) -> &'a [N] {
 
 #[test]
 fn the_plans_gradients_are_the_derivatives_of_its_losses() {
-    derive(true);
-    derive(false);
+    derive(&tiny(), true);
+    derive(&tiny(), false);
+    derive(&alike(), true);
 }
 
 /// Compares the gradients that Adam sees with central differences of the losses. Adam's mean begins at
 /// zero, so that after the step it is the gradient's share.
-fn derive(fuse: bool) {
+fn derive(spec: &Spec, fuse: bool) {
     const SHARE: f64 = 1.0 - 0.9;
-    let (plan, inputs) = step(fuse);
+    let (plan, inputs) = step(spec, fuse);
     let inputs = exact::<f64>(&inputs);
     let loss = |inputs: &HashMap<String, Values<f64>>| {
         let known = run(&plan, inputs);
@@ -149,7 +174,7 @@ fn derive(fuse: bool) {
     };
     let known = run(&plan, &inputs);
     let (mut checked, mut kinks) = (0, 0);
-    let parameters = Graph::new(&tiny(), 6).unwrap().parameters();
+    let parameters = Graph::new(spec, 6).unwrap().parameters();
     for (parameter, _) in parameters.into_iter().filter(|(_, parameter)| parameter.trained) {
         let mean = real(&known, &format!("{parameter}.m"));
         let gradient: Vec<f64> = mean.iter().map(|mean| mean / SHARE).collect();
@@ -200,7 +225,12 @@ fn after(
 
 #[test]
 fn sharing_memory_changes_no_bit() {
-    let (plan, inputs) = step(true);
+    [tiny(), alike()].iter().for_each(share);
+}
+
+/// Compares a step with one whose buffers lie apart, on every backend.
+fn share(spec: &Spec) {
+    let (plan, inputs) = step(spec, true);
     let mut apart = plan.clone();
     apart.slots = apart
         .buffers
@@ -226,19 +256,27 @@ fn sharing_memory_changes_no_bit() {
 
 #[test]
 fn a_fused_step_computes_what_an_unfused_one_does() {
-    let (fused, mut inputs) = step(true);
-    let (plain, _) = step(false);
+    // Forward and weight gradient; the three layers' gradients; forward, of which one is followed by ReLU; the
+    // ends of both branches.
+    compare(&tiny(), 64.0, [[2, 0], [3, 0], [1, 0], [2, 9], [0, 4], [2, 0], [0, 2]]);
+    // Of three dense layers a branch, the second ones are done at once. Gradients are larger behind so many.
+    compare(&alike(), 1e10, [[2, 0], [5, 0], [3, 0], [2, 18], [0, 10], [2, 0], [0, 2]]);
+}
+
+/// Compares all that lasts of a fused and of an unfused step, which have so many steps of some operators. A
+/// squared gradient is about as large as `square`.
+fn compare(spec: &Spec, square: f32, expected: [[usize; 2]; 7]) {
+    let (fused, mut inputs) = step(spec, true);
+    let (plain, _) = step(spec, false);
     let kernels = |plan: &Plan, name: &str| plan.steps.iter().filter(|s| s.op.name() == name).count();
     let counts = ["conv_pool2d", "dense_adam", "dense_relu", "dense", "relu", "measured_loss", "metrics"]
         .map(|name| [kernels(&fused, name), kernels(&plain, name)]);
-    // Forward and weight gradient; the three layers' gradients; forward, of which one is followed by ReLU; the
-    // ends of both branches.
-    assert_eq!(counts, [[2, 0], [3, 0], [1, 0], [2, 9], [0, 4], [2, 0], [0, 2]]);
+    assert_eq!(counts, expected);
     // Adam divides by the root of this: as in the middle of a training, and far enough from zero for what
     // float32 may make of a gradient.
     for (name, data) in &mut inputs {
         if let (true, CaseData::Real(values)) = (name.ends_with(".v"), data) {
-            values.iter_mut().enumerate().for_each(|(i, v)| *v = 64.0 + (i % 7) as f32);
+            values.iter_mut().enumerate().for_each(|(i, v)| *v = square + (i % 7) as f32);
         }
     }
     // In float64 each strays from what it means by its bound for float32, but in float64's units.
