@@ -18,6 +18,9 @@
 // factor at the same time. Of the block's 32 columns only VECTORS * 4 are computed. Beyond the first rows
 // it adds to what is there.
 //
+// Of several layers side by side everything but packed lies one after the other, a layer after the other: forward
+// does all of them, where z numbers them; forward_rows and pack_for_forward do the one that is LAYER.
+//
 // A workgroup of forward computes 8 samples and 4 outputs: neighbours read neighbouring inputs and weights,
 // and their sums are added in workgroup memory. Otherwise, invocations are numbered along one line, and one
 // computes
@@ -47,6 +50,7 @@ override VECTORS: u32;
 override FIRST_ROW: u32;
 override ROWS: u32;
 override RELU: u32;
+override LAYER: u32;
 
 const WORKGROUP: u32 = 64u;
 const OUTS: u32 = 32u;
@@ -62,11 +66,12 @@ fn activated(sum: f32) -> f32 {
 
 // include parts/sum_of_lanes.wgsl
 
-fn store_tile(sum: f32, sample: u32, out_feature: u32, lane: u32) {
+fn store_tile(sum: f32, layer: u32, sample: u32, out_feature: u32, lane: u32) {
     let sample_of = sample + lane / 4u;
     let out_of = out_feature + lane % 4u;
     if lane < 16u && sample_of < BATCH && out_of < OUT_FEATURES {
-        output[sample_of * OUT_FEATURES + out_of] = activated(sum + bias[out_of]);
+        let at = (layer * BATCH + sample_of) * OUT_FEATURES + out_of;
+        output[at] = activated(sum + bias[layer * OUT_FEATURES + out_of]);
     }
 }
 
@@ -87,9 +92,10 @@ fn forward(
     // Beyond the last sample or output the last one again; what it gives is not stored.
     let last_sample = vec4u(BATCH - 1u - sample);
     let last_out = vec4u(OUT_FEATURES - 1u - out_feature);
-    let low = (sample + min(vec4u(0u, 1u, 2u, 3u), last_sample)) * IN_FEATURES;
-    let high = (sample + min(vec4u(4u, 5u, 6u, 7u), last_sample)) * IN_FEATURES;
-    let rows = (out_feature + min(vec4u(0u, 1u, 2u, 3u), last_out)) * IN_FEATURES;
+    let layer = group.z;
+    let low = (layer * BATCH + sample + min(vec4u(0u, 1u, 2u, 3u), last_sample)) * IN_FEATURES;
+    let high = (layer * BATCH + sample + min(vec4u(4u, 5u, 6u, 7u), last_sample)) * IN_FEATURES;
+    let rows = (layer * OUT_FEATURES + out_feature + min(vec4u(0u, 1u, 2u, 3u), last_out)) * IN_FEATURES;
 
     // The four outputs of a sample in each vector.
     var sums_0 = vec4f();
@@ -112,8 +118,8 @@ fn forward(
         sums_7 += input[high.w + i] * weights;
     }
 
-    store_tile(sum_of_lanes(lane, mat4x4f(sums_0, sums_1, sums_2, sums_3)), sample, out_feature, lane);
-    store_tile(sum_of_lanes(lane, mat4x4f(sums_4, sums_5, sums_6, sums_7)), sample + 4u, out_feature, lane);
+    store_tile(sum_of_lanes(lane, mat4x4f(sums_0, sums_1, sums_2, sums_3)), layer, sample, out_feature, lane);
+    store_tile(sum_of_lanes(lane, mat4x4f(sums_4, sums_5, sums_6, sums_7)), layer, sample + 4u, out_feature, lane);
 }
 
 // Sums for the 32 columns of a block.
@@ -174,7 +180,7 @@ fn pack_for_forward(
     let place = packed_place(index, IN_FEATURES);
     var value = 0.0;
     if place.x < IN_FEATURES && place.y < BATCH {
-        value = input[place.y * IN_FEATURES + place.x];
+        value = input[(LAYER * BATCH + place.y) * IN_FEATURES + place.x];
     }
     packed[index] = value;
 }
@@ -182,10 +188,10 @@ fn pack_for_forward(
 // Adds an output of four samples to what earlier rows left, or to the bias.
 fn store_output(sum: vec4f, sample: u32, out_feature: u32) {
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
-        let at = (sample + i) * OUT_FEATURES + out_feature;
+        let at = (LAYER * BATCH + sample + i) * OUT_FEATURES + out_feature;
         var value = sum[i];
         if FIRST_ROW == 0u {
-            value += bias[out_feature];
+            value += bias[LAYER * OUT_FEATURES + out_feature];
         } else {
             value += output[at];
         }
@@ -220,8 +226,8 @@ fn forward_rows(
     }
     // Beyond the last output the last one again; what it gives is not stored.
     let other_feature = min(out_feature + 1u, OUT_FEATURES - 1u);
-    let first = out_feature * IN_FEATURES + FIRST_ROW;
-    let other_first = other_feature * IN_FEATURES + FIRST_ROW;
+    let first = (LAYER * OUT_FEATURES + out_feature) * IN_FEATURES + FIRST_ROW;
+    let other_first = (LAYER * OUT_FEATURES + other_feature) * IN_FEATURES + FIRST_ROW;
 
     var sums = Sums();
     var others = Sums();

@@ -22,6 +22,9 @@
 // need the same gradient at the same time. Of a block's 32 columns only VECTORS * 4 are computed. Beyond
 // the first rows backward adds to the d_input that is there.
 //
+// Of several layers side by side everything but rates and packed lies one after the other, a layer after the
+// other: backward_tile does all of them, where z numbers them; the others do the one that is LAYER.
+//
 // One invocation computes
 //   pack_for_update, pack_for_backward  one element of the packed gradient; that of an output's first
 //             sample computes d_bias as well
@@ -29,7 +32,7 @@
 //   backward       two inputs of all samples, at most 32, and their weights for all outputs that are seen
 //   backward_tile  in place of backward, for GPUs: one input of all samples, and its weights for all outputs.
 //                  Nothing is packed before: each workgroup stages d_output itself, CHUNK outputs at a time, and
-//                  the first one computes d_bias
+//                  the first one of a layer computes d_bias
 //
 // but for update, invocations are numbered along one line.
 
@@ -53,6 +56,7 @@ override FIRST_ROW: u32;
 override ROWS: u32;
 override RELU: u32;
 override CHUNK: u32;
+override LAYER: u32;
 override LEARNING_RATE: f32;
 override DECAY: f32;
 override BETA1: f32;
@@ -76,11 +80,11 @@ fn pack(sample: u32, out_feature: u32) -> f32 {
     if sample == 0u {
         var sum = 0.0;
         for (var other = 0u; other < BATCH; other++) {
-            sum += d_output[other * OUT_FEATURES + out_feature];
+            sum += d_output[(LAYER * BATCH + other) * OUT_FEATURES + out_feature];
         }
-        d_bias[out_feature] = sum;
+        d_bias[LAYER * OUT_FEATURES + out_feature] = sum;
     }
-    return d_output[sample * OUT_FEATURES + out_feature];
+    return d_output[(LAYER * BATCH + sample) * OUT_FEATURES + out_feature];
 }
 
 // An element of a packed matrix of rows x columns: (row, column).
@@ -131,10 +135,10 @@ struct Weights {
     squared: vec4f,
 }
 
-// The weights from an output on; beyond the last the last one again.
-fn weights_of(out_feature: u32, in_feature: u32) -> Weights {
+// The weights of an input from an output on; beyond the last the last one again. That of output 0 lies at `first`.
+fn weights_of(out_feature: u32, first: u32) -> Weights {
     let outs = min(out_feature + vec4u(0u, 1u, 2u, 3u), vec4u(OUT_FEATURES - 1u));
-    let at = outs * IN_FEATURES + in_feature;
+    let at = first + outs * IN_FEATURES;
     return Weights(
         at,
         vec4f(weight[at.x], weight[at.y], weight[at.z], weight[at.w]),
@@ -155,11 +159,11 @@ fn step(at: u32, before: f32, old_mean: f32, old_squared: f32, grad: f32, now: v
 }
 
 // The steps of the weights of one input for four outputs, as far as these exist.
-fn steps(grads: vec4f, out_feature: u32, in_feature: u32, now: vec3f) {
+fn steps(grads: vec4f, out_feature: u32, first: u32, now: vec3f) {
     if out_feature >= OUT_FEATURES {
         return;
     }
-    let old = weights_of(out_feature, in_feature);
+    let old = weights_of(out_feature, first);
     step(old.at.x, old.before.x, old.mean.x, old.squared.x, grads.x, now);
     if out_feature + 1u < OUT_FEATURES {
         step(old.at.y, old.before.y, old.mean.y, old.squared.y, grads.y, now);
@@ -216,42 +220,45 @@ fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     if in_feature >= IN_FEATURES {
         return;
     }
-    let first = group.y * (BATCH + BATCH % 2u) * 8u;
+    let packed_row = group.y * (BATCH + BATCH % 2u) * 8u;
 
     var grads = Block();
     for (var row = 0u; row < BATCH; row++) {
-        add_row(input[row * IN_FEATURES + in_feature], first + row * 8u, &grads);
+        let at = (LAYER * BATCH + row) * IN_FEATURES + in_feature;
+        add_row(input[at], packed_row + row * 8u, &grads);
     }
 
     let now = all_rates();
     let out_feature = FIRST_COLUMN + group.y * OUTS;
-    steps(grads.b_0, out_feature + 0u, in_feature, now);
-    steps(grads.b_1, out_feature + 4u, in_feature, now);
-    steps(grads.b_2, out_feature + 8u, in_feature, now);
-    steps(grads.b_3, out_feature + 12u, in_feature, now);
-    steps(grads.b_4, out_feature + 16u, in_feature, now);
-    steps(grads.b_5, out_feature + 20u, in_feature, now);
-    steps(grads.b_6, out_feature + 24u, in_feature, now);
-    steps(grads.b_7, out_feature + 28u, in_feature, now);
+    let first = LAYER * OUT_FEATURES * IN_FEATURES + in_feature;
+    steps(grads.b_0, out_feature + 0u, first, now);
+    steps(grads.b_1, out_feature + 4u, first, now);
+    steps(grads.b_2, out_feature + 8u, first, now);
+    steps(grads.b_3, out_feature + 12u, first, now);
+    steps(grads.b_4, out_feature + 16u, first, now);
+    steps(grads.b_5, out_feature + 20u, first, now);
+    steps(grads.b_6, out_feature + 24u, first, now);
+    steps(grads.b_7, out_feature + 28u, first, now);
 }
 
-// One input of four samples. Beyond the last sample the last one again; its gradients are packed as zeros.
-fn inputs(sample: u32, in_feature: u32) -> vec4f {
-    let at = min(sample + vec4u(0u, 1u, 2u, 3u), vec4u(BATCH - 1u)) * IN_FEATURES + in_feature;
+// One input of four samples. Beyond the last sample the last one again; its gradients are packed as zeros. That of
+// sample 0 lies at `first`.
+fn inputs(sample: u32, first: u32) -> vec4f {
+    let at = first + min(sample + vec4u(0u, 1u, 2u, 3u), vec4u(BATCH - 1u)) * IN_FEATURES;
     return vec4f(input[at.x], input[at.y], input[at.z], input[at.w]);
 }
 
 // One input of all samples.
-fn samples(in_feature: u32) -> Block {
+fn samples(first: u32) -> Block {
     return Block(
-        inputs(0u, in_feature),
-        inputs(4u, in_feature),
-        inputs(8u, in_feature),
-        inputs(12u, in_feature),
-        inputs(16u, in_feature),
-        inputs(20u, in_feature),
-        inputs(24u, in_feature),
-        inputs(28u, in_feature),
+        inputs(0u, first),
+        inputs(4u, first),
+        inputs(8u, first),
+        inputs(12u, first),
+        inputs(16u, first),
+        inputs(20u, first),
+        inputs(24u, first),
+        inputs(28u, first),
     );
 }
 
@@ -286,20 +293,20 @@ fn gradient(row: u32, x: Block) -> f32 {
 // The step of the weight of a row, and what it gives to the gradients of its input.
 fn backward_step(row: u32, in_feature: u32, x: Block, now: vec3f, sums: ptr<function, Block>) {
     let grad = gradient(row, x);
-    let at = (FIRST_ROW + row) * IN_FEATURES + in_feature;
+    let at = (LAYER * OUT_FEATURES + FIRST_ROW + row) * IN_FEATURES + in_feature;
     let before = weight[at];
     step(at, before, m[at], v[at], grad, now);
     add_row(before, row * 8u, sums);
 }
 
-// Adds the gradients of one input of four samples to what earlier rows left.
-fn store_d_input(sum: vec4f, x: vec4f, sample: u32, in_feature: u32) {
+// Adds the gradients of one input of four samples to what earlier rows left. That of sample 0 lies at `first`.
+fn store_d_input(sum: vec4f, x: vec4f, sample: u32, first: u32) {
     var kept = sum;
     if RELU > 0u {
         kept = select(vec4f(), sum, x > vec4f());
     }
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
-        let at = (sample + i) * IN_FEATURES + in_feature;
+        let at = first + (sample + i) * IN_FEATURES;
         if FIRST_ROW == 0u {
             d_input[at] = kept[i];
         } else {
@@ -308,15 +315,15 @@ fn store_d_input(sum: vec4f, x: vec4f, sample: u32, in_feature: u32) {
     }
 }
 
-fn store_d_inputs(sums: Block, x: Block, in_feature: u32) {
-    store_d_input(sums.b_0, x.b_0, 0u, in_feature);
-    store_d_input(sums.b_1, x.b_1, 4u, in_feature);
-    store_d_input(sums.b_2, x.b_2, 8u, in_feature);
-    store_d_input(sums.b_3, x.b_3, 12u, in_feature);
-    store_d_input(sums.b_4, x.b_4, 16u, in_feature);
-    store_d_input(sums.b_5, x.b_5, 20u, in_feature);
-    store_d_input(sums.b_6, x.b_6, 24u, in_feature);
-    store_d_input(sums.b_7, x.b_7, 28u, in_feature);
+fn store_d_inputs(sums: Block, x: Block, first: u32) {
+    store_d_input(sums.b_0, x.b_0, 0u, first);
+    store_d_input(sums.b_1, x.b_1, 4u, first);
+    store_d_input(sums.b_2, x.b_2, 8u, first);
+    store_d_input(sums.b_3, x.b_3, 12u, first);
+    store_d_input(sums.b_4, x.b_4, 16u, first);
+    store_d_input(sums.b_5, x.b_5, 20u, first);
+    store_d_input(sums.b_6, x.b_6, 24u, first);
+    store_d_input(sums.b_7, x.b_7, 28u, first);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -331,10 +338,11 @@ fn backward(
     }
     let now = all_rates();
     let is_pair = in_feature + 1u < IN_FEATURES;
-    let x = samples(in_feature);
+    let first = LAYER * BATCH * IN_FEATURES + in_feature;
+    let x = samples(first);
     var y = x;
     if is_pair {
-        y = samples(in_feature + 1u);
+        y = samples(first + 1u);
     }
 
     var sums = Block();
@@ -346,9 +354,9 @@ fn backward(
         }
     }
 
-    store_d_inputs(sums, x, in_feature);
+    store_d_inputs(sums, x, first);
     if is_pair {
-        store_d_inputs(others, y, in_feature + 1u);
+        store_d_inputs(others, y, first + 1u);
     }
 }
 

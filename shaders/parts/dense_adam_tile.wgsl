@@ -5,18 +5,19 @@
 var<workgroup> staged: array<vec4f, 256>; // at least VECTORS * CHUNK
 
 // The gradients of an output of four samples; zeros beyond the last. Beyond the last output the last one again.
-fn gradients(sample: u32, out_feature: u32) -> vec4f {
+fn gradients(layer: u32, sample: u32, out_feature: u32) -> vec4f {
     let samples = sample + vec4u(0u, 1u, 2u, 3u);
-    let at = min(samples, vec4u(BATCH - 1u)) * OUT_FEATURES + min(out_feature, OUT_FEATURES - 1u);
+    let rows = layer * BATCH + min(samples, vec4u(BATCH - 1u));
+    let at = rows * OUT_FEATURES + min(out_feature, OUT_FEATURES - 1u);
     let ds = vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]);
     return select(vec4f(), ds, samples < vec4u(BATCH));
 }
 
-// Stages the outputs from `first` on. All invocations of a workgroup have to call it together.
-fn stage(first: u32, lane: u32) {
+// Stages the outputs of a layer from `first` on. All invocations of a workgroup have to call it together.
+fn stage(layer: u32, first: u32, lane: u32) {
     workgroupBarrier();
     for (var i = lane; i < VECTORS * CHUNK; i += WORKGROUP) {
-        staged[i] = gradients(i / CHUNK * 4u, first + i % CHUNK);
+        staged[i] = gradients(layer, i / CHUNK * 4u, first + i % CHUNK);
     }
     workgroupBarrier();
 }
@@ -90,9 +91,10 @@ fn tile_step(
     }
 }
 
-// The steps of the weights of four staged outputs, which are loaded at once.
-fn tile_steps(first: u32, row: u32, in_feature: u32, x: Block, now: vec3f, sums: ptr<function, Block>) {
-    let old = weights_of(first + row, in_feature);
+// The steps of the weights of four staged outputs, which are loaded at once. The weight of output 0 lies at
+// `first_weight`.
+fn tile_steps(first: u32, row: u32, first_weight: u32, x: Block, now: vec3f, sums: ptr<function, Block>) {
+    let old = weights_of(first + row, first_weight);
     tile_step(first, row, old.at.x, vec3f(old.before.x, old.mean.x, old.squared.x), x, now, sums);
     tile_step(first, row + 1u, old.at.y, vec3f(old.before.y, old.mean.y, old.squared.y), x, now, sums);
     tile_step(first, row + 2u, old.at.z, vec3f(old.before.z, old.mean.z, old.squared.z), x, now, sums);
@@ -109,26 +111,29 @@ fn backward_tile(
     let in_feature = line_index(group, groups, lane);
     let is_input = in_feature < IN_FEATURES;
     let is_first = in_feature == lane;
+    let layer = group.z;
+    let first_input = layer * BATCH * IN_FEATURES + min(in_feature, IN_FEATURES - 1u);
+    let first_weight = layer * OUT_FEATURES * IN_FEATURES + in_feature;
     let now = all_rates();
-    let x = samples(min(in_feature, IN_FEATURES - 1u));
+    let x = samples(first_input);
 
     var sums = Block();
     for (var first = 0u; first < OUT_FEATURES; first += CHUNK) {
-        stage(first, lane);
+        stage(layer, first, lane);
         let rows = min(CHUNK, OUT_FEATURES - first);
         if is_first {
             for (var row = lane; row < rows; row += WORKGROUP) {
-                d_bias[first + row] = bias_gradient(row);
+                d_bias[layer * OUT_FEATURES + first + row] = bias_gradient(row);
             }
         }
         if is_input {
             for (var row = 0u; row < rows; row += 4u) {
-                tile_steps(first, row, in_feature, x, now, &sums);
+                tile_steps(first, row, first_weight, x, now, &sums);
             }
         }
     }
 
     if is_input {
-        store_d_inputs(sums, x, in_feature);
+        store_d_inputs(sums, x, first_input);
     }
 }

@@ -77,6 +77,20 @@ impl<N> Arg<'_, N> {
         Arg { shape, data, batched: true }
     }
 
+    /// One of so many parts of equal length, one after the other.
+    pub fn part(&mut self, part: usize, parts: usize) -> Arg<'_, N> {
+        let shape = self.shape.with_batch(self.shape.batch() / parts);
+        let range = part * shape.len()..(part + 1) * shape.len();
+        let data = match &mut self.data {
+            Data::Read(values) => Data::Read(&values[range]),
+            Data::Write(values) => Data::Write(&mut values[range]),
+            Data::ReadWords(values) => Data::ReadWords(&values[range]),
+            Data::WriteWords(values) => Data::WriteWords(&mut values[range]),
+            Data::ReadBytes(values) => Data::ReadBytes(&values[range]),
+        };
+        Arg { shape, data, batched: self.batched }
+    }
+
     /// The floats, to read. Empty if the argument holds something else.
     pub fn real(&self) -> &[N] {
         match &self.data {

@@ -68,6 +68,12 @@ impl Dispatch {
         }
     }
 
+    /// The same dispatch for several layers side by side at once: z numbers them.
+    pub(super) fn side_by_side(mut self, layers: usize) -> Self {
+        self.workgroups[2] = layers as u32;
+        self
+    }
+
     /// The same dispatch, with one argument seen as a uniform buffer from a byte on.
     pub(super) fn seen_from(mut self, argument: &str, offset_bytes: usize) -> Self {
         self.offsets.push((argument.into(), offset_bytes));

@@ -10,6 +10,7 @@ mod arg;
 pub mod attr;
 mod dispatch;
 mod gemm;
+mod layers;
 mod line;
 mod packed;
 mod parameter;

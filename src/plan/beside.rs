@@ -84,12 +84,15 @@ pub fn join(plan: &mut Plan, buffers: &[BufferId]) -> Option<BufferId> {
     if let Some(Part { whole, .. }) = first.part_of {
         return (is_part_of(whole) && plan.buffers[whole].bytes() == size).then_some(whole);
     }
+    // What several layers read together cannot lie in several places.
+    let is_repeated = |index: usize| buffers[..index].contains(&buffers[index]);
     let alike = |&&buffer: &&BufferId| {
         let Buffer { part_of, kind, dtype, .. } = &plan.buffers[buffer];
         part_of.is_none() && (*kind, *dtype, plan.buffers[buffer].bytes()) == (first.kind, first.dtype, bytes)
     };
     if !bytes.is_multiple_of(ALIGNMENT)
         || size > MOST_BYTES
+        || (0..buffers.len()).any(is_repeated)
         || buffers.iter().filter(alike).count() < buffers.len()
     {
         return None;

@@ -204,7 +204,7 @@ fn activation(plan: &Plan, first: usize) -> Option<Rewrite> {
     let relu = only_reader(plan, buffer(layer, "output")?)?;
     let output = is(&plan.steps[relu], "relu", "forward").then(|| buffer(&plan.steps[relu], "output"))??;
     let Op::Dense(dense) = &layer.op else { return None };
-    let op = Op::DenseRelu(DenseRelu { dense: dense.clone() });
+    let op = Op::DenseRelu(DenseRelu { dense: dense.clone(), layers: 1 });
     let mut known = taken(layer, &[("input", "input"), ("weight", "weight"), ("bias", "bias")])?;
     known.insert("output", output);
     let (layer, inputs) = (layer.layer.clone(), vec![layer.shape("input")]);
@@ -233,7 +233,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     // The bias's gradient comes from the new step, too.
     let bias_waits = readers(plan, buffer(gradient, "d_bias")?)?.iter().all(|&reader| reader > place);
     let (Op::Dense(dense), Op::Adam(adam)) = (&gradient.op, &step.op) else { return None };
-    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone(), relu: false });
+    let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone(), relu: false, layers: 1 });
     let inputs = vec![gradient.shape("input")];
     if !bias_waits
         || buffer(step, "grad") != buffer(gradient, "d_weight")

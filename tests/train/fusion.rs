@@ -93,6 +93,26 @@ fn branches_that_begin_alike_do_their_convolutions_at_once() {
 }
 
 #[test]
+fn alike_layers_of_branches_are_done_at_once() {
+    let text = include_str!("../../assets/models/face.toml");
+    let graph = Graph::new(&Spec::parse(text, "face.toml").unwrap(), 2).unwrap();
+    for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
+        let steps = lower(&graph, "face", purpose).steps;
+        // The last layers' outputs, one a sample, cannot lie side by side.
+        let of = |label: &str| {
+            let steps = steps.iter().filter(|step| step.label() == label);
+            steps.map(|step| (step.layer.as_str(), step.shape("weight").batch())).collect::<Vec<_>>()
+        };
+        assert_eq!(of("dense_relu.forward"), [("age.dense1", 2 * 512)]);
+        if purpose == Purpose::Training {
+            let mut gradients = of("dense_adam.backward");
+            gradients.sort();
+            assert_eq!(gradients, [("age.dense1", 2 * 512), ("age.dense2", 1), ("gender.dense2", 1)]);
+        }
+    }
+}
+
+#[test]
 fn a_relu_between_dense_layers_goes_as_far_as_nobody_else_reads_it() {
     const RELU: &str = "[[branch.layer]]\nname = \"relu\"\nop = \"relu\"\n\n";
     let next = "[[branch.layer]]\nname = \"dense2\"\n";

@@ -1,7 +1,7 @@
 //! What no step by step proof can see: steps that are wired wrongly, or memory that one buffer takes
 //! from another too early.
 
-use crate::common::{alike, backends, faces, tiny};
+use crate::common::{TINY, alike, backends, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::number::{Bounded, Number};
@@ -11,6 +11,30 @@ use faceshader::shape::DType;
 use faceshader::spec::Spec;
 use faceshader::verify::{Values, twin};
 use std::collections::{BTreeSet, HashMap};
+
+/// The small model with branches that begin alike. What they have of the second layer can lie side by side; the
+/// first one has the same input for both.
+fn alike_dense() -> Spec {
+    let (trunk, _) = TINY.split_once("[[branch]]").unwrap();
+    let layer = |name: &str, op: &str| format!("[[branch.layer]]\nname = {name:?}\nop = {op:?}\n");
+    let dense = |number: usize, out_features: usize| {
+        format!("{}out_features = {out_features}\n", layer(&format!("dense{number}"), "dense"))
+    };
+    let layers = [
+        layer("flatten", "flatten"),
+        dense(0, 64),
+        layer("relu0", "relu"),
+        dense(1, 64),
+        layer("relu1", "relu"),
+        dense(2, 1),
+    ];
+    let layers = layers.concat();
+    let branches = [("age", "mse", 1.0), ("gender", "bce_with_logits", 500.0)].map(|(name, loss, weight)| {
+        let loss = format!("{{ op = {loss:?}, weight = {weight:?} }}");
+        format!("[[branch]]\nname = {name:?}\ntarget = {name:?}\nloss = {loss}\n{layers}")
+    });
+    Spec::parse(&format!("{trunk}{}", branches.concat()), "alike.toml").unwrap()
+}
 
 /// A training step of a small model with all of its inputs, by name. Parameters are far enough from
 /// zero for every branch to matter.
@@ -201,7 +225,12 @@ fn after(
 
 #[test]
 fn sharing_memory_changes_no_bit() {
-    let (plan, inputs) = step(&tiny(), true);
+    [tiny(), alike(), alike_dense()].iter().for_each(share);
+}
+
+/// Compares a step with one whose buffers lie apart, on every backend.
+fn share(spec: &Spec) {
+    let (plan, inputs) = step(spec, true);
     let mut apart = plan.clone();
     apart.slots = apart
         .buffers
@@ -228,12 +257,10 @@ fn sharing_memory_changes_no_bit() {
 #[test]
 fn a_fused_step_computes_what_an_unfused_one_does() {
     let (fused, plain) = compare_with_unfused(&tiny(), 64.0);
-    let kernels = |plan: &Plan, name: &str| plan.steps.iter().filter(|s| s.op.name() == name).count();
-    let counts = ["conv_pool2d", "dense_adam", "dense_relu", "dense", "relu", "measured_loss", "metrics"]
-        .map(|name| [kernels(&fused, name), kernels(&plain, name)]);
     // Forward and weight gradient; the three layers' gradients; forward, of which one is followed by ReLU; the
     // ends of both branches.
-    assert_eq!(counts, [[2, 0], [3, 0], [1, 0], [2, 9], [0, 4], [2, 0], [0, 2]]);
+    let expected = [[2, 0], [3, 0], [1, 0], [2, 9], [0, 4], [2, 0], [0, 2]];
+    assert_eq!(counts(&fused, &plain), expected);
 }
 
 #[test]
@@ -244,6 +271,17 @@ fn layers_side_by_side_compute_what_they_do_apart() {
         _ => false,
     });
     assert_eq!(both.count(), 3);
+    // Of three dense layers a branch, the second ones are done at once. Gradients are larger behind so many.
+    let (fused, plain) = compare_with_unfused(&alike_dense(), 1e10);
+    let expected = [[2, 0], [5, 0], [3, 0], [2, 18], [0, 10], [2, 0], [0, 2]];
+    assert_eq!(counts(&fused, &plain), expected);
+}
+
+/// How many steps of some operators a fused and an unfused plan have.
+fn counts(fused: &Plan, plain: &Plan) -> [[usize; 2]; 7] {
+    let kernels = |plan: &Plan, name: &str| plan.steps.iter().filter(|s| s.op.name() == name).count();
+    ["conv_pool2d", "dense_adam", "dense_relu", "dense", "relu", "measured_loss", "metrics"]
+        .map(|name| [kernels(fused, name), kernels(plain, name)])
 }
 
 /// Checks that a step of a model changes what lasts as it does where every layer's kernels run on their own, and

@@ -6,6 +6,7 @@ mod fast;
 
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
+use super::layers;
 use super::packed::{Packed, Window};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
@@ -45,31 +46,38 @@ impl Dense {
         }
     }
 
-    /// The dispatches of a kernel; `relu` lets `forward` store what ReLU makes of the outputs.
+    /// The dispatches of a kernel; `relu` lets `forward` store what ReLU makes of the outputs. It can do so for
+    /// several `layers` side by side.
     pub(super) fn dispatches_with(
         &self,
         kernel: &str,
         variant: Variant,
         shape: &dyn Fn(&str) -> Shape,
         relu: bool,
+        layers: usize,
     ) -> Vec<Dispatch> {
         let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
-        let Ok([batch, in_features, out_features]) = self.extents(&[input]) else { return Vec::new() };
+        let input = layers::of_each(&[input], layers);
+        let Ok([batch, in_features, out_features]) = self.extents(&input) else { return Vec::new() };
         let extents = [
             ("BATCH", batch as f64),
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
             ("RELU", f64::from(u8::from(relu))),
         ];
-        let line = |entry_point: &str, invocations: usize, window: &Window| {
-            let constants = [extents.as_slice(), window.constants().as_slice()].concat();
+        let line = |entry_point: &str, invocations: usize, window: &Window, layer: usize| {
+            let constants = [extents.as_slice(), &window.constants(), &[("LAYER", layer as f64)]].concat();
             Dispatch::line(entry_point, invocations, &constants)
         };
+        // The layers take turns with the room for what is packed.
         let through_windows = |packed: Packed, [pack, entry_point]: [&str; 2], invocations: usize| {
-            let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
-            for window in packed.windows() {
-                let dispatch = line(entry_point, invocations, &window);
-                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
+            let mut dispatches = Vec::new();
+            for layer in 0..layers {
+                dispatches.push(line(pack, packed.len(), &Window::default(), layer));
+                for window in packed.windows() {
+                    let dispatch = line(entry_point, invocations, &window, layer);
+                    dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
+                }
             }
             dispatches
         };
@@ -82,7 +90,7 @@ impl Dense {
             }
             "forward" => {
                 let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
-                vec![line(kernel, blocks * WORKGROUP, &Window::default())]
+                vec![line(kernel, blocks * WORKGROUP, &Window::default(), 0).side_by_side(layers)]
             }
             "backward_weight" => {
                 let packed = for_weight(batch, out_features);
@@ -245,7 +253,7 @@ impl Operator for Dense {
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        self.dispatches_with(kernel, variant, shape, false)
+        self.dispatches_with(kernel, variant, shape, false, 1)
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -8,6 +8,7 @@ mod fast;
 use super::adam::Adam;
 use super::attr::wrong_arguments;
 use super::dense::Dense;
+use super::layers;
 use super::packed::{OUTS, Packed, Window};
 use super::relu::Relu;
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
@@ -27,10 +28,17 @@ pub struct DenseAdam {
     pub adam: Adam,
     /// Whether the input is what a ReLU gave. Then `backward` computes the gradient of what the ReLU got.
     pub relu: bool,
+    /// How many such layers side by side it stands for. Each has everything but the rates of its own; what the
+    /// layers have lies one after the other.
+    #[serde(default = "layers::one")]
+    pub layers: usize,
 }
 
 /// What both kernels read.
 const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "rates"];
+
+/// The twin's arguments that all layers share: the rates.
+const COMMON: &[usize] = &[READS.len() - 1];
 
 /// Inputs of an invocation of `backward`. Two share what is read of the packed gradient, but need more registers
 /// than a GPU has.
@@ -58,6 +66,27 @@ impl DenseAdam {
     fn blocks_a_window(&self, batch: usize) -> usize {
         WINDOW_BYTES / (self.packed(batch).stride() * OUTS * 4)
     }
+
+    /// The twin of one layer.
+    fn twin_of_one<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
+        let (args, d_input) = args.split_at_mut(READS.len() + 1);
+        let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments(kernel) };
+        if let [d_input] = d_input {
+            self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
+            if self.relu {
+                let (shape, d_positive) = (d_input.shape.clone(), d_input.real().to_vec());
+                let mut args = [Arg::read(shape, &d_positive), input.again(), d_input.again_mut()];
+                Relu {}.twin("backward_input", &mut args);
+            }
+        }
+        let mut d_weight = vec![N::zero(); weight.shape.len()];
+        let gradient = Arg { batched: false, ..Arg::write(weight.shape.clone(), &mut d_weight) };
+        let mut args = [input.again(), d_output.again(), gradient, d_bias.again_mut()];
+        self.dense.twin("backward_weight", &mut args);
+        let gradient = Arg { batched: false, ..Arg::read(weight.shape.clone(), &d_weight) };
+        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), rates.again()];
+        self.adam.twin("update", &mut args);
+    }
 }
 
 impl Operator for DenseAdam {
@@ -67,21 +96,21 @@ impl Operator for DenseAdam {
     ];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let shape = self.dense.output_shape(inputs)?;
+        let shape = self.dense.output_shape(&layers::of_each(inputs, self.layers))?;
         match self.blocks_a_window(shape.batch()) {
             0 => Err(format!("a batch of {} is more than one window of gradients holds", shape.batch())),
-            _ => Ok(shape),
+            _ => Ok(layers::of_all(&shape, self.layers)),
         }
     }
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
-        self.dense.parameters(inputs)
+        layers::parameters(self.dense.parameters(inputs), self.layers)
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         match name {
             "packed" => {
-                let batch = inputs.first().map_or(1, Shape::batch);
+                let batch = layers::of_each(inputs, self.layers).first().map_or(1, Shape::batch);
                 let room = self.packed(batch).room().max(self.packed_backward(batch).room());
                 Some(ArgumentSpec::shared([room].into()))
             }
@@ -103,43 +132,32 @@ impl Operator for DenseAdam {
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
-        let (args, d_input) = args.split_at_mut(READS.len() + 1);
-        let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments(kernel) };
-        if let [d_input] = d_input {
-            self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
-            if self.relu {
-                let (shape, d_positive) = (d_input.shape.clone(), d_input.real().to_vec());
-                let mut args = [Arg::read(shape, &d_positive), input.again(), d_input.again_mut()];
-                Relu {}.twin("backward_input", &mut args);
-            }
+        for layer in 0..self.layers {
+            self.twin_of_one(kernel, &mut layers::arguments(args, layer, self.layers, COMMON));
         }
-        let mut d_weight = vec![N::zero(); weight.shape.len()];
-        let gradient = Arg { batched: false, ..Arg::write(weight.shape.clone(), &mut d_weight) };
-        let mut args = [input.again(), d_output.again(), gradient, d_bias.again_mut()];
-        self.dense.twin("backward_weight", &mut args);
-        let gradient = Arg { batched: false, ..Arg::read(weight.shape.clone(), &d_weight) };
-        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), rates.again()];
-        self.adam.twin("update", &mut args);
     }
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
-        let (args, d_input) = args.split_at_mut(READS.len() + 1);
-        if kernel == "backward" && d_input.is_empty() {
-            wrong_arguments(kernel)
+        for layer in 0..self.layers {
+            let mut args = layers::arguments(args, layer, self.layers, COMMON);
+            let (args, d_input) = args.split_at_mut(READS.len() + 1);
+            if kernel == "backward" && d_input.is_empty() {
+                wrong_arguments(kernel)
+            }
+            fast::compute(self, args, d_input.first_mut());
         }
-        fast::compute(self, args, d_input.first_mut());
         true
     }
 
     fn takes(&self, kernel: &str, inputs: &[Shape]) -> bool {
+        let inputs = layers::of_each(inputs, self.layers);
         kernel != "backward" || inputs.iter().all(|input| Self::takes_backward(input.batch()))
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let (input, out_features) = (shape("input"), self.dense.out_features);
-        let batch = input.batch();
-        let in_features = input.len() / batch.max(1);
-        let packed = self.packed(batch);
+        let batch = input.batch() / self.layers.max(1);
+        let in_features = input.len() / input.batch().max(1);
         let extents = [
             ("BATCH", batch as f64),
             ("IN_FEATURES", in_features as f64),
@@ -147,40 +165,60 @@ impl Operator for DenseAdam {
             ("RELU", f64::from(u8::from(self.relu))),
             ("CHUNK", (STAGED / batch.div_ceil(4) / 4 * 4) as f64),
         ];
-        let constants =
-            |window: &Window| [extents.as_slice(), &self.adam.constants(), &window.constants()].concat();
-        let whole = constants(&Window::default());
+        let constants = |window: &Window, layer: usize| {
+            let layer = [("LAYER", layer as f64)];
+            [extents.as_slice(), &self.adam.constants(), &window.constants(), &layer].concat()
+        };
         if kernel == "backward" && variant == Variant::Gpu {
             let all = Window { vectors: batch.div_ceil(4), rows: out_features, ..Window::default() };
-            return vec![Dispatch::line("backward_tile", in_features, &constants(&all))];
+            let dispatch = Dispatch::line("backward_tile", in_features, &constants(&all, 0));
+            return vec![dispatch.side_by_side(self.layers)];
         }
-        if kernel == "backward" {
-            let packed = self.packed_backward(batch);
-            let mut dispatches = vec![Dispatch::line("pack_for_backward", packed.len(), &whole)];
-            for window in packed.windows() {
-                let dispatch = Dispatch::line(kernel, in_features.div_ceil(INPUTS), &constants(&window));
-                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
+        // The layers take turns with the room for what is packed.
+        let mut dispatches = Vec::new();
+        for layer in 0..self.layers {
+            let whole = constants(&Window::default(), layer);
+            if kernel == "backward" {
+                let packed = self.packed_backward(batch);
+                dispatches.push(Dispatch::line("pack_for_backward", packed.len(), &whole));
+                for window in packed.windows() {
+                    let invocations = in_features.div_ceil(INPUTS);
+                    let dispatch = Dispatch::line(kernel, invocations, &constants(&window, layer));
+                    dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
+                }
+                continue;
             }
-            return dispatches;
-        }
-        let mut dispatches = vec![Dispatch::line("pack_for_update", packed.len(), &whole)];
-        let blocks = self.blocks_a_window(batch);
-        for first in packed.windows_of(packed.stride()).step_by(blocks) {
-            let rows = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
-            let columns = in_features.div_ceil(WORKGROUP);
-            dispatches.push(Dispatch {
-                workgroups: [columns as u32, rows as u32, 1],
-                ..Dispatch::line(kernel, 1, &constants(&first)).seen_from("packed", first.offset_bytes)
-            });
+            let packed = self.packed(batch);
+            dispatches.push(Dispatch::line("pack_for_update", packed.len(), &whole));
+            let blocks = self.blocks_a_window(batch);
+            for first in packed.windows_of(packed.stride()).step_by(blocks) {
+                let rows = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
+                let columns = in_features.div_ceil(WORKGROUP);
+                let dispatch = Dispatch::line(kernel, 1, &constants(&first, layer));
+                dispatches.push(Dispatch {
+                    workgroups: [columns as u32, rows as u32, 1],
+                    ..dispatch.seen_from("packed", first.offset_bytes)
+                });
+            }
         }
         dispatches
+    }
+
+    fn beside(&self, others: &[&Self], inputs: &[Shape]) -> Option<(Self, Vec<Shape>)> {
+        // Of `update`, one step would have as many dispatches as several.
+        if others.iter().any(|&other| other != self) || !self.takes("backward", inputs) {
+            return None;
+        }
+        let layers = 1 + others.len();
+        let inputs = inputs.iter().map(|input| layers::of_all(input, layers)).collect();
+        Some((Self { layers, ..self.clone() }, inputs))
     }
 
     fn cases() -> Vec<Case<Self>> {
         let adams = Adam::cases();
         let case = |batch, inputs, out_features, adam: usize| {
             let (dense, adam) = (Dense { out_features }, adams[adam].op.clone());
-            Case::new(DenseAdam { dense, adam, relu: false }, [[batch, inputs].into()])
+            Case::new(DenseAdam { dense, adam, relu: false, layers: 1 }, [[batch, inputs].into()])
         };
         let decayed = adams.len() - 1;
         // Batches with each number of vectors, 1 to 8.
@@ -211,7 +249,21 @@ impl Operator for DenseAdam {
             case.op.relu = true;
             case
         });
-        both.iter().cloned().chain(behind_relu).chain(update).collect()
+        // No multiples of a block or a workgroup; more inputs than a row holds; more outputs than are staged at
+        // once; the largest batch for both kernels, and one for `update` alone.
+        let beside = [
+            (2, case(5, WORKGROUP + 3, 7, 0)),
+            (3, case(9, 5, 35, decayed)),
+            (2, case(3, ROW + 1, 5, 0)),
+            (3, case(6, 3, 150, decayed)),
+            (2, case(32, 9, 33, 0)),
+            (2, case(171, 4, 97, decayed)),
+        ];
+        let beside = beside.into_iter().enumerate().map(|(index, (layers, case))| {
+            let inputs: Vec<Shape> = case.inputs.iter().map(|input| layers::of_all(input, layers)).collect();
+            Case::new(DenseAdam { relu: index % 2 > 0, layers, ..case.op }, inputs)
+        });
+        both.iter().cloned().chain(behind_relu).chain(update).chain(beside).collect()
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
