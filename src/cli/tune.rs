@@ -130,6 +130,7 @@ struct Trial {
 fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
     let choose = |trial: &Trial| {
         let of = |variant: Variant| trial.seconds[variant as usize].unwrap_or(f64::INFINITY);
+        trial.seconds[usual as usize]?;
         let fastest = Variant::ALL.into_iter().min_by(|&a, &b| of(a).total_cmp(&of(b)))?;
         (trial.share >= WORTH_CHOOSING && of(fastest) < CLEARLY_FASTER * of(usual)).then_some(fastest)
     };
