@@ -80,28 +80,35 @@ impl ConvPool2d {
         d_weight: &mut Arg<f32>,
         d_bias: &mut Arg<f32>,
     ) {
-        let shape = self.filtered_shape(&input.shape).with_batch(1);
-        let conv = self.all_filters();
-        // A partial sum a sample, added up in the order of the samples.
-        let partial = |n: usize| {
-            let mut pixels = vec![0.0; shape.len()];
-            self.unpool_all(&shape, [d_output, code], n, &mut pixels);
-            let mut sums = (vec![0.0; d_weight.shape.len()], vec![0.0; d_bias.shape.len()]);
-            let mut args = [
-                input.sample(n),
-                Arg::read(shape.clone(), &pixels),
-                Arg::write(d_weight.shape.clone(), &mut sums.0),
-                Arg::write(d_bias.shape.clone(), &mut sums.1),
-            ];
-            conv.fast("backward_weight", &mut args);
-            sums
-        };
-        let partial: Vec<_> = (0..input.shape.batch()).into_par_iter().map(partial).collect();
-        d_weight.real_mut().fill(0.0);
-        d_bias.real_mut().fill(0.0);
-        for (weights, biases) in &partial {
-            d_weight.real_mut().iter_mut().zip(weights).for_each(|(sum, term)| *sum += term);
-            d_bias.real_mut().iter_mut().zip(biases).for_each(|(sum, term)| *sum += term);
+        let batch = input.shape.batch();
+        let shape = self.pixel_shape(&input.shape).with_batch(1);
+        let [weights, biases] =
+            [&d_weight.shape, &d_bias.shape].map(|shape| shape.with_batch(self.conv.out_channels));
+        let d_weights = d_weight.real_mut().chunks_exact_mut(weights.len());
+        let layers = d_weights.zip(d_bias.real_mut().chunks_exact_mut(biases.len()));
+        for (layer, (d_weight, d_bias)) in layers.enumerate() {
+            // A partial sum a sample, added up in the order of the samples.
+            let partial = |n: usize| {
+                let at = layer * batch + n;
+                let mut pixels = vec![0.0; shape.len()];
+                unpool(&shape, &d_output.sample(at), &code.sample(at), self.scale(), &mut pixels);
+                let mut sums = (vec![0.0; weights.len()], vec![0.0; biases.len()]);
+                let mut args = [
+                    input.sample(n),
+                    Arg::read(shape.clone(), &pixels),
+                    Arg::write(weights.clone(), &mut sums.0),
+                    Arg::write(biases.clone(), &mut sums.1),
+                ];
+                self.conv.fast("backward_weight", &mut args);
+                sums
+            };
+            let partial: Vec<_> = (0..batch).into_par_iter().map(partial).collect();
+            d_weight.fill(0.0);
+            d_bias.fill(0.0);
+            for (weights, biases) in &partial {
+                d_weight.iter_mut().zip(weights).for_each(|(sum, term)| *sum += term);
+                d_bias.iter_mut().zip(biases).for_each(|(sum, term)| *sum += term);
+            }
         }
     }
 
@@ -113,32 +120,21 @@ impl ConvPool2d {
         let one = d_input.shape.with_batch(1);
         let shape = self.filtered_shape(&one);
         let conv = self.all_filters();
-        let samples = self.samples_at_once(d_input.shape.batch());
+        let batch = d_input.shape.batch();
+        let samples = self.samples_at_once(batch);
         let parts = d_input.real_mut().par_chunks_mut(samples * one.len()).enumerate();
         parts.for_each(|(part, d_input)| {
             let mut pixels = vec![0.0; shape.len()];
             for (n, d_input) in d_input.chunks_exact_mut(one.len()).enumerate() {
-                self.unpool_all(&shape, [d_output, code], part * samples + n, &mut pixels);
+                for (layer, pixels) in pixels.chunks_exact_mut(shape.len() / self.layers).enumerate() {
+                    let at = layer * batch + part * samples + n;
+                    unpool(&shape, &d_output.sample(at), &code.sample(at), self.scale(), pixels);
+                }
                 let pixels = Arg::read(shape.clone(), &pixels);
                 let mut args = [pixels, weight.again(), Arg::write(one.clone(), d_input)];
                 conv.fast("backward_input", &mut args);
             }
         });
-    }
-
-    /// The gradient of one sample's pixels, of all filters.
-    fn unpool_all(
-        &self,
-        shape: &Shape,
-        [d_output, code]: [&Arg<f32>; 2],
-        sample: usize,
-        pixels: &mut [f32],
-    ) {
-        let batch = d_output.shape.batch() / self.layers;
-        for (layer, pixels) in pixels.chunks_exact_mut(shape.len() / self.layers).enumerate() {
-            let at = layer * batch + sample;
-            unpool(shape, &d_output.sample(at), &code.sample(at), self.scale(), pixels);
-        }
     }
 
     /// What gradients grow by.

@@ -153,7 +153,8 @@ impl Operator for ConvPool2d {
         let g = self.geometry(inputs).ok()?;
         match name {
             "code" => {
-                let shape = [g.layers * g.batch, g.layer_channels().div_ceil(CODES), g.pooled[0], g.pooled[1]];
+                let shape =
+                    [g.layers * g.batch, g.layer_channels().div_ceil(CODES), g.pooled[0], g.pooled[1]];
                 Some(ArgumentSpec::batched(shape.into()).words())
             }
             "partial" => {
