@@ -170,6 +170,7 @@ fn order(plan: &Plan, group: &[usize]) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::add::Add;
     use crate::plan::{Purpose, lower};
     use crate::spec::Spec;
 
@@ -201,13 +202,39 @@ mod tests {
         assert!(plan.steps.iter().all(|step| step.op.name() != "add"));
     }
 
+    /// Additions, each of two buffers into a third, all by their numbers.
+    fn additions<const STEPS: usize>(steps: [[BufferId; 3]; STEPS]) -> Plan {
+        let spec = ArgumentSpec::batched([2, 3].into());
+        let buffers = (0..8).map(|id| Buffer::new(format!("{id}"), spec.clone(), Kind::Transient)).collect();
+        let step = |numbers: [BufferId; 3]| Step {
+            layer: "sum".into(),
+            op: Op::Add(Add {}),
+            kernel: "forward".into(),
+            arguments: ["input", "other", "output"]
+                .into_iter()
+                .zip(numbers)
+                .map(|(name, buffer)| Argument { name: name.into(), buffer, shape: spec.shape.clone() })
+                .collect(),
+        };
+        Plan { name: "sums".into(), batch: 2, buffers, slots: Vec::new(), steps: steps.map(step).into() }
+    }
+
     #[test]
     fn steps_wait_for_what_they_read_and_for_those_who_still_read_what_they_write() {
-        let plan = plan(3);
-        let steps = plan.steps.len();
-        // Nothing is done at once: the order is as it was.
-        assert_eq!(order(&plan, &[0]), Some((0..steps).collect()));
-        // The last step reads what others have to write between the first and it.
-        assert_eq!(order(&plan, &[0, steps - 1]), None);
+        // The last step writes what the second one reads: that one goes first.
+        let plan = additions([[0, 1, 2], [3, 4, 5], [0, 1, 3]]);
+        assert_eq!(order(&plan, &[0, 2]), Some(vec![1, 0]));
+        // It reads what the second one writes.
+        let plan = additions([[0, 1, 2], [3, 4, 5], [0, 5, 6]]);
+        assert_eq!(order(&plan, &[0, 2]), Some(vec![1, 0]));
+        // It writes what the second one writes, and has to have the last word.
+        let plan = additions([[0, 1, 2], [3, 4, 5], [0, 1, 5]]);
+        assert_eq!(order(&plan, &[0, 2]), Some(vec![1, 0]));
+        // It reads what becomes of the first one's result.
+        let plan = additions([[0, 1, 2], [2, 4, 5], [0, 5, 6]]);
+        assert_eq!(order(&plan, &[0, 2]), None);
+        // It has nothing to do with the second one.
+        let plan = additions([[0, 1, 2], [3, 4, 5], [0, 1, 6]]);
+        assert_eq!(order(&plan, &[0, 2]), Some(vec![0, 1]));
     }
 }
