@@ -142,8 +142,8 @@ impl Graph {
         self.nodes.iter().flat_map(named).collect()
     }
 
-    /// Layers side by side: groups of one node of each branch that do the same to inputs of the same shapes, as
-    /// do all before them in their branches.
+    /// Layers side by side: groups of one node of each branch that do the same to inputs of the same shapes,
+    /// wherever these come from, as do all before them in their branches.
     pub fn siblings(&self) -> Vec<Vec<usize>> {
         let of_branch = |branch: &BranchEnd| {
             let is_here =

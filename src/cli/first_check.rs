@@ -4,13 +4,13 @@
 
 use super::cache;
 use crate::gpu::Chosen;
-use crate::ops::{Op, Variant};
+use crate::ops::{Case, Op, Variant};
 use crate::plan::Backend;
 use crate::verify::{Numbers, verify_case};
 use anyhow::{Context, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-/// Cases of an operator that are run.
+/// Cases of an operator that are run, and one of each other kind.
 const CASES: usize = 2;
 /// Cases with larger inputs are left to `faceshader verify`.
 const MAX_INPUT: usize = 2_000;
@@ -31,18 +31,15 @@ pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
     if file.as_ref().is_some_and(|file| passed(file).contains(&key)) {
         return Ok(());
     }
-    let mut taken: HashMap<&str, usize> = HashMap::new();
-    for (seed, case) in (0..).zip(Op::all_cases()) {
-        let count = taken.entry(case.op.name()).or_insert(0);
-        if *count < CASES && case.inputs.iter().all(|input| input.len() <= MAX_INPUT) {
-            *count += 1;
-            verify_case(backend, &case, Numbers::Real, seed).context(
-                "this adapter computes wrong results, so that nothing was trained; update its driver or choose \
-                 another --adapter (--no-verify trains all the same)",
-            )?;
-        }
+    let cases = cases();
+    for (seed, case) in &cases {
+        verify_case(backend, case, Numbers::Real, *seed).context(
+            "this adapter computes wrong results, so that nothing was trained; update its driver or choose \
+             another --adapter (--no-verify trains all the same)",
+        )?;
     }
-    log::info!("first use of this adapter: {} operators checked against their twins", taken.len());
+    let operators: BTreeSet<&str> = cases.iter().map(|(_, case)| case.op.name()).collect();
+    log::info!("first use of this adapter: {} operators checked against their twins", operators.len());
     if let Some(file) = file {
         let mut lines = passed(&file);
         lines.push(key);
@@ -51,8 +48,53 @@ pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
     Ok(())
 }
 
+/// Some cases of each operator, each with its number.
+fn cases() -> Vec<(u64, Case<Op>)> {
+    let mut taken: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut cases: Vec<(u64, Case<Op>)> = (0..).zip(Op::all_cases()).collect();
+    cases.retain(|(_, case)| {
+        let is_small = case.inputs.iter().all(|input| input.len() <= MAX_INPUT);
+        let count = counts.entry(case.op.name()).or_insert(0);
+        let is_new = is_small && taken.entry(case.op.name()).or_default().insert(kind(&case.op));
+        let is_taken = is_new || (is_small && *count < CASES);
+        *count += usize::from(is_taken);
+        is_taken
+    });
+    cases
+}
+
+/// What an operator is but for the numbers among its attributes: which loss, whether ReLU comes before it,
+/// whether there is another layer beside it.
+fn kind(op: &Op) -> String {
+    let attributes = format!("{op:?}").replace("layers: 1", "one layer");
+    attributes.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
 /// The keys of those that passed.
 fn passed(file: &std::path::Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().map(String::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fused_kernels_do_is_checked_as_well() {
+        let ops: Vec<Op> = cases().into_iter().map(|(_, case)| case.op).collect();
+        let has = |what: &dyn Fn(&Op) -> bool| ops.iter().any(what);
+        for loss in ["mse", "bce_with_logits", "softmax_cross_entropy"] {
+            assert!(has(&|op| matches!(op, Op::MeasuredLoss(op) if op.loss.name() == loss)), "{loss}");
+        }
+        assert!(has(&|op| matches!(op, Op::DenseAdam(op) if op.relu)));
+        assert!(has(&|op| matches!(op, Op::DenseAdam(op) if op.layers > 1)));
+        assert!(has(&|op| matches!(op, Op::DenseRelu(op) if op.layers > 1)));
+        assert!(has(&|op| matches!(op, Op::ConvPool2d(op) if op.layers > 1)));
+        assert!(has(&|op| matches!(op, Op::ConvPool2d(op) if op.dropout.is_some())));
+        // They compute nothing.
+        let left_out = Op::TABLE.iter().map(|(name, _)| *name).filter(|name| !has(&|op| op.name() == *name));
+        assert_eq!(left_out.collect::<Vec<_>>(), ["tokens", "flatten"]);
+    }
 }

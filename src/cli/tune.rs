@@ -17,7 +17,8 @@ use std::time::Instant;
 
 /// Samples of a trial on a software adapter, which is through with so few in a second.
 const SOFTWARE_BATCH: usize = 4;
-/// Seconds after which no other variant is tried: most of them go to the driver's compiler.
+/// Seconds after which a trial before a training tries no other variant: most of them go to the driver's
+/// compiler. What it did not come to stays as it is, in later trainings as well.
 const SECONDS: f64 = 6.0;
 /// Runs of every variant that are measured; the shortest counts.
 const RUNS: usize = 3;
@@ -52,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let BackendInfo { backend, adapter: name, driver } = adapter.report.info();
     log::info!("adapter: {backend}, {name}, {driver} ({reason})");
-    let trials = try_all(&adapter, &spec)?;
+    let trials = try_all(&adapter, &spec, f64::INFINITY)?;
     let chosen = remember(&adapter, &trials, known(&adapter))?;
     if !arguments.json {
         print(format_args!("{:<28} {:>10} {:>12}   used", "kernel", "gpu ms", "software ms"))?;
@@ -100,7 +101,7 @@ pub fn known_or_tried(adapter: &Adapter, spec: &Spec) -> Result<Chosen> {
         return Ok(known);
     }
     let start = Instant::now();
-    let chosen = remember(adapter, &try_all(adapter, spec)?, known)?;
+    let chosen = remember(adapter, &try_all(adapter, spec, SECONDS)?, known)?;
     let secs = start.elapsed().as_secs_f64();
     log::info!("first use of these kernels here: the faster of their variants were found in {secs:.1} s");
     Ok(chosen)
@@ -138,15 +139,16 @@ fn choose_faster(trials: &BTreeMap<String, Trial>, usual: Variant) -> Chosen {
 }
 
 /// Measures the variants of the kernels of a model's training step that have more than one, those that take
-/// longest first, as long as there is time.
-fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
+/// longest first, for so many seconds.
+fn try_all(adapter: &Adapter, spec: &Spec, limit: f64) -> Result<BTreeMap<String, Trial>> {
     let usual = Variant::usual(adapter.report.is_software);
     let batch = spec.training.batch;
     let batch = if adapter.report.is_software { batch.min(SOFTWARE_BATCH) } else { batch };
     let mut plan = lower(&Graph::new(spec, batch)?, &spec.name, Purpose::Training);
     plan.steps.retain(has_variants);
     let open = |variant| GpuBackend::open(adapter, Options { variant: Some(variant), ..Options::default() });
-    let seconds = measure(&mut open(usual)?, &plan)?;
+    let mut backend = open(usual)?;
+    let seconds = measure(&mut backend, &plan)?;
     let all: f64 = seconds.iter().sum();
     let mut kernels: BTreeMap<String, (usize, f64)> = BTreeMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
@@ -166,10 +168,11 @@ fn try_all(adapter: &Adapter, spec: &Spec) -> Result<BTreeMap<String, Trial>> {
     let mut trials = BTreeMap::new();
     for (kernel, (longest, sum)) in order {
         let mut trial = Trial { share: sum / all, ..Trial::default() };
-        trial.seconds[usual as usize] = Some(seconds[longest]);
         let step = Plan { steps: vec![plan.steps[longest].clone()], ..plan.clone() };
+        // On its own, like the others: what it reads may lie in a cache.
+        trial.seconds[usual as usize] = measure(&mut backend, &step)?.first().copied();
         for (variant, backend) in &mut others {
-            if start.elapsed().as_secs_f64() < SECONDS {
+            if start.elapsed().as_secs_f64() < limit {
                 trial.seconds[*variant as usize] = measure(backend, &step)?.first().copied();
             }
         }

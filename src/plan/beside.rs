@@ -12,7 +12,7 @@ use crate::shape::Shape;
 /// A binding of WebGPU begins at a multiple of this.
 pub const ALIGNMENT: usize = 256;
 /// What one of WebGPU's bindings sees at most.
-const MOST_BYTES: usize = 1 << 27;
+pub const MOST_BYTES: usize = 1 << 27;
 
 /// Does the steps of layers side by side at once, where their operator can.
 pub fn side_by_side(plan: &mut Plan, graph: &Graph) {
@@ -47,6 +47,9 @@ fn at_once(plan: &mut Plan, steps: &[usize]) -> Option<()> {
     for (index, argument) in all[0].arguments.iter().enumerate() {
         let spec = op.argument(&argument.name, &inputs)?;
         let shape = spec.shape.clone();
+        if shape.len() * spec.dtype.bytes() > MOST_BYTES {
+            return None;
+        }
         let buffers: Vec<BufferId> = all.iter().map(|step| step.arguments[index].buffer).collect();
         let is_shared = shape.len() == argument.shape.len();
         let buffer = if all[0].signature().scratch.contains(&argument.name.as_str()) {
@@ -66,8 +69,18 @@ fn at_once(plan: &mut Plan, steps: &[usize]) -> Option<()> {
     changed.steps[steps[0]] = Step { layer, op, arguments, ..all[0].clone() };
     let order = order(plan, &group)?;
     changed.steps = order.into_iter().map(|step| changed.steps[step].clone()).collect();
+    if changed.steps.iter().any(|step| reads_beside_what_it_writes(&changed, step)) {
+        return None;
+    }
     *plan = changed;
     Some(())
+}
+
+/// Whether a step reads a part of what it writes another part of: WebGPU knows buffers only as a whole.
+fn reads_beside_what_it_writes(plan: &Plan, step: &Step) -> bool {
+    let written: Vec<BufferId> = step.writes().collect();
+    let mut read = step.arguments.iter().map(|argument| argument.buffer).filter(|id| !written.contains(id));
+    read.any(|read| written.iter().any(|&written| plan.root(written).0 == plan.root(read).0))
 }
 
 /// The buffer whose parts are `buffers`, one after the other; it is made where there is none. `None` if they
@@ -107,7 +120,8 @@ pub fn join(plan: &mut Plan, buffers: &[BufferId]) -> Option<BufferId> {
     Some(whole)
 }
 
-/// The sum of some buffers that only steps of adding read, which then belong to the `group`.
+/// The sum of some buffers that only steps of adding read, one after the other, which then belong to the
+/// `group`.
 fn sum(plan: &Plan, buffers: &[BufferId], group: &mut Vec<usize>) -> Option<BufferId> {
     let mut sum = buffers[0];
     for &other in &buffers[1..] {
@@ -217,6 +231,37 @@ mod tests {
                 .collect(),
         };
         Plan { name: "sums".into(), batch: 2, buffers, slots: Vec::new(), steps: steps.map(step).into() }
+    }
+
+    #[test]
+    fn a_step_never_reads_beside_what_it_writes() {
+        // One branch reads what the trunk ends with, and the other what it is made of.
+        let text = "name = \"cross\"\n[input]\nwidth = 4\nheight = 4\n[optimizer]\nop = \"adam\"\n\
+            learning_rate = 0.1\n[training]\nbatch = 4\nepochs = 1\n"
+            .to_string();
+        let layer = |kind: &str, name: &str, rest: &str| format!("[[{kind}]]\nname = {name:?}\n{rest}\n");
+        let dense = "op = \"dense\"\nout_features = 64";
+        let text = text
+            + &layer("layer", "flatten", "op = \"flatten\"")
+            + &layer("layer", "a", dense)
+            + &layer("layer", "arelu", "op = \"relu\"")
+            + &layer("layer", "b", "op = \"dropout\"\nrate = 0.5");
+        let branch = |name: &str, loss: &str, input: &str| {
+            format!("[[branch]]\nname = {name:?}\ntarget = {name:?}\nloss = {{ op = {loss:?} }}\n")
+                + &layer("branch.layer", "d1", &format!("{dense}\ninput = {input:?}"))
+                + &layer("branch.layer", "r1", "op = \"relu\"")
+                + &layer("branch.layer", "d2", "op = \"dense\"\nout_features = 1")
+        };
+        let both = |inputs: [&str; 2]| {
+            let text = text.clone()
+                + &branch("age", "mse", inputs[0])
+                + &branch("gender", "bce_with_logits", inputs[1]);
+            let spec = Spec::parse(&text, "cross.toml").unwrap();
+            lower(&Graph::new(&spec, 4).unwrap(), "cross", Purpose::Training)
+        };
+        let plan = both(["arelu", "b"]);
+        assert!(plan.steps.iter().all(|step| !reads_beside_what_it_writes(&plan, step)));
+        assert!(plan.steps.iter().any(|step| step.layer == "b" && step.label() == "dropout.forward"));
     }
 
     #[test]

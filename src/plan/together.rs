@@ -2,7 +2,7 @@
 //! of each, so that one step changes them all. Where they lie depends on the model alone: all plans of a
 //! backend share them.
 
-use super::beside::{ALIGNMENT, join};
+use super::beside::{self, ALIGNMENT, join};
 use super::{Argument, Buffer, BufferId, Kind, Part, Plan, Step};
 use crate::graph::Graph;
 use crate::ops::ArgumentSpec;
@@ -34,7 +34,8 @@ fn units(graph: &Graph) -> (Vec<Unit>, usize) {
             }
             let name = |&node: &usize| format!("{}.{}", graph.nodes[node].name, parameter.name);
             let names: Vec<String> = group.iter().map(name).collect();
-            let is_small = !parameter.apart && bytes <= MOST_BYTES;
+            let fits = end + names.len() * bytes <= beside::MOST_BYTES;
+            let is_small = !parameter.apart && bytes <= MOST_BYTES && fits;
             let offset_bytes = is_small.then_some(end);
             if is_small {
                 end += (names.len() * bytes).next_multiple_of(ALIGNMENT);

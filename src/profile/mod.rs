@@ -119,11 +119,14 @@ pub fn measure(
     })
 }
 
-/// Seconds from the begin of the first span to the end of the last in which there is none.
+/// Seconds from the begin of the first span to the end of the last in which there is none. Some may overlap.
 fn between(spans: &[Span]) -> f64 {
-    let end = |span: &Span| span.start + span.seconds;
-    let whole = spans.iter().map(end).fold(0.0, f64::max) - spans.first().map_or(0.0, |span| span.start);
-    (whole - spans.iter().map(|span| span.seconds).sum::<f64>()).max(0.0)
+    let (mut between, mut end) = (0.0, spans.first().map_or(0.0, |span| span.start));
+    for span in spans {
+        between += (span.start - end).max(0.0);
+        end = end.max(span.start + span.seconds);
+    }
+    between
 }
 
 /// The middle one of a list that is not empty.
@@ -272,6 +275,9 @@ mod tests {
     fn what_no_step_fills_lies_between_them() {
         let spans = [[1.0, 2.0], [3.5, 0.5], [4.0, 1.0]].map(|[start, seconds]| Span { start, seconds });
         assert_eq!(between(&spans), 0.5);
+        let overlapping =
+            [[0.0, 2.0], [1.0, 2.0], [5.0, 1.0]].map(|[start, seconds]| Span { start, seconds });
+        assert_eq!(between(&overlapping), 2.0);
         assert_eq!(between(&[]), 0.0);
     }
 
