@@ -81,19 +81,16 @@ fn picture(profile: &Profile) -> image::RgbImage {
         profile.rates.flops_per_s / 1e9,
         profile.rates.bytes_per_s / 1e9
     );
-    let kernels = profile.kernels().into_iter().map(|kernel| Bar {
-        group: kernel.kernel.split('.').next().unwrap_or_default().into(),
-        value: kernel.ms,
-        note: note(&kernel),
-        label: kernel.kernel,
-    });
-    let between = Bar {
-        group: "between".into(),
-        value: 1e3 * profile.between_seconds,
-        note: format!("{} ms", short(1e3 * profile.between_seconds)),
-        label: "between kernels".into(),
-    };
-    let rows: Vec<Bar> = kernels.chain([between]).collect();
+    let rows: Vec<Bar> = profile
+        .kernels()
+        .into_iter()
+        .map(|kernel| Bar {
+            group: kernel.kernel.split('.').next().unwrap_or_default().into(),
+            value: kernel.ms,
+            note: note(&kernel),
+            label: kernel.kernel,
+        })
+        .collect();
     bars(&title, &subtitle, &rows)
 }
 
@@ -135,17 +132,15 @@ pub fn tell(profile: &Profile, layers: bool) -> Result<()> {
             "{kernel:<width$} {calls:>6} {ms:>10.3} {percent:>6.1}% {arithmetic} {gb_per_s:>8.2} {gb_percent:>5.0}"
         ))?;
     }
-    let [sum, between, step] =
-        [profile.seconds(), profile.between_seconds, profile.run_seconds].map(|seconds| 1e3 * seconds);
+    let (sum, step) = (1e3 * profile.seconds(), 1e3 * profile.run_seconds);
     print(format_args!("{:<width$} {:>6} {sum:>10.3}", "all", profile.steps.len()))?;
-    print(format_args!("{:<width$} {:>6} {between:>10.3}", "between them", ""))?;
     print(format_args!(
-        "a step takes {step:.3} ms; all that, timed by the {}, adds up to {:.1} % of it",
+        "a step takes {step:.3} ms among others; the kernels, timed one by one by the {}, add up to {:.1} % of it",
         match profile.clock {
             Clock::Device => "device",
             Clock::Host => "host",
         },
-        100.0 * (sum + between) / step
+        100.0 * sum / step
     ))?;
     print(format_args!(
         "% is of what probes reach here: {:.1} GFLOP/s and {:.1} GB/s",

@@ -25,8 +25,6 @@ pub struct Profile {
     pub run_seconds: f64,
     /// What the device can do at most.
     pub rates: Rates,
-    /// Seconds of a run in which no step is under way: one is done, and the next has not begun. The median.
-    pub between_seconds: f64,
     /// In the plan's order.
     pub steps: Vec<TimedStep>,
 }
@@ -117,20 +115,9 @@ pub fn measure(
         batch: plan.batch,
         clock: backend.clock(id),
         run_seconds: median(whole),
-        between_seconds: median(spans.iter().map(|run| between(run)).collect()),
         steps: plan.steps.iter().enumerate().map(&mut timed).collect(),
         rates: Rates::measure(backend)?,
     })
-}
-
-/// Seconds from the begin of the first span to the end of the last in which there is none. Some may overlap.
-fn between(spans: &[Span]) -> f64 {
-    let (mut between, mut end) = (0.0, spans.first().map_or(0.0, |span| span.start));
-    for span in spans {
-        between += (span.start - end).max(0.0);
-        end = end.max(span.start + span.seconds);
-    }
-    between
 }
 
 /// The middle one of a list that is not empty.
@@ -214,7 +201,6 @@ impl Profile {
             "clock": self.clock,
             "step_ms": 1e3 * self.run_seconds,
             "kernels_ms": 1e3 * self.seconds(),
-            "between_kernels_ms": 1e3 * self.between_seconds,
             "probe_gflop_per_s": self.rates.flops_per_s / 1e9,
             "probe_gb_per_s": self.rates.bytes_per_s / 1e9,
             "kernels": self.kernels(),
@@ -241,7 +227,6 @@ mod tests {
             batch: 20,
             clock: Clock::Host,
             run_seconds: 0.011,
-            between_seconds: 0.0005,
             rates: Rates { flops_per_s: 1e10, bytes_per_s: 1e10 },
             steps: vec![
                 step("conv1", "conv2d.forward", 0.0, 0.002, 8_000_000),
@@ -273,16 +258,6 @@ mod tests {
         profile.steps[0].span.seconds = 1e-3;
         let kernels = profile.kernels();
         assert!(kernels.iter().all(|kernel| kernel.gb_per_s.is_finite() && kernel.percent.is_finite()));
-    }
-
-    #[test]
-    fn what_no_step_fills_lies_between_them() {
-        let spans = [[1.0, 2.0], [3.5, 0.5], [4.0, 1.0]].map(|[start, seconds]| Span { start, seconds });
-        assert_eq!(between(&spans), 0.5);
-        let overlapping =
-            [[0.0, 2.0], [1.0, 2.0], [5.0, 1.0]].map(|[start, seconds]| Span { start, seconds });
-        assert_eq!(between(&overlapping), 2.0);
-        assert_eq!(between(&[]), 0.0);
     }
 
     #[test]
