@@ -6,14 +6,13 @@
 //   d_bias[o]   = sum over n of d_output[n,o]
 //   m           = BETA1 * m + (1 - BETA1) * grad
 //   v           = BETA2 * v + (1 - BETA2) * grad^2
-//   weight     -= factor * (DECAY * weight
-//                 + LEARNING_RATE * (m * rates[0]) / (sqrt(v * rates[1]) + EPSILON)), where factor is rates[2]
+//   weight     -= factor * (DECAY * weight + LEARNING_RATE * (m * c1) / (sqrt(v * c2) + EPSILON))
 //
 // input, d_input (BATCH, IN_FEATURES)
 // d_output       (BATCH, OUT_FEATURES)
 // weight, m, v   (OUT_FEATURES, IN_FEATURES)
 // d_bias         (OUT_FEATURES)
-// rates          (3), from adam.wgsl's advance
+// batch          see BATCH_WORDS in src/ops/mod.rs: [4] [5] [6] bits of the factor, c1 and c2
 // packed         d_output, for update as (block of 32 outputs, sample, output in the block), for backward as
 //                (output, sample)
 //
@@ -22,7 +21,7 @@
 // need the same gradient at the same time. Of a block's 32 columns only VECTORS * 4 are computed. Beyond
 // the first rows backward adds to the d_input that is there.
 //
-// Of several layers side by side everything but rates and packed lies one after the other, a layer after the
+// Of several layers side by side everything but batch and packed lies one after the other, a layer after the
 // other: backward_tile does all of them, where z numbers them; the others do the one that is LAYER.
 //
 // One invocation computes
@@ -41,7 +40,7 @@
 @group(0) @binding(2) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
-@group(0) @binding(5) var<storage, read> rates: array<f32>;
+@group(0) @binding(5) var<storage, read> batch: array<u32>;
 @group(0) @binding(6) var<storage, read_write> d_bias: array<f32>;
 @group(0) @binding(7) var<storage, read_write> packed: array<f32>;
 @group(0) @binding(8) var<uniform> packed_uniform: array<vec4f, 4096>;
@@ -121,9 +120,9 @@ fn pack_for_backward(
     packed[index] = pack(place.y, place.x);
 }
 
-// What changes a weight, beside its gradient: the corrections of mean and squared mean, and the factor.
+// What changes a weight, beside its gradient: the factor, and the corrections of mean and squared mean.
 fn all_rates() -> vec3f {
-    return vec3f(rates[0], rates[1], rates[2]);
+    return bitcast<vec3f>(vec3u(batch[4], batch[5], batch[6]));
 }
 
 // The weights of one input for four outputs, and their moments. All loads come before the first store:
@@ -151,9 +150,9 @@ fn weights_of(out_feature: u32, first: u32) -> Weights {
 fn step(at: u32, before: f32, old_mean: f32, old_squared: f32, grad: f32, now: vec3f) {
     let mean = old_mean * BETA1 + grad * ONE_MINUS_BETA1;
     let squared = old_squared * BETA2 + grad * grad * ONE_MINUS_BETA2;
-    let root = sqrt(squared * now.y) + EPSILON;
-    let decayed = before - before * (now.z * DECAY);
-    weight[at] = decayed - now.z * LEARNING_RATE * (mean * now.x) / root;
+    let root = sqrt(squared * now.z) + EPSILON;
+    let decayed = before - before * (now.x * DECAY);
+    weight[at] = decayed - now.x * LEARNING_RATE * (mean * now.y) / root;
     m[at] = mean;
     v[at] = squared;
 }

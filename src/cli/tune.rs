@@ -8,7 +8,7 @@ use super::{Outcome, Usage, at_least_one, first_check, model, print};
 use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::graph::Graph;
-use crate::ops::{BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Variant};
+use crate::ops::{BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Variant, rate_words};
 use crate::plan::{Backend, BackendInfo, Plan, Purpose, Step, lower};
 use crate::spec::Spec;
 use anyhow::Result;
@@ -204,7 +204,7 @@ fn measure(backend: &mut GpuBackend, plan: &Plan) -> Result<Vec<f64>> {
     let id = backend.prepare(plan)?;
     let mut words = [0_u32; BATCH_WORDS];
     words[BATCH_COUNT] = plan.batch as u32;
-    words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+    words[BATCH_RATES..].copy_from_slice(&rate_words(1.0, [1.0; 2]));
     if let Some(buffer) = plan.buffer("batch") {
         backend.write(id, buffer, bytemuck::cast_slice(&words))?;
     }

@@ -3,7 +3,7 @@
 use crate::data::faces::Photos;
 use crate::data::label::{FaceLabel, Gender};
 use crate::ops::augment::{IDENTITY, TRANSFORM};
-use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATE_FACTOR, BATCH_SEED, BATCH_WORDS};
+use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATES, BATCH_SEED, BATCH_WORDS, rate_words};
 use crate::rng::{Generator, Stream, key};
 use crate::spec::{AugmentSpec, Target};
 
@@ -21,15 +21,17 @@ pub trait Dataset {
 pub type Input = (&'static str, Vec<u8>);
 
 /// The inputs of one step. The last batch of an epoch may be shorter; it is filled up, and
-/// `words[BATCH_COUNT]` says how many samples are real.
+/// [`BATCH_COUNT`] says how many samples are real.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// What the model sees.
     pub inputs: Vec<Input>,
     /// (N), the number of each sample in its set.
     pub sample: Vec<u32>,
-    /// See [`BATCH_WORDS`].
-    pub words: [u32; BATCH_WORDS],
+    /// Those of [`BATCH_WORDS`] that come before the rates.
+    head: [u32; BATCH_RATES],
+    /// What the learning rate is multiplied by.
+    factor: f32,
     /// For each of [`Target::ALL`] (N), what a branch should answer.
     answers: [Vec<f32>; Target::ALL.len()],
 }
@@ -37,8 +39,16 @@ pub struct Batch {
 impl Batch {
     /// The same batch at this share of the learning rate.
     pub fn at_rate(mut self, factor: f64) -> Batch {
-        self.words[BATCH_RATE_FACTOR] = (factor as f32).to_bits();
+        self.factor = factor as f32;
         self
+    }
+
+    /// See [`BATCH_WORDS`] and [`Operator::corrections`](crate::ops::Operator::corrections).
+    pub fn words(&self, corrections: [f32; 2]) -> [u32; BATCH_WORDS] {
+        let mut words = [0; BATCH_WORDS];
+        words[..BATCH_RATES].copy_from_slice(&self.head);
+        words[BATCH_RATES..].copy_from_slice(&rate_words(self.factor, corrections));
+        words
     }
 
     /// (N), what a branch should answer; 0 for samples without a label.
@@ -71,12 +81,11 @@ pub struct Variation<'a> {
 /// are.
 pub fn batch(samples: &dyn Dataset, chosen: &[usize], size: usize, variation: Option<Variation>) -> Batch {
     let chosen = &chosen[..chosen.len().min(size)];
-    let mut words = [0; BATCH_WORDS];
-    words[BATCH_COUNT] = chosen.len() as u32;
-    words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+    let mut head = [0; BATCH_RATES];
+    head[BATCH_COUNT] = chosen.len() as u32;
     if let Some(Variation { seed, epoch, .. }) = variation {
-        words[BATCH_EPOCH] = epoch;
-        words[BATCH_SEED..BATCH_SEED + 2].copy_from_slice(&key(seed));
+        head[BATCH_EPOCH] = epoch;
+        head[BATCH_SEED..BATCH_SEED + 2].copy_from_slice(&key(seed));
     }
     let mut sample: Vec<u32> = chosen.iter().map(|&index| index as u32).collect();
     sample.resize(size, 0);
@@ -86,7 +95,7 @@ pub fn batch(samples: &dyn Dataset, chosen: &[usize], size: usize, variation: Op
         answers.resize(size, 0.0);
         answers
     });
-    Batch { inputs: samples.inputs(chosen, size, variation), sample, words, answers }
+    Batch { inputs: samples.inputs(chosen, size, variation), sample, head, factor: 1.0, answers }
 }
 
 impl Dataset for Photos {
@@ -162,7 +171,7 @@ mod tests {
     #[test]
     fn a_short_batch_is_filled_up_and_says_so() {
         let batch = batch(&photos(), &[3, 1], 3, None);
-        assert_eq!(batch.words[BATCH_COUNT], 2);
+        assert_eq!(batch.words([1.0; 2])[BATCH_COUNT], 2);
         assert_eq!(batch.sample, [3, 1, 0]);
         assert_eq!(batch.targets(Target::Age), [30.0, 10.0, 0.0]);
         assert_eq!(batch.targets(Target::Gender), [1.0, 1.0, 0.0]);

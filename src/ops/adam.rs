@@ -1,16 +1,14 @@
 //! The optimiser Adam (Kingma and Ba, 2015, algorithm 1), with decoupled weight decay where asked
 //! for (Loshchilov and Hutter, 2019: AdamW).
 //!
-//! `advance` runs once a training step: it counts the step and computes `rates`, all that changes from step to
-//! step and is the same for every parameter: the two bias corrections `1 / (1 - beta^step)` and the factor of the
-//! schedule. `update` then runs for every parameter. `1 - beta^step` is built up by repeated squaring from
-//! `1 - beta`, without ever subtracting from 1, so that it is precise from the first step on.
+//! What changes from step to step and is the same for every parameter comes with the batch: the factor of the
+//! schedule, and the two bias corrections `1 / (1 - beta^step)`, computed by the host in float64.
 
 use super::attr::wrong_arguments;
 use super::{
-    Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
+    Arg, ArgumentSpec, BATCH_RATES, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
-use super::{ROW, WORKGROUP};
+use super::{ROW, WORKGROUP, rate_words};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -49,33 +47,12 @@ fn default_epsilon() -> f64 {
     1e-8
 }
 
-/// Elements of `rates`: the corrections of mean and squared mean, and the factor of the schedule.
-pub(super) const RATES: usize = 3;
+/// What a step of Adam depends on: the factor of the schedule, and the corrections of mean and squared mean.
+pub(super) const RATES: usize = BATCH_WORDS - BATCH_RATES;
 
-/// The elements of the argument `rates`.
-pub(super) fn rates_of<N: Number>(rates: &Arg<N>) -> [N; RATES] {
-    let rates = rates.real();
-    [rates[0], rates[1], rates[2]]
-}
-
-/// A factor of a schedule, for cases.
-fn some_factor(generator: &mut Generator) -> f32 {
-    1.0 - generator.unit() * 0.9
-}
-
-/// `1 - beta^step`, by repeated squaring of pairs `(beta^k, 1 - beta^k)`.
-fn one_minus_power<N: Number>(beta: f64, step: u32) -> N {
-    let mut square = (N::constant(beta), N::constant(1.0 - beta));
-    let mut result = (N::exact(1.0), N::zero());
-    let mut rest = step;
-    while rest > 0 {
-        if rest & 1 == 1 {
-            result = (result.0 * square.0, result.1 + result.0 * square.1);
-        }
-        square = (square.0 * square.0, square.1 + square.0 * square.1);
-        rest >>= 1;
-    }
-    result.1
+/// The rates in the argument `batch`.
+pub(super) fn rates_of<N: Number>(batch: &Arg<N>) -> [N; RATES] {
+    std::array::from_fn(|index| N::exact(f32::from_bits(batch.words()[BATCH_RATES + index])))
 }
 
 impl Adam {
@@ -85,7 +62,7 @@ impl Adam {
         param: N,
         grad: N,
         [m, v]: [N; 2],
-        [mean_correction, square_correction, factor]: [N; RATES],
+        [factor, mean_correction, square_correction]: [N; RATES],
     ) -> [N; 3] {
         let m = m * N::constant(self.beta1) + grad * N::constant(1.0 - self.beta1);
         let v = v * N::constant(self.beta2) + grad * grad * N::constant(1.0 - self.beta2);
@@ -111,10 +88,8 @@ impl Adam {
 
 impl Operator for Adam {
     const INPUTS: &'static [&'static str] = &["param"];
-    const FORWARD: &'static [Kernel] = &[
-        Kernel::new("advance", &["step", "batch"], &["step", "rates"]),
-        Kernel::new("update", &["param", "grad", "m", "v", "rates"], &["param", "m", "v"]),
-    ];
+    const FORWARD: &'static [Kernel] =
+        &[Kernel::new("update", &["param", "grad", "m", "v", "batch"], &["param", "m", "v"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let rates = [("beta1", self.beta1), ("beta2", self.beta2)];
@@ -134,40 +109,24 @@ impl Operator for Adam {
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
-        match name {
-            "step" => Some(ArgumentSpec::shared([1].into()).words()),
-            "rates" => Some(ArgumentSpec::shared([RATES].into())),
-            "param" | "grad" | "m" | "v" => inputs.first().cloned().map(ArgumentSpec::shared),
-            _ => None,
-        }
+        matches!(name, "param" | "grad" | "m" | "v")
+            .then(|| inputs.first().cloned().map(ArgumentSpec::shared))?
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
-        match (kernel, args) {
-            ("advance", [step, batch, rates]) => {
-                let step = &mut step.words_mut()[0];
-                *step = step.wrapping_add(1);
-                let correction = |beta: f64| N::exact(1.0) / one_minus_power::<N>(beta, *step);
-                let factor = N::exact(f32::from_bits(batch.words()[BATCH_RATE_FACTOR]));
-                let new = [correction(self.beta1), correction(self.beta2), factor];
-                rates.real_mut().copy_from_slice(&new);
-            }
-            ("update", [param, grad, m, v, rates]) => {
-                let rates = rates_of(rates);
-                let moments = m.real_mut().iter_mut().zip(v.real_mut());
-                let elements = param.real_mut().iter_mut().zip(grad.real()).zip(moments);
-                for ((param, &grad), (m, v)) in elements {
-                    [*param, *m, *v] = self.element(*param, grad, [*m, *v], rates);
-                }
-            }
-            _ => wrong_arguments(kernel),
+        let [param, grad, m, v, batch] = args else { wrong_arguments(kernel) };
+        let rates = rates_of(batch);
+        let moments = m.real_mut().iter_mut().zip(v.real_mut());
+        let elements = param.real_mut().iter_mut().zip(grad.real()).zip(moments);
+        for ((param, &grad), (m, v)) in elements {
+            [*param, *m, *v] = self.element(*param, grad, [*m, *v], rates);
         }
     }
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
         const TASK: usize = 1 << 14;
-        let ("update", [param, grad, m, v, rates]) = (kernel, args) else { return false };
-        let rates = rates_of(rates);
+        let [param, grad, m, v, batch] = args else { wrong_arguments(kernel) };
+        let rates = rates_of(batch);
         let moments = m.real_mut().par_chunks_mut(TASK).zip(v.real_mut().par_chunks_mut(TASK));
         let tasks = param.real_mut().par_chunks_mut(TASK).zip(grad.real().par_chunks(TASK)).zip(moments);
         tasks.for_each(|((param, grad), (m, v))| {
@@ -179,9 +138,15 @@ impl Operator for Adam {
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
-        let elements = if kernel == "advance" { 1 } else { shape("param").len() };
+        let elements = shape("param").len();
         let constants = [&[("ELEMENTS", elements as f64)], self.constants().as_slice()].concat();
         vec![Dispatch::line(kernel, elements, &constants)]
+    }
+
+    fn corrections(&self, step: u32) -> [f32; 2] {
+        // Precise for the smallest 1 - beta^step, too.
+        let one_minus_power = |beta: f64| -(f64::from(step) * beta.ln()).exp_m1();
+        [self.beta1, self.beta2].map(|beta| (1.0 / one_minus_power(beta)) as f32)
     }
 
     fn cases() -> Vec<Case<Self>> {
@@ -209,22 +174,36 @@ impl Operator for Adam {
                 let squares = (0..elements).map(|_| generator.unit() * generator.unit() * 0.01);
                 Some(CaseData::Real(squares.collect()))
             }
-            "step" => {
-                let bits = generator.below(15);
-                Some(CaseData::Words(vec![generator.below(1 << bits)]))
-            }
             "batch" => {
-                let mut words = vec![0; BATCH_WORDS];
-                words[BATCH_RATE_FACTOR] = some_factor(generator).to_bits();
-                Some(CaseData::Words(words))
-            }
-            // Where no `advance` ran.
-            "rates" => {
-                let mut correction = || 1.0 + 9.0 * generator.unit();
-                let corrections = [correction(), correction()];
-                Some(CaseData::Real([&corrections[..], &[some_factor(generator)]].concat()))
+                let bits = generator.below(15);
+                let step = 1 + generator.below(1 << bits);
+                let rates = rate_words(1.0 - generator.unit() * 0.9, self.corrections(step));
+                Some(CaseData::Words([&[0; BATCH_RATES], rates.as_slice()].concat()))
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections_undo_that_moments_begin_at_zero() {
+        let Case { op, .. } = Adam::cases().remove(0);
+        for step in [1, 2, 3, 10, 1000, u32::MAX] {
+            let sum = |beta: f64| {
+                let weights = (0..step.min(50_000)).map(|age| (1.0 - beta) * beta.powi(age as i32));
+                1.0 / weights.sum::<f64>()
+            };
+            let want = [sum(op.beta1), sum(op.beta2)];
+            let got = op.corrections(step).map(f64::from);
+            for (got, want) in got.into_iter().zip(want) {
+                assert!((got / want - 1.0).abs() < 1e-6, "step {step}: {got}, not {want}");
+            }
+        }
+        // Without a memory nothing is to be corrected.
+        assert_eq!(Adam { beta1: 0.0, beta2: 0.0, ..op }.corrections(1), [1.0; 2]);
     }
 }

@@ -48,15 +48,21 @@ impl<O> Case<O> {
 }
 
 /// The argument `batch` is this many words that the host writes before every step.
-pub const BATCH_WORDS: usize = 5;
+pub const BATCH_WORDS: usize = 7;
 /// Word of `batch`: how many samples of the batch are real. Those after them count for nothing.
 pub const BATCH_COUNT: usize = 0;
 /// Word of `batch`: the epoch, from 0.
 pub const BATCH_EPOCH: usize = 1;
 /// First of two words of `batch`: the seed, lower half first.
 pub const BATCH_SEED: usize = 2;
-/// Word of `batch`: the bits of the float that the learning rate is multiplied by.
-pub const BATCH_RATE_FACTOR: usize = 4;
+/// First of three words of `batch`, the last ones, all bits of floats: what the learning rate is multiplied by, and
+/// what the optimiser corrects its moments by; see [`Operator::corrections`].
+pub const BATCH_RATES: usize = 4;
+
+/// The words of `batch` from [`BATCH_RATES`] on.
+pub fn rate_words(factor: f32, corrections: [f32; 2]) -> [u32; BATCH_WORDS - BATCH_RATES] {
+    [factor, corrections[0], corrections[1]].map(f32::to_bits)
+}
 
 /// The weight of a loss that the model says nothing of.
 fn unit_weight() -> f64 {
@@ -159,6 +165,12 @@ pub trait Operator: Sized {
         1.0
     }
 
+    /// What an optimiser corrects its moments by in a step, counted from 1: factors of the gradient's mean and of
+    /// its squared mean. 1 for one that corrects nothing.
+    fn corrections(&self, _step: u32) -> [f32; 2] {
+        [1.0; 2]
+    }
+
     /// Fills an argument of a case with values that make sense for it; `None` where any do.
     fn fill(&self, _name: &str, _elements: usize, _generator: &mut Generator) -> Option<CaseData> {
         None
@@ -247,6 +259,11 @@ macro_rules! operators {
             /// See [`Operator::loss_weight`].
             pub fn loss_weight(&self) -> f64 {
                 match self { $(Op::$operator(op) => op.loss_weight(),)+ }
+            }
+
+            /// See [`Operator::corrections`].
+            pub fn corrections(&self, step: u32) -> [f32; 2] {
+                match self { $(Op::$operator(op) => op.corrections(step),)+ }
             }
 
             /// See [`Operator::output_shape`].

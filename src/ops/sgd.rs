@@ -3,9 +3,9 @@
 
 use super::attr::wrong_arguments;
 use super::{
-    Arg, ArgumentSpec, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
+    Arg, ArgumentSpec, BATCH_RATES, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
-use super::{ROW, WORKGROUP};
+use super::{ROW, WORKGROUP, rate_words};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -43,7 +43,7 @@ impl Operator for Sgd {
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         let [param, grad, m, batch] = args else { wrong_arguments(kernel) };
-        let factor = N::exact(f32::from_bits(batch.words()[BATCH_RATE_FACTOR]));
+        let factor = N::exact(f32::from_bits(batch.words()[BATCH_RATES]));
         let rate = factor * N::constant(self.learning_rate);
         let elements = param.real_mut().iter_mut().zip(grad.real()).zip(m.real_mut());
         for ((param, &grad), m) in elements {
@@ -75,8 +75,7 @@ impl Operator for Sgd {
     }
 
     fn fill(&self, name: &str, _elements: usize, generator: &mut Generator) -> Option<CaseData> {
-        let mut words = vec![0; BATCH_WORDS];
-        words[BATCH_RATE_FACTOR] = (1.0 - generator.unit() * 0.9).to_bits();
-        (name == "batch").then_some(CaseData::Words(words))
+        let rates = rate_words(1.0 - generator.unit() * 0.9, [1.0; 2]);
+        (name == "batch").then(|| CaseData::Words([&[0; BATCH_RATES], rates.as_slice()].concat()))
     }
 }

@@ -22,10 +22,6 @@ use std::collections::HashMap;
 
 /// Does all rewrites that apply. Buffers that no step is left to use stay in the list.
 pub fn fuse(plan: &mut Plan) {
-    // Adam's rates come first, so that weights can be updated as soon as their gradients are there.
-    if let Some(advance) = plan.steps.iter().position(|step| is(step, "adam", "advance")) {
-        plan.steps[..=advance].rotate_right(1);
-    }
     for index in 0..plan.steps.len() {
         // What `update` makes of later steps comes up once more, for `relu_gradient`.
         let rewrites = [convolution, activation, update, relu_gradient, loss];
@@ -242,7 +238,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
         return None;
     }
     let mut known = taken(gradient, &[("input", "input"), ("d_output", "d_output"), ("d_bias", "d_bias")])?;
-    let kept = [("weight", "param"), ("m", "m"), ("v", "v"), ("rates", "rates")];
+    let kept = [("weight", "param"), ("m", "m"), ("v", "v"), ("batch", "batch")];
     known.extend(taken(step, &kept)?);
     let mut gone = vec![first];
     let kernel = match both {

@@ -193,29 +193,17 @@ impl Lowering {
         Some(sum)
     }
 
-    /// The optimiser: what it does once a step, then what it does to every parameter.
+    /// The optimiser: what it does to every parameter.
     fn update(&mut self, graph: &Graph) {
         let op = &graph.optimizer;
-        let touches_parameter = |kernel: &&Kernel| kernel.writes.contains(&"param");
-        let mut place = Place {
-            layer: "optimizer".into(),
-            op,
-            inputs: vec![[1].into()],
-            known: HashMap::new(),
-            kind: Kind::Persistent,
-        };
-        for kernel in op.forward().iter().filter(|kernel| !touches_parameter(kernel)) {
-            self.step(&mut place, kernel);
-        }
         for (name, parameter) in graph.parameters() {
             let (Some(param), Some(grad)) = (self.find(&name), self.find(&gradient_name(&name))) else {
                 continue;
             };
-            let mut known = place.known.clone();
-            known.extend([("param".to_string(), param), ("grad".to_string(), grad)]);
+            let known = HashMap::from([("param".to_string(), param), ("grad".to_string(), grad)]);
             let inputs = vec![parameter.shape];
             let mut place = Place { layer: name, op, inputs, known, kind: Kind::Persistent };
-            for kernel in op.forward().iter().filter(touches_parameter) {
+            for kernel in op.forward() {
                 self.step(&mut place, kernel);
             }
         }

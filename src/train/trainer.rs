@@ -92,6 +92,8 @@ pub struct Trainer<'a> {
     spec: Spec,
     training: Prepared,
     evaluation: Prepared,
+    /// Batches that it has been trained on so far.
+    steps: u32,
     /// Steps done of the epoch that is under way, after an interruption.
     resumed_step: usize,
 }
@@ -116,7 +118,8 @@ impl<'a> Trainer<'a> {
         }
         let training = Prepared::new(&mut *backend, spec, spec.training.batch, Purpose::Training)?;
         let evaluation = Prepared::new(&mut *backend, spec, size, Purpose::Evaluation)?;
-        let mut trainer = Self { backend, spec: spec.clone(), training, evaluation, resumed_step: 0 };
+        let mut trainer =
+            Self { backend, spec: spec.clone(), training, evaluation, steps: 0, resumed_step: 0 };
         trainer.initialise(&one)?;
         Ok(trainer)
     }
@@ -243,12 +246,18 @@ impl<'a> Trainer<'a> {
         self.train_again()
     }
 
-    /// Hands a batch to the device.
+    /// Hands the batch of the next step to the device, with all that changes from step to step.
     pub fn upload(&mut self, batch: &Batch) -> Result<(), TrainError> {
-        Ok(write_batch(&mut *self.backend, &self.spec, &self.training, batch)?)
+        Ok(self.write_step(batch)?)
     }
 
-    /// Trains on the batch that came last.
+    fn write_step(&mut self, batch: &Batch) -> Result<(), BackendError> {
+        self.steps = self.steps.saturating_add(1);
+        let corrections = self.spec.optimizer.corrections(self.steps);
+        write_batch(&mut *self.backend, &self.spec, &self.training, batch, corrections)
+    }
+
+    /// Trains on the batch that came last, as one and the same step.
     pub fn train_again(&mut self) -> Result<(), TrainError> {
         Ok(self.backend.run(self.training.id)?)
     }
@@ -259,7 +268,7 @@ impl<'a> Trainer<'a> {
         batch: &Batch,
         done: &mut dyn FnMut(&StepReport),
     ) -> Result<(), KernelFailure> {
-        write_batch(&mut *self.backend, &self.spec, &self.training, batch)?;
+        self.write_step(batch)?;
         verify_run(&mut *self.backend, &self.training.plan, self.training.id, done)
     }
 
@@ -280,7 +289,7 @@ impl<'a> Trainer<'a> {
         let batches = asked.len().div_ceil(size);
         for (index, chosen) in asked.chunks(size).enumerate() {
             let batch = batch(samples, chosen, size, None);
-            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch)?;
+            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, UNCORRECTED)?;
             self.backend.run(self.evaluation.id)?;
             progress(index + 1, batches);
         }
@@ -297,7 +306,7 @@ impl<'a> Trainer<'a> {
         let mut answers = vec![Vec::with_capacity(asked.len()); outputs.len()];
         for chosen in asked.chunks(size) {
             let batch = batch(samples, chosen, size, None);
-            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch)?;
+            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, UNCORRECTED)?;
             self.backend.run(self.evaluation.id)?;
             for (answers, &output) in answers.iter_mut().zip(&outputs) {
                 let bytes = self.backend.read(self.evaluation.id, output)?;
@@ -345,12 +354,16 @@ fn output_of(plan: &Plan, branch: &str) -> Option<BufferId> {
     loss.arguments.iter().find(|argument| argument.name == "input").map(|argument| argument.buffer)
 }
 
+/// What a run that updates nothing has for the optimiser's corrections.
+const UNCORRECTED: [f32; 2] = [1.0; 2];
+
 /// Writes the inputs of a run.
 fn write_batch(
     backend: &mut dyn Backend,
     spec: &Spec,
     prepared: &Prepared,
     batch: &Batch,
+    corrections: [f32; 2],
 ) -> Result<(), BackendError> {
     let mut write = |name: &str, bytes: &[u8]| match prepared.plan.buffer(name) {
         Some(buffer) => backend.write(prepared.id, buffer, bytes),
@@ -361,7 +374,7 @@ fn write_batch(
         write(name, bytes)?;
     }
     write("sample", bytemuck::cast_slice(&batch.sample))?;
-    write("batch", bytemuck::cast_slice(&batch.words))?;
+    write("batch", bytemuck::cast_slice(&batch.words(corrections)))?;
     for branch in &spec.branches {
         let targets = batch.targets(branch.target);
         let name = format!("{}.targets", branch.name);

@@ -9,7 +9,9 @@ use super::compare::{Mismatch, compare};
 use super::kernel::{KernelFailure, run};
 use super::values::{Values, twin};
 use crate::number::{Bounded, TINY, UNIT};
-use crate::ops::{ArgumentSpec, BATCH_COUNT, BATCH_RATE_FACTOR, BATCH_WORDS, Case, CaseData, Kernel, Op};
+use crate::ops::{
+    ArgumentSpec, BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Case, CaseData, Kernel, Op, rate_words,
+};
 use crate::plan::Backend;
 use crate::rng::{Generator, Stream};
 use crate::shape::{DType, Shape};
@@ -63,17 +65,16 @@ impl Recorded {
         Ok(Recorded { name, case: Case { op, inputs }, tensors, step })
     }
 
-    /// What a kernel reads that the file does not hold: the words of the batch, the step, and running
-    /// statistics at their start.
+    /// What a kernel reads that the file does not hold: the words of the batch, and running statistics at their
+    /// start.
     fn unrecorded(&self, name: &str) -> Option<CaseData> {
         match name {
             "batch" => {
                 let mut words = vec![0; BATCH_WORDS];
                 words[BATCH_COUNT] = self.case.inputs.first().map_or(0, Shape::batch) as u32;
-                words[BATCH_RATE_FACTOR] = 1.0_f32.to_bits();
+                words[BATCH_RATES..].copy_from_slice(&rate_words(1.0, self.case.op.corrections(self.step)));
                 Some(CaseData::Words(words))
             }
-            "step" => Some(CaseData::Words(vec![self.step.saturating_sub(1)])),
             _ => {
                 let parameters = self.case.op.parameters(&self.case.inputs);
                 let parameter = parameters.into_iter().find(|known| known.name == name && !known.trained)?;

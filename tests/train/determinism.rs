@@ -2,7 +2,9 @@
 
 use crate::common::{backends, faces, tiny, train};
 use faceshader::cpu::CpuBackend;
+use faceshader::data::batches::batch;
 use faceshader::gpu::{GpuBackend, Options, adapter};
+use faceshader::ops::Op;
 use faceshader::spec::Schedule;
 use faceshader::train::history::total_loss;
 use faceshader::train::{Stopped, Trainer};
@@ -83,6 +85,30 @@ fn a_resumed_training_ends_with_the_same_weights() {
         let got_epochs = train(&mut trainer, epoch, 2);
         assert!(trainer.weights().unwrap() == want, "{name}: the weights differ");
         assert_eq!(got_epochs[0].train, want_epochs[1].train, "{name}");
+    }
+}
+
+#[test]
+fn adam_moves_by_the_learning_rate_as_long_as_the_gradient_stays() {
+    let (photos, split) = faces(12);
+    let batch = batch(&photos, &split.train[..4], 6, None);
+    let bias = |trainer: &mut Trainer| {
+        let weights = trainer.weights().unwrap();
+        let bias = weights.into_iter().find(|tensor| tensor.name == "age.dense2.bias").unwrap();
+        f32::from_le_bytes(bias.bytes.try_into().unwrap())
+    };
+    for (name, backend) in backends() {
+        let mut spec = tiny();
+        let Op::Adam(adam) = &mut spec.optimizer else { panic!("{:?}", spec.optimizer) };
+        adam.learning_rate = 1e-5;
+        let mut trainer = Trainer::new(backend, &spec).unwrap();
+        for step in 1..=6 {
+            trainer.train_step(&batch).unwrap();
+            // So it does only with the corrections of the right step: with those of the first one, the second
+            // step is a third too long.
+            let moved = f64::from(bias(&mut trainer)) / 1e-5;
+            assert!((moved - f64::from(step)).abs() < 0.01, "{name}, step {step}: {moved}");
+        }
     }
 }
 

@@ -36,14 +36,14 @@ struct Task<'a> {
 
 /// Computes `update`, or `backward` where there is a place for the gradient of the input.
 pub fn compute(op: &DenseAdam, args: &mut [Arg<f32>], d_input: Option<&mut Arg<f32>>) {
-    let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments("backward") };
+    let [input, d_output, weight, m, v, batch, d_bias] = args else { wrong_arguments("backward") };
     let ([samples, in_features], out_features) = (input.rows(), op.dense.out_features);
     let d = d_output.real();
     let places = (0..out_features).step_by(OUTPUTS).flat_map(|first| (0..samples).map(move |n| (first, n)));
     let shared = Shared {
         adam: &op.adam,
         relu: op.relu,
-        rates: rates_of(rates),
+        rates: rates_of(batch),
         batch: samples,
         d_output: places
             .map(|(first, n)| {
@@ -162,7 +162,7 @@ impl Shared<'_> {
     #[inline(always)]
     fn vectors<S: Simd>(&self, simd: S) -> Vectors<S::f32s> {
         let splat = |value: f64| simd.splat_f32s(value as f32);
-        let (adam, [mean_correction, square_correction, factor]) = (self.adam, self.rates);
+        let (adam, [factor, mean_correction, square_correction]) = (self.adam, self.rates);
         Vectors {
             beta1: splat(adam.beta1),
             beta2: splat(adam.beta2),

@@ -28,16 +28,16 @@ pub struct DenseAdam {
     pub adam: Adam,
     /// Whether the input is what a ReLU gave. Then `backward` computes the gradient of what the ReLU got.
     pub relu: bool,
-    /// How many such layers side by side it stands for. Each has everything but the rates of its own; what the
-    /// layers have lies one after the other.
+    /// How many such layers side by side it stands for. Each has everything but the words of the batch of its own;
+    /// what the layers have lies one after the other.
     #[serde(default = "layers::one")]
     pub layers: usize,
 }
 
 /// What both kernels read.
-const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "rates"];
+const READS: &[&str] = &["input", "d_output", "weight", "m", "v", "batch"];
 
-/// The twin's arguments that all layers share: the rates.
+/// The twin's arguments that all layers share: the words of the batch.
 const COMMON: &[usize] = &[READS.len() - 1];
 
 /// Inputs of an invocation of `backward`. Two share what is read of the packed gradient, but need more registers
@@ -70,7 +70,7 @@ impl DenseAdam {
     /// The twin of one layer.
     fn twin_of_one<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         let (args, d_input) = args.split_at_mut(READS.len() + 1);
-        let [input, d_output, weight, m, v, rates, d_bias] = args else { wrong_arguments(kernel) };
+        let [input, d_output, weight, m, v, batch, d_bias] = args else { wrong_arguments(kernel) };
         if let [d_input] = d_input {
             self.dense.twin("backward_input", &mut [d_output.again(), weight.again(), d_input.again_mut()]);
             if self.relu {
@@ -84,7 +84,7 @@ impl DenseAdam {
         let mut args = [input.again(), d_output.again(), gradient, d_bias.again_mut()];
         self.dense.twin("backward_weight", &mut args);
         let gradient = Arg { batched: false, ..Arg::read(weight.shape.clone(), &d_weight) };
-        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), rates.again()];
+        let mut args = [weight.again_mut(), gradient, m.again_mut(), v.again_mut(), batch.again()];
         self.adam.twin("update", &mut args);
     }
 }
@@ -114,7 +114,6 @@ impl Operator for DenseAdam {
                 let room = self.packed(batch).room().max(self.packed_backward(batch).room());
                 Some(ArgumentSpec::shared([room].into()))
             }
-            "rates" => self.adam.local(name, inputs),
             "m" | "v" => {
                 let parameters = self.parameters(inputs);
                 parameters.into_iter().next().map(|weight| ArgumentSpec::shared(weight.shape))

@@ -38,7 +38,8 @@ impl Trainer<'_> {
 
     /// Everything that lives from step to step. Fails if training has run away within epoch `epoch`, from 0.
     pub fn state(&mut self, epoch: usize) -> Result<State, TrainError> {
-        let tensors = self.read_tensors(|_| true)?;
+        let mut tensors = self.read_tensors(|_| true)?;
+        tensors.push(steps_tensor(self.steps));
         require_numbers(&tensors, epoch)?;
         Ok(State { tensors, weights: self.weight_names()? })
     }
@@ -66,6 +67,9 @@ impl Trainer<'_> {
             number.ok_or_else(|| wrong(format!("it does not say its {name}")))
         };
         let (epoch, step) = (note("epoch")?, note("step")?);
+        let steps = tensors.iter().find(|tensor| tensor.name == STEPS).map(|tensor| tensor.bytes.as_slice());
+        let steps = steps.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
+        self.steps = steps.ok_or_else(|| wrong(format!("it does not say its {STEPS}")))?;
         self.write_tensors(&tensors, path, |_| true)?;
         self.resumed_step = step;
         Ok(epoch)
@@ -97,6 +101,14 @@ impl Trainer<'_> {
         }
         Ok(())
     }
+}
+
+/// The name of the number of steps that a model has been trained for.
+const STEPS: &str = "optimizer.step";
+
+fn steps_tensor(steps: u32) -> Tensor {
+    let bytes = steps.to_le_bytes().to_vec();
+    Tensor { name: STEPS.into(), shape: [1].into(), dtype: DType::U32, bytes }
 }
 
 /// Fails if a float is not a number, or infinite.
