@@ -40,8 +40,8 @@
 // and workgroups along z share all blocks.
 //
 // Invocations are numbered along one line (see line_index). One computes
-//   pack_forward, pack_backward  one element of the packed weights
-//   pack_and_draw                the same as pack_forward, or one word of the mask
+//   pack_forward                 one element of the packed weights
+//   pack_and_draw                the same, or one word of the mask
 //   forward, forward_dropout     4 * VECTORS output channels of WIDTH (1 or 2) pooled pixels; neighbours
 //                                differ in x
 //   backward_input               4 * VECTORS input channels of WIDTH times 2x2 pixels; neighbours differ
@@ -49,6 +49,7 @@
 //   backward_weight_partial      9 taps of two input channels and 16 filters over SPLIT_ROWS pooled rows of
 //                                one sample, one of SPLITS such pieces; neighbours differ in the channels
 //   backward_weight              the sum of one tap of one filter over all partial sums
+//   sum_and_pack                 the same, or one element of the packed weights for backward_input
 //
 // For GPUs, one workgroup of backward_weight_tile computes 9 taps of one input channel and 4 filters over
 // PIECE pooled pixels, counted through all samples: neighbours look at neighbouring pixels, as far as
@@ -132,26 +133,6 @@ fn code_plane(sample: i32, channel: i32) -> i32 {
 fn packed_place(index: i32, rows: i32) -> vec2i {
     let stride = rows + rows % 2;
     return vec2i(index / OUTS % stride, index / (OUTS * stride) * OUTS + index % OUTS);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn pack_backward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = line_index(group, groups, lane);
-    let rows = OUT_CHANNELS * TAPS;
-    let blocks = (IN_CHANNELS + OUTS - 1) / OUTS;
-    if index >= blocks * (rows + rows % 2) * OUTS {
-        return;
-    }
-    let place = packed_place(index, rows);
-    var value = 0.0;
-    if place.x < rows && place.y < IN_CHANNELS {
-        value = weight[(place.x / TAPS * IN_CHANNELS + place.y) * TAPS + TAPS - 1 - place.x % TAPS] * SCALE;
-    }
-    packed[index] = value;
 }
 
 // Four rows of four pixels.

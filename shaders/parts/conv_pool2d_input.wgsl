@@ -76,6 +76,21 @@ fn store_d_inputs(sums: Sums, channel: i32, sample: i32, y: i32, x: i32) {
     }
 }
 
+// Packs an element of the weights, if there is one of that number.
+fn pack_backward(index: i32) {
+    let rows = OUT_CHANNELS * TAPS;
+    let blocks = (IN_CHANNELS + OUTS - 1) / OUTS;
+    if index >= blocks * (rows + rows % 2) * OUTS {
+        return;
+    }
+    let place = packed_place(index, rows);
+    var value = 0.0;
+    if place.x < rows && place.y < IN_CHANNELS {
+        value = weight[(place.x / TAPS * IN_CHANNELS + place.y) * TAPS + TAPS - 1 - place.x % TAPS] * SCALE;
+    }
+    packed[index] = value;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(
     @builtin(workgroup_id) group: vec3u,

@@ -196,18 +196,10 @@ fn backward_weight_tile(
     store_tile(rest, piece, out_channel, channel, 8, lane);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn backward_weight(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
+// Adds up what all pieces have for one of the gradients, and stores it.
+fn sum_pieces(index: i32) {
     let taps = IN_CHANNELS * TAPS;
     let columns = taps + 1;
-    let index = line_index(group, groups, lane);
-    if index >= OUT_CHANNELS * columns {
-        return;
-    }
     // Four at a time, so that loads do not wait for each other.
     let stride = OUT_CHANNELS * columns;
     var sums = vec4f();
@@ -227,5 +219,32 @@ fn backward_weight(
         d_bias[out_channel] = sum;
     } else {
         d_weight[out_channel * taps + tap] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_weight(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    if index < OUT_CHANNELS * (IN_CHANNELS * TAPS + 1) {
+        sum_pieces(index);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sum_and_pack(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = line_index(group, groups, lane);
+    let sums = OUT_CHANNELS * (IN_CHANNELS * TAPS + 1);
+    if index < sums {
+        sum_pieces(index);
+    } else {
+        pack_backward(index - sums);
     }
 }

@@ -123,6 +123,33 @@ fn dropout(plan: &Plan, pool: usize) -> Option<Dropped> {
     Some(Dropped { op: op.clone(), forward, backward: plan.steps.iter().position(is_backward) })
 }
 
+/// The steps of a convolution that read the gradient of its pixels, the kernel that does what all of them do, and
+/// the buffers that it takes over.
+fn gradients(
+    plan: &Plan,
+    conv: &Step,
+    d_pixel: BufferId,
+) -> Option<(Vec<usize>, &'static str, HashMap<&'static str, BufferId>)> {
+    let gradients = readers(plan, d_pixel)?;
+    let mut known = HashMap::new();
+    for step in gradients.iter().map(|&index| &plan.steps[index]) {
+        if step.op != conv.op || step.layer != conv.layer {
+            return None;
+        }
+        known.extend(match step.kernel.as_str() {
+            "backward_weight" => taken(step, &["input", "d_weight", "d_bias"].map(|name| (name, name)))?,
+            "backward_input" => taken(step, &["weight", "d_input"].map(|name| (name, name)))?,
+            _ => return None,
+        });
+    }
+    let kernel = match ["d_weight", "d_input"].map(|name| known.contains_key(name)) {
+        [true, true] => "backward",
+        [true, false] => "backward_weight",
+        _ => return None,
+    };
+    Some((gradients, kernel, known))
+}
+
 /// Convolution, ReLU, max pooling and dropout, if the step `first` is such a convolution.
 fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
     let steps = &plan.steps;
@@ -170,24 +197,10 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
                 gone.push(drop);
                 d_output = buffer(&steps[drop], "d_output")?;
             }
-            for index in readers(plan, buffer(&steps[mask], "d_input")?)? {
-                let step = &steps[index];
-                let (kernel, mut known) = match step.kernel.as_str() {
-                    "backward_weight" => (
-                        "backward_weight",
-                        taken(step, &[("input", "input"), ("d_weight", "d_weight"), ("d_bias", "d_bias")])?,
-                    ),
-                    "backward_input" => {
-                        ("backward_input", taken(step, &[("weight", "weight"), ("d_input", "d_input")])?)
-                    }
-                    _ => return None,
-                };
-                if step.op != conv.op || step.layer != conv.layer {
-                    return None;
-                }
-                known.insert("d_output", d_output);
-                new.push((index, kernel, known));
-            }
+            let (gradients, kernel, mut backward) = gradients(plan, conv, buffer(&steps[mask], "d_input")?)?;
+            backward.insert("d_output", d_output);
+            gone.extend(&gradients[1..]);
+            new.push((gradients[0], kernel, backward));
         }
         _ => return None,
     }

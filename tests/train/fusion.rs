@@ -85,7 +85,7 @@ fn branches_that_begin_alike_do_their_convolutions_at_once() {
         kernels.filter(|kernel| kernel.contains(".conv3 ")).collect::<Vec<_>>()
     };
     let at_once = |kernel: &str| format!("age.conv3 + gender.conv3 conv_pool2d.{kernel}");
-    let kernels_of_training = ["backward_input", "backward_weight", "forward_dropout"].map(at_once);
+    let kernels_of_training = ["backward", "forward_dropout"].map(at_once);
     assert_eq!(of_branches(Purpose::Training), kernels_of_training);
     // The gradient of what both read is no sum of two.
     let training = kernels(&alike(), Purpose::Training);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_step_of_a_training_step_computes_what_its_twin_says() {
-    prove_every_step(tiny(), 20);
+    prove_every_step(tiny(), 19);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn every_step_of_branches_that_begin_alike_computes_what_its_twin_says() {
 fn every_step_of_a_plan_without_fusions_computes_what_its_twin_says() {
     let mut spec = tiny();
     spec.training.fuse = false;
-    prove_every_step(spec, 26);
+    prove_every_step(spec, 25);
 }
 
 /// As for either kind of adapter.

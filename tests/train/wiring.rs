@@ -276,7 +276,7 @@ fn layers_side_by_side_compute_what_they_do_apart() {
         Op::ConvPool2d(op) => op.layers == 2,
         _ => false,
     });
-    assert_eq!(both.count(), 3);
+    assert_eq!(both.count(), 2);
 }
 
 /// How many steps of some operators a fused and an unfused plan have.

@@ -1,5 +1,5 @@
 //! The fast path on the CPU: the convolution and what surrounds it, a sample at a time, so that its pixels stay
-//! in cache. Layers side by side are not split by samples before, but here.
+//! in cache. `forward` of one layer is split by samples before; everything else is here.
 
 use super::twin::{Draw, Operands};
 use super::{CODES, ConvPool2d, NONE};
@@ -16,7 +16,7 @@ impl ConvPool2d {
         code: &mut Arg<f32>,
     ) {
         let batch = input.shape.batch();
-        let samples = self.samples_at_once(batch);
+        let samples = if self.layers == 1 { batch } else { samples_of_a_thread(batch) };
         let parts = self.parts(output.real_mut(), batch, samples).into_par_iter();
         let parts = parts.zip(self.parts(code.words_mut(), batch, samples)).enumerate();
         let parts_a_layer = batch.div_ceil(samples);
@@ -29,11 +29,6 @@ impl ConvPool2d {
             let draw = sample.as_ref().zip(draw).map(|(sample, [_, batch])| [sample, batch]);
             self.layer(layer).forward_part([&input.samples(of_part), &weight, &bias], draw, output, code);
         });
-    }
-
-    /// The samples that are computed one after the other.
-    fn samples_at_once(&self, batch: usize) -> usize {
-        if self.layers == 1 { batch } else { batch.div_ceil(rayon::current_num_threads()) }
     }
 
     /// Some samples of each layer, and the next ones, until the layer ends.
@@ -121,7 +116,7 @@ impl ConvPool2d {
         let shape = self.filtered_shape(&one);
         let conv = self.all_filters();
         let batch = d_input.shape.batch();
-        let samples = self.samples_at_once(batch);
+        let samples = samples_of_a_thread(batch);
         let parts = d_input.real_mut().par_chunks_mut(samples * one.len()).enumerate();
         parts.for_each(|(part, d_input)| {
             let mut pixels = vec![0.0; shape.len()];
@@ -141,6 +136,11 @@ impl ConvPool2d {
     fn scale(&self) -> f32 {
         self.dropout.as_ref().map_or(1.0, |dropout| dropout.scale() as f32)
     }
+}
+
+/// The samples that a thread computes one after the other.
+fn samples_of_a_thread(batch: usize) -> usize {
+    batch.div_ceil(rayon::current_num_threads())
 }
 
 /// ReLU, max pooling and the codes of one sample's pixels.

@@ -13,7 +13,7 @@ pub const PARTIAL: [usize; 2] = [16, 2];
 /// `backward_weight_partial` splits its sum until it has about this many invocations.
 const INVOCATIONS: usize = 1 << 10;
 
-/// How the work of `forward` and `backward_input` is spread over invocations.
+/// How the work of the forward pass and the input's gradient is spread over invocations.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes {
     /// Windows along x that an invocation computes.

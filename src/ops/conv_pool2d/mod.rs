@@ -135,9 +135,8 @@ impl Operator for ConvPool2d {
     const BACKWARD: &'static [Kernel] = &[
         Kernel::new("backward_weight", &["input", "d_output", "code"], &["d_weight", "d_bias"])
             .scratch(&["partial"]),
-        Kernel::new("backward_input", &["d_output", "code", "weight"], &["d_input"])
-            .per_sample()
-            .scratch(&["packed"]),
+        Kernel::new("backward", &["input", "d_output", "code", "weight"], &["d_weight", "d_bias", "d_input"])
+            .scratch(&["partial", "packed"]),
     ];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
@@ -174,6 +173,10 @@ impl Operator for ConvPool2d {
         self.all_filters().flops(inputs)
     }
 
+    fn kernel_flops(&self, kernel: &str, inputs: &[Shape]) -> u64 {
+        self.flops(inputs) * if kernel == "backward" { 2 } else { 1 }
+    }
+
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         match (kernel, args) {
             ("forward", [input, weight, bias, output, code]) => {
@@ -184,12 +187,15 @@ impl Operator for ConvPool2d {
             }
             ("backward_weight", [input, d_output, code, d_weight, d_bias]) => {
                 let (shape, d_pixels) = self.d_pixels(&input.shape, d_output, code);
-                let mut args =
-                    [input.again(), Arg::read(shape, &d_pixels), d_weight.again_mut(), d_bias.again_mut()];
+                let d_pixels = Arg::read(shape, &d_pixels);
+                let mut args = [input.again(), d_pixels, d_weight.again_mut(), d_bias.again_mut()];
                 self.all_filters().twin("backward_weight", &mut args);
             }
-            ("backward_input", [d_output, code, weight, d_input]) => {
-                let (shape, d_pixels) = self.d_pixels(&d_input.shape, d_output, code);
+            ("backward", [input, d_output, code, weight, d_weight, d_bias, d_input]) => {
+                let mut args =
+                    [input.again(), d_output.again(), code.again(), d_weight.again_mut(), d_bias.again_mut()];
+                self.twin("backward_weight", &mut args);
+                let (shape, d_pixels) = self.d_pixels(&input.shape, d_output, code);
                 let mut args = [Arg::read(shape, &d_pixels), weight.again(), d_input.again_mut()];
                 self.all_filters().twin("backward_input", &mut args);
             }
@@ -208,7 +214,8 @@ impl Operator for ConvPool2d {
             ("backward_weight", [input, d_output, code, d_weight, d_bias]) => {
                 self.backward_weight_fast([input, d_output, code], d_weight, d_bias);
             }
-            ("backward_input", [d_output, code, weight, d_input]) => {
+            ("backward", [input, d_output, code, weight, d_weight, d_bias, d_input]) => {
+                self.backward_weight_fast([input, d_output, code], d_weight, d_bias);
                 self.backward_input_fast([d_output, code, weight], d_input);
             }
             _ => wrong_arguments(kernel),
@@ -238,8 +245,7 @@ impl Operator for ConvPool2d {
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let lanes = Lanes::of(variant);
-        let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
-        let g = self.known_geometry(input);
+        let g = self.known_geometry(shape("input"));
         let [split_rows, splits] = g.weight_split();
         let [piece, pieces] = match variant {
             Variant::Gpu => g.pieces(),
@@ -279,37 +285,37 @@ impl Operator for ConvPool2d {
             dispatch.workgroups[2] = parts as u32;
             dispatch
         };
-        let through_windows = |packed: Packed, (pack, drawn): (&str, usize), invocations: usize| {
-            let mut dispatches = vec![line(pack, packed.len() + drawn, &Window::default())];
-            for window in packed.views(variant, TAPS) {
-                let dispatch = line(kernel, invocations, &window);
-                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
-            }
-            dispatches
+        let whole = |entry_point: &str, invocations: usize| line(entry_point, invocations, &Window::default());
+        // Through windows of the packed weights.
+        let seen = |entry_point: &str, packed: Packed, invocations: usize| -> Vec<Dispatch> {
+            let windows = packed.views(variant, TAPS).into_iter();
+            let dispatch = |window: Window| {
+                line(entry_point, invocations, &window).seen_from("packed", window.offset_bytes)
+            };
+            windows.map(dispatch).collect()
         };
-        match kernel {
-            "forward" | "forward_dropout" => {
-                let pixels = g.batch * g.pooled[0] * g.pooled[1].div_ceil(lanes.width);
-                let pack = match kernel {
-                    "forward" => ("pack_forward", 0),
-                    _ => ("pack_and_draw", g.layers * g.batch * g.mask_words()),
-                };
-                through_windows(g.forward_weights(), pack, pixels)
-            }
-            "backward_input" => {
-                let blocks = |taps: Taps| (taps.input + taps.before).div_ceil(2);
-                let invocations = g.batch * blocks(g.y) * blocks(g.x).div_ceil(lanes.width);
-                through_windows(g.backward_weights(), ("pack_backward", 0), invocations)
-            }
-            _ => {
-                let none = Window::default();
-                let sums = match variant {
-                    Variant::Gpu => line("backward_weight_tile", pieces * g.tiles() * WORKGROUP, &none),
-                    Variant::Software => line("backward_weight_partial", pieces * g.weight_blocks(), &none),
-                };
-                vec![sums, line("backward_weight", g.out_channels * (g.in_channels * TAPS + 1), &none)]
-            }
+        if let "forward" | "forward_dropout" = kernel {
+            let packed = g.forward_weights();
+            let pixels = g.batch * g.pooled[0] * g.pooled[1].div_ceil(lanes.width);
+            let pack = match kernel {
+                "forward" => whole("pack_forward", packed.len()),
+                _ => whole("pack_and_draw", packed.len() + g.layers * g.batch * g.mask_words()),
+            };
+            return [vec![pack], seen(kernel, packed, pixels)].concat();
         }
+        let partial = match variant {
+            Variant::Gpu => whole("backward_weight_tile", pieces * g.tiles() * WORKGROUP),
+            Variant::Software => whole("backward_weight_partial", pieces * g.weight_blocks()),
+        };
+        let sums = g.out_channels * (g.in_channels * TAPS + 1);
+        if kernel == "backward_weight" {
+            return vec![partial, whole("backward_weight", sums)];
+        }
+        let packed = g.backward_weights();
+        let blocks = |taps: Taps| (taps.input + taps.before).div_ceil(2);
+        let invocations = g.batch * blocks(g.y) * blocks(g.x).div_ceil(lanes.width);
+        let sum_and_pack = whole("sum_and_pack", sums + packed.len());
+        [vec![partial, sum_and_pack], seen("backward_input", packed, invocations)].concat()
     }
 
     fn beside(&self, others: &[&Self], inputs: &[Shape]) -> Option<(Self, Vec<Shape>)> {
