@@ -13,13 +13,15 @@
 //                   backward_weight d_output as (block of 32 outputs, sample, output in the block), for
 //                   backward_input d_output as (block of 32 samples, output, sample in the block)
 //
-// where packed rows are padded to an even number a block. A dispatch of these three sees ROWS rows from
+// where packed rows are padded to an even number a block. A dispatch of the latter two sees ROWS rows from
 // FIRST_ROW on of the block of columns from FIRST_COLUMN on, as a uniform buffer: all lanes need the same
 // factor at the same time. Of the block's 32 columns only VECTORS * 4 are computed. Beyond the first rows
-// it adds to what is there.
+// it adds to what is there. For forward_rows packed is a row of windows of HEIGHT rows, of which the first two
+// are a head: what else would be constants of a dispatch, and would ask for a pipeline each, stands there. A
+// dispatch sees one of the windows.
 //
-// Of several layers side by side everything but packed lies one after the other, a layer after the other: forward
-// does all of them, where z numbers them; forward_rows and pack_for_forward do the one that is LAYER.
+// Of several layers side by side everything lies one after the other, a layer after the other. Where z numbers
+// workgroups, it numbers the layers.
 //
 // A workgroup of forward computes 8 samples and 4 outputs: neighbours read neighbouring inputs and weights,
 // and their sums are added in workgroup memory. Otherwise, invocations are numbered along one line, and one
@@ -50,10 +52,12 @@ override VECTORS: u32;
 override FIRST_ROW: u32;
 override ROWS: u32;
 override RELU: u32;
-override LAYER: u32;
+override HEIGHT: u32;
 
 const WORKGROUP: u32 = 64u;
 const OUTS: u32 = 32u;
+// Rows of the head of a window.
+const HEAD: u32 = 2u;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
@@ -174,44 +178,66 @@ fn pack_for_forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = line_index(group, groups, lane);
-    if index >= (BATCH + OUTS - 1u) / OUTS * (IN_FEATURES + IN_FEATURES % 2u) * OUTS {
+    let held = HEIGHT - HEAD;
+    let windows = (IN_FEATURES + held - 1u) / held;
+    let size = (BATCH + OUTS - 1u) / OUTS * windows * HEIGHT * OUTS;
+    if index >= size {
         return;
     }
-    let place = packed_place(index, IN_FEATURES);
+    let window = index / (HEIGHT * OUTS);
+    let row = index / OUTS % HEIGHT;
+    let first_row = window % windows * held;
+    let first_column = window / windows * OUTS;
     var value = 0.0;
-    if place.x < IN_FEATURES && place.y < BATCH {
-        value = input[(LAYER * BATCH + place.y) * IN_FEATURES + place.x];
+    if row < HEAD {
+        let head = vec4u(first_row, min(held, IN_FEATURES - first_row), first_column, group.z);
+        value = f32(head[index % 4u]);
+    } else {
+        let in_feature = first_row + row - HEAD;
+        let sample = first_column + index % OUTS;
+        if in_feature < IN_FEATURES && sample < BATCH {
+            value = input[(group.z * BATCH + sample) * IN_FEATURES + in_feature];
+        }
     }
-    packed[index] = value;
+    packed[group.z * size + index] = value;
+}
+
+// What a window of forward_rows shows.
+struct Head {
+    first_row: u32,
+    rows: u32,
+    first_column: u32,
+    layer: u32,
 }
 
 // Adds an output of four samples to what earlier rows left, or to the bias.
-fn store_output(sum: vec4f, sample: u32, out_feature: u32) {
+fn store_output(sum: vec4f, head: Head, column: u32, out_feature: u32) {
+    let sample = head.first_column + column;
     for (var i = 0u; i < 4u && sample + i < BATCH; i++) {
-        let at = (LAYER * BATCH + sample + i) * OUT_FEATURES + out_feature;
+        let at = (head.layer * BATCH + sample + i) * OUT_FEATURES + out_feature;
         var value = sum[i];
-        if FIRST_ROW == 0u {
-            value += bias[LAYER * OUT_FEATURES + out_feature];
+        if head.first_row == 0u {
+            value += bias[head.layer * OUT_FEATURES + out_feature];
         } else {
             value += output[at];
         }
         // Earlier rows leave a part of the sum.
-        if FIRST_ROW + ROWS == IN_FEATURES {
+        if head.first_row + head.rows == IN_FEATURES {
             value = activated(value);
         }
         output[at] = value;
     }
 }
 
-fn store_outputs(sums: Sums, out_feature: u32) {
-    store_output(sums.sum_0, FIRST_COLUMN + 0u, out_feature);
-    store_output(sums.sum_1, FIRST_COLUMN + 4u, out_feature);
-    store_output(sums.sum_2, FIRST_COLUMN + 8u, out_feature);
-    store_output(sums.sum_3, FIRST_COLUMN + 12u, out_feature);
-    store_output(sums.sum_4, FIRST_COLUMN + 16u, out_feature);
-    store_output(sums.sum_5, FIRST_COLUMN + 20u, out_feature);
-    store_output(sums.sum_6, FIRST_COLUMN + 24u, out_feature);
-    store_output(sums.sum_7, FIRST_COLUMN + 28u, out_feature);
+fn store_outputs(sums: Sums, head: Head, out_feature: u32) {
+    store_output(sums.sum_0, head, 0u, out_feature);
+    store_output(sums.sum_1, head, 4u, out_feature);
+    store_output(sums.sum_2, head, 8u, out_feature);
+    store_output(sums.sum_3, head, 12u, out_feature);
+    store_output(sums.sum_4, head, 16u, out_feature);
+    store_output(sums.sum_5, head, 20u, out_feature);
+    store_output(sums.sum_6, head, 24u, out_feature);
+    store_output(sums.sum_7, head, 28u, out_feature);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -226,19 +252,21 @@ fn forward_rows(
     }
     // Beyond the last output the last one again; what it gives is not stored.
     let other_feature = min(out_feature + 1u, OUT_FEATURES - 1u);
-    let first = (LAYER * OUT_FEATURES + out_feature) * IN_FEATURES + FIRST_ROW;
-    let other_first = (LAYER * OUT_FEATURES + other_feature) * IN_FEATURES + FIRST_ROW;
+    let shown = vec4u(packed_uniform[0]);
+    let head = Head(shown.x, shown.y, shown.z, shown.w);
+    let first = (head.layer * OUT_FEATURES + out_feature) * IN_FEATURES + head.first_row;
+    let other_first = (head.layer * OUT_FEATURES + other_feature) * IN_FEATURES + head.first_row;
 
     var sums = Sums();
     var others = Sums();
-    for (var row = 0u; row < ROWS; row++) {
-        add_row(weight[first + row], row, &sums);
-        add_row(weight[other_first + row], row, &others);
+    for (var row = 0u; row < head.rows; row++) {
+        add_row(weight[first + row], row + HEAD, &sums);
+        add_row(weight[other_first + row], row + HEAD, &others);
     }
 
-    store_outputs(sums, out_feature);
+    store_outputs(sums, head, out_feature);
     if out_feature + 1u < OUT_FEATURES {
-        store_outputs(others, out_feature + 1u);
+        store_outputs(others, head, out_feature + 1u);
     }
 }
 

@@ -52,7 +52,8 @@ impl Operator for DenseRelu {
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
-        self.dense.local(name, &layers::of_each(inputs, self.layers))
+        let each = layers::of_each(inputs, self.layers);
+        (name == "packed").then(|| self.dense.packed_layers(&each, self.layers))?
     }
 
     fn flops(&self, inputs: &[Shape]) -> u64 {

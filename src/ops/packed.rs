@@ -111,9 +111,68 @@ impl Window {
     }
 }
 
+/// Matrices of layers side by side, packed as windows that begin with a head: the first row, how many rows, the
+/// first column and the layer that it shows, as floats. A dispatch learns them from its window, so that all of them
+/// share a pipeline, where each would need one of its own if constants told it.
+#[derive(Debug, Clone, Copy)]
+pub struct Headed {
+    /// Each layer's matrix.
+    pub packed: Packed,
+    /// How many there are.
+    pub layers: usize,
+}
+
+/// Rows of a head, of which one would do: windows begin at even rows.
+const HEAD: usize = 2;
+
+impl Headed {
+    /// Rows of a window with its head.
+    pub fn height(&self) -> usize {
+        (self.packed.rows + HEAD).next_multiple_of(2).min(WINDOW_ROWS)
+    }
+
+    /// Elements to be packed for a layer.
+    pub fn layer_len(&self) -> usize {
+        let windows = self.packed.rows.div_ceil(self.height() - HEAD);
+        self.packed.columns.div_ceil(OUTS) * windows * self.height() * OUTS
+    }
+
+    /// Room for all layers, and behind them for the rest of the last window.
+    pub fn room(&self) -> usize {
+        self.layers * self.layer_len() + WINDOW_BYTES / 4
+    }
+
+    /// The windows: layer by layer, block by block, and in the order of their rows. Only what dispatches do not
+    /// learn from heads is set.
+    pub fn windows(self) -> impl Iterator<Item = Window> {
+        let size = self.height() * OUTS;
+        (0..self.layers * self.layer_len() / size).map(move |window| {
+            let block =
+                window * size % self.layer_len() / (self.layer_len() / self.packed.columns.div_ceil(OUTS));
+            let columns = OUTS.min(self.packed.columns - block * OUTS);
+            Window { vectors: columns.div_ceil(4), offset_bytes: window * size * 4, ..Window::default() }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_with_heads_hold_every_row_of_every_layer() {
+        for (rows, columns, layers) in [(1, 1, 1), (509, 33, 2), (510, 64, 3), (511, 70, 2), (6272, 100, 2)] {
+            let headed = Headed { packed: Packed { rows, columns }, layers };
+            let windows: Vec<Window> = headed.windows().collect();
+            let held = headed.height() - HEAD;
+            assert_eq!(windows.len(), layers * columns.div_ceil(OUTS) * rows.div_ceil(held));
+            assert!(windows.iter().all(|window| window.offset_bytes.is_multiple_of(256)));
+            let last = windows.last().unwrap();
+            assert_eq!(last.vectors, ((columns - 1) % OUTS + 1).div_ceil(4));
+            assert!(last.offset_bytes + WINDOW_BYTES <= headed.room() * 4);
+            assert!(windows.iter().filter(|w| w.vectors * 4 < OUTS).count() <= layers * rows.div_ceil(held));
+        }
+    }
 
     #[test]
     fn a_unit_may_fill_a_whole_window() {

@@ -7,7 +7,7 @@ mod fast;
 use super::attr::wrong_arguments;
 use super::gemm::{matrix, matrix_mut, multiply};
 use super::layers;
-use super::packed::{Packed, Window};
+use super::packed::{Headed, Packed, Window};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -46,6 +46,12 @@ impl Dense {
         }
     }
 
+    /// The scratch of `forward` for several layers side by side.
+    pub(super) fn packed_layers(&self, inputs: &[Shape], layers: usize) -> Option<ArgumentSpec> {
+        let [batch, in_features, _] = self.extents(inputs).ok()?;
+        Some(ArgumentSpec::shared([for_forward(batch, in_features, layers).room()].into()))
+    }
+
     /// The dispatches of a kernel; `relu` lets `forward` store what ReLU makes of the outputs. It can do so for
     /// several `layers` side by side.
     pub(super) fn dispatches_with(
@@ -65,28 +71,30 @@ impl Dense {
             ("OUT_FEATURES", out_features as f64),
             ("RELU", f64::from(u8::from(relu))),
         ];
-        let line = |entry_point: &str, invocations: usize, window: &Window, layer: usize| {
-            let constants = [extents.as_slice(), &window.constants(), &[("LAYER", layer as f64)]].concat();
+        let line = |entry_point: &str, invocations: usize, window: &Window, height: usize| {
+            let constants = [extents.as_slice(), &window.constants(), &[("HEIGHT", height as f64)]].concat();
             Dispatch::line(entry_point, invocations, &constants)
         };
-        // The layers take turns with the room for what is packed.
         let through_windows = |packed: Packed, [pack, entry_point]: [&str; 2], invocations: usize| {
-            let mut dispatches = Vec::new();
-            for layer in 0..layers {
-                dispatches.push(line(pack, packed.len(), &Window::default(), layer));
-                for window in packed.windows() {
-                    let dispatch = line(entry_point, invocations, &window, layer);
-                    dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
-                }
+            let mut dispatches = vec![line(pack, packed.len(), &Window::default(), 0)];
+            for window in packed.windows() {
+                let dispatch = line(entry_point, invocations, &window, 0);
+                dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
             }
             dispatches
         };
         match kernel {
             // A lane for two outputs is too few for a GPU, and its lanes would read weights that lie far apart.
             "forward" if variant == Variant::Software => {
-                let packed = for_forward(batch, in_features);
+                let headed = for_forward(batch, in_features, layers);
                 let lanes = out_features.div_ceil(OUTPUTS);
-                through_windows(packed, ["pack_for_forward", "forward_rows"], lanes)
+                let of_window = |window: Window| {
+                    let dispatch = line("forward_rows", lanes, &window, 0);
+                    dispatch.seen_from("packed", window.offset_bytes)
+                };
+                let (elements, height) = (headed.layer_len(), headed.height());
+                let pack = line("pack_for_forward", elements, &Window::default(), height);
+                std::iter::once(pack.side_by_side(layers)).chain(headed.windows().map(of_window)).collect()
             }
             "forward" => {
                 let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
@@ -104,9 +112,9 @@ impl Dense {
     }
 }
 
-/// The input as `forward_rows` reads it: a row an input, a column a sample.
-fn for_forward(batch: usize, in_features: usize) -> Packed {
-    Packed { rows: in_features, columns: batch }
+/// The inputs as `forward_rows` reads them: a row an input, a column a sample.
+fn for_forward(batch: usize, in_features: usize, layers: usize) -> Headed {
+    Headed { packed: Packed { rows: in_features, columns: batch }, layers }
 }
 
 /// `d_output` as `backward_weight` reads it: a row a sample, a column an output.
@@ -146,12 +154,9 @@ impl Operator for Dense {
         let [batch, in_features, out_features] = self.extents(inputs).ok()?;
         match name {
             "packed" => {
-                let packed = [
-                    for_forward(batch, in_features),
-                    for_weight(batch, out_features),
-                    for_input(batch, out_features),
-                ];
-                let room = packed.map(|packed| packed.room()).into_iter().max().unwrap_or(0);
+                let backward = [for_weight(batch, out_features), for_input(batch, out_features)];
+                let backward = backward.iter().map(Packed::room).max().unwrap_or(0);
+                let room = backward.max(for_forward(batch, in_features, 1).room());
                 Some(ArgumentSpec::shared([room].into()))
             }
             _ => None,
