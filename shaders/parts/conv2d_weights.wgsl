@@ -162,13 +162,14 @@ fn backward_weight_tile(
     var high = mat4x4f();
     let first_pixel = piece * PIECE;
     for (var i = i32(lane); i < PIECE && first_pixel + i < BATCH * plane; i += i32(WORKGROUP)) {
-        let at = first_pixel + i;
-        let sample = at / plane;
-        let pixel = at % plane;
-        let y = pixel / OUT_WIDTH * STRIDE_Y - PAD_TOP;
-        let x = pixel % OUT_WIDTH * STRIDE_X - PAD_LEFT;
+        // Divisions take fewer instructions without signs.
+        let at = u32(first_pixel + i);
+        let place = at % u32(plane);
+        let sample = i32(at / u32(plane));
+        let y = i32(place / u32(OUT_WIDTH)) * STRIDE_Y - PAD_TOP;
+        let x = i32(place % u32(OUT_WIDTH)) * STRIDE_X - PAD_LEFT;
         let seen = select(tapped_at(sample, y, x, look), vec4f(1.0), is_bias);
-        let first = sample * OUT_CHANNELS * plane + pixel;
+        let first = sample * OUT_CHANNELS * plane + i32(place);
         low = added(low, seen, d_pixel(low_planes, first));
         high = added(high, seen, d_pixel(high_planes, first));
     }

@@ -211,12 +211,14 @@ fn backward_weight_tile(
     let shift = u32(out_channel % CODES) * 4u;
     let first_pixel = piece * PIECE;
     for (var i = i32(lane); i < PIECE && first_pixel + i < BATCH * plane; i += i32(WORKGROUP)) {
-        let at = first_pixel + i;
-        let sample = at / plane;
-        let pixel = at % plane;
+        // Divisions take fewer instructions without signs.
+        let at = u32(first_pixel + i);
+        let place = at % u32(plane);
+        let sample = i32(at / u32(plane));
+        let pixel = i32(place);
         let source = sample * IN_CHANNELS + channel;
-        let in_y = pixel / OUT_WIDTH * 2 - PAD_TOP;
-        let in_x = pixel % OUT_WIDTH * 2 - PAD_LEFT;
+        let in_y = i32(place / u32(OUT_WIDTH)) * 2 - PAD_TOP;
+        let in_x = i32(place % u32(OUT_WIDTH)) * 2 - PAD_LEFT;
         let codes = code[code_plane(sample, out_channel) * plane + pixel] >> shift;
         let area = joined(input_columns(source, in_y, in_x), input_columns(source, in_y, in_x + 2));
         let d = d_outputs(sample, out_channel, pixel);
