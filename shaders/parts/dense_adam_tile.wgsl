@@ -4,13 +4,13 @@
 // registers allow.
 var<workgroup> staged: array<vec4f, 256>; // at least VECTORS * CHUNK
 
-// The gradients of an output of four samples; zeros beyond the last. Beyond the last output the last one again.
+// The gradients of an output of four samples; zeros beyond the last sample or output.
 fn gradients(layer: u32, sample: u32, out_feature: u32) -> vec4f {
     let samples = sample + vec4u(0u, 1u, 2u, 3u);
     let rows = layer * BATCH + min(samples, vec4u(BATCH - 1u));
     let at = rows * OUT_FEATURES + min(out_feature, OUT_FEATURES - 1u);
     let ds = vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]);
-    return select(vec4f(), ds, samples < vec4u(BATCH));
+    return select(vec4f(), ds, (samples < vec4u(BATCH)) & vec4<bool>(out_feature < OUT_FEATURES));
 }
 
 // Stages the outputs of a layer from `first` on. All invocations of a workgroup have to call it together.
@@ -73,12 +73,7 @@ fn tile_steps(
     sums: ptr<function, Block>,
 ) {
     let out_feature = first + row;
-    var old = weights_of(out_feature, first_weight);
-    if OUT_FEATURES % 4u > 0u {
-        // The last one again adds nothing.
-        let outs = out_feature + vec4u(0u, 1u, 2u, 3u);
-        old.before = select(vec4f(), old.before, outs < vec4u(OUT_FEATURES));
-    }
+    let old = weights_of(out_feature, first_weight);
     var grads = vec4f();
     (*sums).b_0 = with_samples(row, old.before, held(x.b_0, 0u, first_input), (*sums).b_0, &grads);
     if VECTORS > 1u {
