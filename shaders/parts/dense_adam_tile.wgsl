@@ -99,13 +99,13 @@ fn tile_steps(
     }
     let at = first_weight + out_feature * IN_FEATURES;
     step(at, old.before.x, old.mean.x, old.squared.x, grads.x, now);
-    if OUT_FEATURES % 4u == 0u || out_feature + 1u < OUT_FEATURES {
+    if out_feature + 1u < OUT_FEATURES {
         step(at + IN_FEATURES, old.before.y, old.mean.y, old.squared.y, grads.y, now);
     }
-    if OUT_FEATURES % 4u == 0u || out_feature + 2u < OUT_FEATURES {
+    if out_feature + 2u < OUT_FEATURES {
         step(at + 2u * IN_FEATURES, old.before.z, old.mean.z, old.squared.z, grads.z, now);
     }
-    if OUT_FEATURES % 4u == 0u || out_feature + 3u < OUT_FEATURES {
+    if out_feature + 3u < OUT_FEATURES {
         step(at + 3u * IN_FEATURES, old.before.w, old.mean.w, old.squared.w, grads.w, now);
     }
 }
