@@ -33,7 +33,7 @@
 //                                last is the bias
 //   backward_weight              the sum of one tap of one filter over all partial sums
 //
-// For GPUs, one workgroup of backward_weight_tile computes 8 taps of 8 filters over PIECE output pixels,
+// For GPUs, one workgroup of backward_weight_tile computes 4 taps of 8 filters over PIECE output pixels,
 // counted through all samples: neighbours look at neighbouring pixels, as far as memory is wide, and their
 // sums are added in workgroup memory.
 
@@ -79,6 +79,9 @@ override WHOLE: i32;
 
 const WORKGROUP: u32 = 64u;
 const BLOCK: i32 = 8;
+// Taps and filters of a workgroup of backward_weight_tile.
+const TILE_TAPS: i32 = 4;
+const TILE_FILTERS: i32 = 8;
 const OUTS: i32 = 32;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {

@@ -31,7 +31,8 @@
 //   backward       two inputs of all samples, at most 32, and their weights for all outputs that are seen
 //   backward_tile  in place of backward, for GPUs: one input of all samples, and its weights for all outputs.
 //                  Nothing is packed before: each workgroup stages d_output itself, CHUNK outputs at a time, and
-//                  the first one of a layer computes d_bias
+//                  the first one of a layer computes d_bias. Of more than 20 samples the input is read again for
+//                  every four outputs
 //
 // but for update, invocations are numbered along one line.
 

@@ -142,7 +142,8 @@ impl Walk<'_> {
     }
 
     /// The trip count of `for (var i = begin; i < end; i += step)`, or `<=`, where it can be told, and
-    /// whether the compiler can tell it, too.
+    /// whether the compiler can tell it, too. Turns are whole, and a wave takes as many as the lane with
+    /// the most.
     fn trip_count(&self, body: &Block, continuing: &Block) -> Option<(f64, bool)> {
         let expressions = &self.function.expressions;
         let (local, step) = continuing.iter().find_map(|statement| {
@@ -174,7 +175,9 @@ impl Walk<'_> {
         })?;
         let distance = self.distance(begin, end)? + inclusive;
         let constant = [begin, self.value(end)].iter().all(|value| matches!(value, Value::Known(_)));
-        Some(((distance / step).max(0.0), constant))
+        // Thirds do not add up to a whole exactly.
+        let turns = (distance / step - 1e-9).ceil().max(0.0);
+        Some((turns, constant))
     }
 
     fn is_load(&self, handle: Handle<Expression>, local: Handle<LocalVariable>) -> bool {

@@ -86,6 +86,43 @@ fn backward_weight_partial(
 
 // include parts/sum_of_lanes.wgsl
 
+// Where four taps of backward_weight_tile look: the distances from where a window begins.
+struct Tapping {
+    y: vec4i,
+    x: vec4i,
+    source: vec4i,
+}
+
+fn tapping(tap: i32) -> Tapping {
+    // Beyond the last tap the last one again; what it gives is not stored.
+    let taps = min(tap + vec4i(0, 1, 2, 3), vec4i(IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH - 1));
+    let y = taps / KERNEL_WIDTH % KERNEL_HEIGHT;
+    let x = taps % KERNEL_WIDTH;
+    return Tapping(y, x, (taps / (KERNEL_HEIGHT * KERNEL_WIDTH) * IN_HEIGHT + y) * IN_WIDTH + x);
+}
+
+// Whether windows reach beyond the input.
+fn is_padded() -> bool {
+    return PAD_TOP > 0
+        || PAD_LEFT > 0
+        || (OUT_HEIGHT - 1) * STRIDE_Y + KERNEL_HEIGHT > IN_HEIGHT
+        || (OUT_WIDTH - 1) * STRIDE_X + KERNEL_WIDTH > IN_WIDTH;
+}
+
+// What four taps see of the window of a sample that begins at (y, x): zero outside of the input.
+fn tapped_at(sample: i32, y: i32, x: i32, taps: Tapping) -> vec4f {
+    var source = (sample * IN_CHANNELS * IN_HEIGHT + y) * IN_WIDTH + x + taps.source;
+    if !is_padded() {
+        return vec4f(input[source.x], input[source.y], input[source.z], input[source.w]);
+    }
+    let inside = (y + taps.y >= vec4i(0))
+        & (y + taps.y < vec4i(IN_HEIGHT))
+        & (x + taps.x >= vec4i(0))
+        & (x + taps.x < vec4i(IN_WIDTH));
+    source = select(vec4i(0), source, inside);
+    return select(vec4f(), vec4f(input[source.x], input[source.y], input[source.z], input[source.w]), inside);
+}
+
 // Adds up the sums of four taps of four filters over all lanes, and stores them.
 fn store_tile(sums: mat4x4f, piece: i32, out_channel: i32, tap: i32, lane: u32) {
     let sum = sum_of_lanes(lane, sums);
@@ -104,47 +141,41 @@ fn backward_weight_tile(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
-    let tap_blocks = (taps + BLOCK) / BLOCK;
-    let out_blocks = (OUT_CHANNELS + BLOCK - 1) / BLOCK;
+    let tap_blocks = (taps + TILE_TAPS) / TILE_TAPS;
+    let out_blocks = (OUT_CHANNELS + TILE_FILTERS - 1) / TILE_FILTERS;
     let index = i32(group.y * groups.x + group.x);
     if index >= PIECES * out_blocks * tap_blocks {
         return;
     }
-    let tap = index % tap_blocks * BLOCK;
-    let out_channel = index / tap_blocks % out_blocks * BLOCK;
+    let tap = index % tap_blocks * TILE_TAPS;
+    let out_channel = index / tap_blocks % out_blocks * TILE_FILTERS;
     let piece = index / (tap_blocks * out_blocks);
-    let low_taps = tap + vec4i(0, 1, 2, 3);
-    let high_taps = tap + vec4i(4, 5, 6, 7);
+    let look = tapping(tap);
+    let is_bias = tap + vec4i(0, 1, 2, 3) == vec4i(taps);
     // Beyond the last channel the last one again; what it gives is not stored.
     let plane = OUT_HEIGHT * OUT_WIDTH;
     let last = vec4i(OUT_CHANNELS - 1);
     let low_planes = min(out_channel + vec4i(0, 1, 2, 3), last) * plane;
     let high_planes = min(out_channel + vec4i(4, 5, 6, 7), last) * plane;
 
-    var low_low = mat4x4f();
-    var high_low = mat4x4f();
-    var low_high = mat4x4f();
-    var high_high = mat4x4f();
+    var low = mat4x4f();
+    var high = mat4x4f();
     let first_pixel = piece * PIECE;
     for (var i = i32(lane); i < PIECE && first_pixel + i < BATCH * plane; i += i32(WORKGROUP)) {
-        let at = first_pixel + i;
-        let sample = at / plane;
-        let pixel = at % plane;
-        let place = vec2i(pixel % OUT_WIDTH, pixel / OUT_WIDTH);
-        let first = tapped(sample, place, low_taps);
-        let second = tapped(sample, place, high_taps);
-        let low = d_pixel(low_planes, sample * OUT_CHANNELS * plane + pixel);
-        low_low = added(low_low, first, low);
-        high_low = added(high_low, second, low);
-        let high = d_pixel(high_planes, sample * OUT_CHANNELS * plane + pixel);
-        low_high = added(low_high, first, high);
-        high_high = added(high_high, second, high);
+        // Divisions take fewer instructions without signs.
+        let at = u32(first_pixel + i);
+        let place = at % u32(plane);
+        let sample = i32(at / u32(plane));
+        let y = i32(place / u32(OUT_WIDTH)) * STRIDE_Y - PAD_TOP;
+        let x = i32(place % u32(OUT_WIDTH)) * STRIDE_X - PAD_LEFT;
+        let seen = select(tapped_at(sample, y, x, look), vec4f(1.0), is_bias);
+        let first = sample * OUT_CHANNELS * plane + i32(place);
+        low = added(low, seen, d_pixel(low_planes, first));
+        high = added(high, seen, d_pixel(high_planes, first));
     }
 
-    store_tile(low_low, piece, out_channel, tap, lane);
-    store_tile(high_low, piece, out_channel, tap + 4, lane);
-    store_tile(low_high, piece, out_channel + 4, tap, lane);
-    store_tile(high_high, piece, out_channel + 4, tap + 4, lane);
+    store_tile(low, piece, out_channel, tap, lane);
+    store_tile(high, piece, out_channel + 4, tap, lane);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -6,18 +6,19 @@ struct Gradients {
     winners: vec4u,
 }
 
-fn gradients(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> Gradients {
+fn d_outputs(sample: i32, out_channel: i32, pixel: i32) -> vec4f {
     var channels = out_channel + vec4i(0, 1, 2, 3);
     if OUT_CHANNELS % FILTERS > 0 {
         // Beyond the last filter the last one again; what it gives is not stored.
         channels = min(channels, vec4i(OUT_CHANNELS - 1));
     }
     let at = (plane_offset(sample, channels.x) + channels) * OUT_HEIGHT * OUT_WIDTH + pixel;
+    return vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]);
+}
+
+fn gradients(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> Gradients {
     let shifts = vec4u(0u, 4u, 8u, 12u) + u32(out_channel % CODES) * 4u;
-    return Gradients(
-        vec4f(d_output[at.x], d_output[at.y], d_output[at.z], d_output[at.w]),
-        vec4u(codes) >> shifts & vec4u(7u),
-    );
+    return Gradients(d_outputs(sample, out_channel, pixel), vec4u(codes) >> shifts & vec4u(7u));
 }
 
 // Adds what the nine taps see from one of a window's pixels to the weights of the four filters of a block;
@@ -142,12 +143,44 @@ fn backward_weight_partial(
 
 // include parts/sum_of_lanes.wgsl
 
-// Adds up the sums of four taps of four filters over all lanes, and stores them; the tap after the last is the
+// The sums of a filter for the weights of one input channel, and for its bias.
+struct Filter {
+    taps: mat3x3f,
+    bias: f32,
+}
+
+// Adds what a window gives to a filter; `winner` is the pixel that its gradient belongs to. Filter by filter, few
+// registers hold what is between the loads and the sums: GCN has 64 for each of four subgroups.
+fn add_filter(d: f32, winner: u32, area: Area, sums: ptr<function, Filter>) {
+    let d_0 = select(0.0, d, winner == 0u);
+    (*sums).taps += d_0 * mat3x3f(area.row_0.xyz, area.row_1.xyz, area.row_2.xyz);
+    let d_1 = select(0.0, d, winner == 1u);
+    (*sums).taps += d_1 * mat3x3f(area.row_0.yzw, area.row_1.yzw, area.row_2.yzw);
+    let d_2 = select(0.0, d, winner == 2u);
+    (*sums).taps += d_2 * mat3x3f(area.row_1.xyz, area.row_2.xyz, area.row_3.xyz);
+    let d_3 = select(0.0, d, winner == 3u);
+    (*sums).taps += d_3 * mat3x3f(area.row_1.yzw, area.row_2.yzw, area.row_3.yzw);
+    (*sums).bias += select(0.0, d, winner < 4u);
+}
+
+fn low_taps(one: Filter) -> vec4f {
+    return vec4f(one.taps[0], one.taps[1].x);
+}
+
+fn high_taps(one: Filter) -> vec4f {
+    return vec4f(one.taps[1].yz, one.taps[2].xy);
+}
+
+fn last_tap_and_bias(one: Filter) -> vec4f {
+    return vec4f(one.taps[2].z, one.bias, 0.0, 0.0);
+}
+
+// Adds up the sums of four filters for four taps over all lanes, and stores them; the tap after the last is the
 // bias.
 fn store_tile(sums: mat4x4f, piece: i32, out_channel: i32, channel: i32, tap: i32, lane: u32) {
     let sum = sum_of_lanes(lane, sums);
-    let tap_of = tap + i32(lane) / 4;
-    let filter_of = out_channel + i32(lane) % 4;
+    let tap_of = tap + i32(lane) % 4;
+    let filter_of = out_channel + i32(lane) / 4;
     let is_there = tap_of < TAPS || (tap_of == TAPS && channel == 0);
     if lane < 16u && is_there && filter_of < OUT_CHANNELS {
         let column = select(channel * TAPS + tap_of, IN_CHANNELS * TAPS, tap_of == TAPS);
@@ -171,26 +204,38 @@ fn backward_weight_tile(
     let piece = index / (IN_CHANNELS * out_blocks);
     let plane = OUT_HEIGHT * OUT_WIDTH;
 
-    var sums = Sums();
-    var biases = vec4f();
+    var sums_0 = Filter();
+    var sums_1 = Filter();
+    var sums_2 = Filter();
+    var sums_3 = Filter();
+    let shift = u32(out_channel % CODES) * 4u;
     let first_pixel = piece * PIECE;
     for (var i = i32(lane); i < PIECE && first_pixel + i < BATCH * plane; i += i32(WORKGROUP)) {
-        let at = first_pixel + i;
-        let sample = at / plane;
-        let pixel = at % plane;
+        // Divisions take fewer instructions without signs.
+        let at = u32(first_pixel + i);
+        let place = at % u32(plane);
+        let sample = i32(at / u32(plane));
+        let pixel = i32(place);
         let source = sample * IN_CHANNELS + channel;
-        let in_y = pixel / OUT_WIDTH * 2 - PAD_TOP;
-        let in_x = pixel % OUT_WIDTH * 2 - PAD_LEFT;
+        let in_y = i32(place / u32(OUT_WIDTH)) * 2 - PAD_TOP;
+        let in_x = i32(place % u32(OUT_WIDTH)) * 2 - PAD_LEFT;
+        let codes = code[code_plane(sample, out_channel) * plane + pixel] >> shift;
         let area = joined(input_columns(source, in_y, in_x), input_columns(source, in_y, in_x + 2));
-        let codes = code[code_plane(sample, out_channel) * plane + pixel];
-        let d = gradients(sample, out_channel, codes, pixel);
-        add_window(0, d, area, &sums);
-        biases += select(vec4f(0.0), d.values, d.winners < vec4u(4u));
+        let d = d_outputs(sample, out_channel, pixel);
+        add_filter(d.x, codes & 7u, area, &sums_0);
+        add_filter(d.y, codes >> 4u & 7u, area, &sums_1);
+        add_filter(d.z, codes >> 8u & 7u, area, &sums_2);
+        add_filter(d.w, codes >> 12u & 7u, area, &sums_3);
     }
 
-    let low = mat4x4f(sums.sum_0[0], sums.sum_1[0], sums.sum_2[0], sums.sum_3[0]);
-    let high = mat4x4f(sums.sum_4[0], sums.sum_5[0], sums.sum_6[0], sums.sum_7[0]);
-    let rest = mat4x4f(sums.sum_8[0], biases, vec4f(), vec4f());
+    let low = mat4x4f(low_taps(sums_0), low_taps(sums_1), low_taps(sums_2), low_taps(sums_3));
+    let high = mat4x4f(high_taps(sums_0), high_taps(sums_1), high_taps(sums_2), high_taps(sums_3));
+    let rest = mat4x4f(
+        last_tap_and_bias(sums_0),
+        last_tap_and_bias(sums_1),
+        last_tap_and_bias(sums_2),
+        last_tap_and_bias(sums_3),
+    );
     store_tile(low, piece, out_channel, channel, 0, lane);
     store_tile(high, piece, out_channel, channel, 4, lane);
     store_tile(rest, piece, out_channel, channel, 8, lane);

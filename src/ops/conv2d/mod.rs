@@ -37,6 +37,8 @@ const PIXELS: usize = 4;
 const WEIGHT_BLOCK: usize = 8;
 /// `backward_weight_partial` splits its sum until it has about this many invocations.
 const WEIGHT_INVOCATIONS: usize = 1 << 14;
+/// Taps and filters that one workgroup of `backward_weight_tile` computes.
+const TILE: [usize; 2] = [4, 8];
 
 /// Pixels of all samples that one workgroup of `backward_weight_tile` covers, where there are not too many.
 const PIECE: usize = 1 << 10;
@@ -69,15 +71,20 @@ impl Geometry {
         self.in_channels * self.y.kernel * self.x.kernel
     }
 
-    /// Blocks of weights that one invocation of `backward_weight_partial` computes each, or one workgroup of
-    /// `backward_weight_tile`.
+    /// Blocks of weights that one invocation of `backward_weight_partial` computes each.
     fn weight_blocks(&self) -> usize {
         (self.taps() + 1).div_ceil(WEIGHT_BLOCK) * self.out_channels.div_ceil(WEIGHT_BLOCK)
     }
 
+    /// Blocks of weights that one workgroup of `backward_weight_tile` computes each.
+    fn tiles(&self) -> usize {
+        let [taps, filters] = TILE;
+        (self.taps() + 1).div_ceil(taps) * self.out_channels.div_ceil(filters)
+    }
+
     /// The pieces of the output pixels of all samples.
     fn pieces(&self) -> [usize; 2] {
-        pieces_of(self.batch * self.y.output * self.x.output, self.weight_blocks())
+        pieces_of(self.batch * self.y.output * self.x.output, self.tiles())
     }
 
     /// The weights as `forward` reads them: a row a tap, a column an output channel.
@@ -273,11 +280,10 @@ impl Operator for Conv2d {
                 through_windows(g.backward_weights(), "pack_backward", "backward_packed", pixels)
             }
             _ => {
-                let blocks = g.weight_blocks();
                 let none = Window::default();
                 let sums = match variant {
-                    Variant::Gpu => line("backward_weight_tile", pieces * blocks * WORKGROUP, &none),
-                    Variant::Software => line("backward_weight_partial", pieces * blocks, &none),
+                    Variant::Gpu => line("backward_weight_tile", pieces * g.tiles() * WORKGROUP, &none),
+                    Variant::Software => line("backward_weight_partial", pieces * g.weight_blocks(), &none),
                 };
                 vec![sums, line(kernel, g.out_channels * (g.taps() + 1), &none)]
             }
