@@ -314,6 +314,11 @@ impl Operator for Conv2d {
             case([1, 5, 12, 70], 9, [3, 4], [1, 1], Padding::Valid),
             case([1, 2, 11, 13], 3, [2, 3], [1, 1], zeros(3, 2)),
             case([1, 64, 3, 2], 32, [1, 1], [1, 1], Padding::Valid),
+            // Padding at one side alone: left, top, right, bottom.
+            case([2, 2, 5, 9], 3, [1, 3], [1, 3], zeros(0, 1)),
+            case([2, 2, 9, 5], 3, [3, 1], [3, 1], zeros(1, 0)),
+            case([2, 2, 5, 7], 3, [1, 2], [1, 1], Padding::Same),
+            case([2, 2, 7, 5], 3, [2, 1], [1, 1], Padding::Same),
             // More invocations than a row holds.
             case([WORKGROUP + 1, 1, ROW / WORKGROUP, 1], 1, [1, 1], [1, 1], Padding::Valid),
             // Output pixels in pieces of unequal size.

@@ -255,7 +255,7 @@ impl Operator for DenseAdam {
             (3, case(9, 5, 35, decayed)),
             (2, case(3, ROW + 1, 5, 0)),
             (3, case(6, 3, 150, decayed)),
-            (2, case(32, 9, 33, 0)),
+            (2, case(32, 9, 34, 0)),
             (2, case(171, 4, 97, decayed)),
         ];
         let beside = beside.into_iter().enumerate().map(|(index, (layers, case))| {
