@@ -6,13 +6,23 @@ use faceshader::graph::Graph;
 use faceshader::ops::Op;
 use faceshader::ops::Variant;
 use faceshader::plan::{Pipeline, Program, Purpose, lower};
-use faceshader::shaders::shader;
+use faceshader::shaders::{SHADERS, shader};
 use faceshader::spec::Spec;
 use naga::ShaderStage;
 use naga::back::{glsl, hlsl, msl};
 use naga::proc::BoundsCheckPolicies;
 use std::collections::BTreeSet;
 use std::process::Command;
+use wgsl_parse::syntax::TranslationUnit;
+
+#[test]
+fn shaders_keep_to_the_letter_of_the_language() {
+    // Browsers do; naga takes `a | b << c` and the like without parentheses.
+    for shader in SHADERS {
+        let parsed = shader.source.parse::<TranslationUnit>();
+        assert!(parsed.is_ok(), "{}.wgsl: {}", shader.name, parsed.unwrap_err());
+    }
+}
 
 /// Every pipeline of the models, for training and prediction, fused and not, on GPUs and software
 /// adapters.

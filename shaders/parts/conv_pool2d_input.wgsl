@@ -27,7 +27,7 @@ fn codes_of(sample: i32, channel: i32, windows: Windows) -> vec2u {
 fn d_columns(sample: i32, channel: i32, windows: Windows, codes: vec2u) -> mat4x2f {
     let places = (plane_offset(sample, channel) + channel) * OUT_HEIGHT * OUT_WIDTH + windows.place;
     let d_pooled = select(vec2f(0.0), vec2f(d_output[places.x], d_output[places.y]), windows.inside);
-    let winners = codes >> vec2u(u32(channel % CODES) * 4u) & vec2u(7u);
+    let winners = (codes >> vec2u(u32(channel % CODES) * 4u)) & vec2u(7u);
     let upper = unpooled(d_pooled.x, winners.x);
     let lower = unpooled(d_pooled.y, winners.y);
     return mat4x2f(upper.xy, upper.zw, lower.xy, lower.zw);

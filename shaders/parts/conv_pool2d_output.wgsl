@@ -97,13 +97,13 @@ fn store_output(low: mat4x4f, high: mat4x4f, first: i32, at: Pixel, kept: u32) {
     let pooled = plane_offset(at.sample, channel) * plane + pixel;
     let word = code_plane(at.sample, channel) * plane + pixel;
     code[word] = pool(low[0] + low_bias.x, channel, pooled, (kept & 1u) != 0u)
-        | pool(low[1] + low_bias.y, channel + 1, pooled, (kept & 2u) != 0u) << 4u
-        | pool(low[2] + low_bias.z, channel + 2, pooled, (kept & 4u) != 0u) << 8u
-        | pool(low[3] + low_bias.w, channel + 3, pooled, (kept & 8u) != 0u) << 12u
-        | pool(high[0] + high_bias.x, channel + 4, pooled, (kept & 16u) != 0u) << 16u
-        | pool(high[1] + high_bias.y, channel + 5, pooled, (kept & 32u) != 0u) << 20u
-        | pool(high[2] + high_bias.z, channel + 6, pooled, (kept & 64u) != 0u) << 24u
-        | pool(high[3] + high_bias.w, channel + 7, pooled, (kept & 128u) != 0u) << 28u;
+        | (pool(low[1] + low_bias.y, channel + 1, pooled, (kept & 2u) != 0u) << 4u)
+        | (pool(low[2] + low_bias.z, channel + 2, pooled, (kept & 4u) != 0u) << 8u)
+        | (pool(low[3] + low_bias.w, channel + 3, pooled, (kept & 8u) != 0u) << 12u)
+        | (pool(high[0] + high_bias.x, channel + 4, pooled, (kept & 16u) != 0u) << 16u)
+        | (pool(high[1] + high_bias.y, channel + 5, pooled, (kept & 32u) != 0u) << 20u)
+        | (pool(high[2] + high_bias.z, channel + 6, pooled, (kept & 64u) != 0u) << 24u)
+        | (pool(high[3] + high_bias.w, channel + 7, pooled, (kept & 128u) != 0u) << 28u);
 }
 
 // Pools an invocation's channels, of which the block's channel `first` is the first.
@@ -190,7 +190,7 @@ fn kept_channels(first: i32, at: Pixel) -> u32 {
         let layer = layer_of(channel);
         let element = ((channel - layer * (OUT_CHANNELS / LAYERS)) * OUT_HEIGHT + at.y) * OUT_WIDTH + at.x;
         let word = mask[(layer * BATCH + at.sample) * mask_words() + element / 32];
-        kept |= (word >> u32(element % 32) & 1u) << u32(i);
+        kept |= ((word >> u32(element % 32)) & 1u) << u32(i);
     }
     return kept;
 }

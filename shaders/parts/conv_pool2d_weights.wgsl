@@ -18,7 +18,7 @@ fn d_outputs(sample: i32, out_channel: i32, pixel: i32) -> vec4f {
 
 fn gradients(sample: i32, out_channel: i32, codes: u32, pixel: i32) -> Gradients {
     let shifts = vec4u(0u, 4u, 8u, 12u) + u32(out_channel % CODES) * 4u;
-    return Gradients(d_outputs(sample, out_channel, pixel), vec4u(codes) >> shifts & vec4u(7u));
+    return Gradients(d_outputs(sample, out_channel, pixel), (vec4u(codes) >> shifts) & vec4u(7u));
 }
 
 // Adds what the nine taps see from one of a window's pixels to the weights of the four filters of a block;
@@ -223,9 +223,9 @@ fn backward_weight_tile(
         let area = joined(input_columns(source, in_y, in_x), input_columns(source, in_y, in_x + 2));
         let d = d_outputs(sample, out_channel, pixel);
         add_filter(d.x, codes & 7u, area, &sums_0);
-        add_filter(d.y, codes >> 4u & 7u, area, &sums_1);
-        add_filter(d.z, codes >> 8u & 7u, area, &sums_2);
-        add_filter(d.w, codes >> 12u & 7u, area, &sums_3);
+        add_filter(d.y, (codes >> 4u) & 7u, area, &sums_1);
+        add_filter(d.z, (codes >> 8u) & 7u, area, &sums_2);
+        add_filter(d.w, (codes >> 12u) & 7u, area, &sums_3);
     }
 
     let low = mat4x4f(low_taps(sums_0), low_taps(sums_1), low_taps(sums_2), low_taps(sums_3));
