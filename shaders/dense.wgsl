@@ -53,11 +53,13 @@ override FIRST_ROW: u32;
 override ROWS: u32;
 override RELU: u32;
 override HEIGHT: u32;
+override LAYERS: u32;
 
 const WORKGROUP: u32 = 64u;
 const OUTS: u32 = 32u;
-// Rows of the head of a window.
+// Rows of the head of a window, and the most that it shows behind it.
 const HEAD: u32 = 2u;
+const SHOWN: u32 = 510u;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
@@ -240,6 +242,13 @@ fn store_outputs(sums: Sums, head: Head, out_feature: u32) {
     store_output(sums.sum_7, head, 28u, out_feature);
 }
 
+// Whatever stands there: nothing else may be read or written.
+fn head_of_window() -> Head {
+    let head = vec4u(packed_uniform[0]);
+    let rows = min(head.y, min(SHOWN, IN_FEATURES));
+    return Head(min(head.x, IN_FEATURES - rows), rows, min(head.z, BATCH - 1u), min(head.w, LAYERS - 1u));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward_rows(
     @builtin(workgroup_id) group: vec3u,
@@ -252,8 +261,7 @@ fn forward_rows(
     }
     // Beyond the last output the last one again; what it gives is not stored.
     let other_feature = min(out_feature + 1u, OUT_FEATURES - 1u);
-    let shown = vec4u(packed_uniform[0]);
-    let head = Head(shown.x, shown.y, shown.z, shown.w);
+    let head = head_of_window();
     let first = (head.layer * OUT_FEATURES + out_feature) * IN_FEATURES + head.first_row;
     let other_first = (head.layer * OUT_FEATURES + other_feature) * IN_FEATURES + head.first_row;
 

@@ -49,6 +49,10 @@ pub trait Number:
     /// The larger of two, this one if they are equal. A device may see either as the larger one where
     /// their bounds overlap.
     fn larger(self, other: Self) -> Self;
+    /// The quotient by something that is `least` or more whatever rounding does to it.
+    fn over(self, divisor: Self, _least: f64) -> Self {
+        self / divisor
+    }
     /// The sum of no terms.
     fn zero() -> Self {
         Self::exact(0.0)
@@ -134,6 +138,22 @@ impl Bounded {
         self.value.abs() + self.err
     }
 
+    /// The smallest magnitude that it can have; below zero, none.
+    fn least_reach(self) -> f64 {
+        self.value.abs() - self.err
+    }
+
+    /// The quotient by a divisor whose magnitude the device sees as `nearest` or more.
+    fn over_nearest(self, divisor: Self, nearest: f64) -> Self {
+        let value = self.value / divisor.value;
+        if nearest <= 0.0 {
+            return Self { value, err: f64::INFINITY };
+        }
+        // |a/b - a'/b'| <= (|a - a'| + |a/b| |b - b'|) / |b'|
+        let inherited = (self.err + value.abs() * divisor.err) / nearest;
+        Self::rounded(value, inherited, 2.5)
+    }
+
     /// `value` after an operation that adds `ulps` units to the error `inherited` from its operands.
     fn rounded(value: f64, inherited: f64, ulps: f64) -> Self {
         Self { value, err: inherited + ulps * UNIT * (value.abs() + inherited) + TINY }
@@ -165,13 +185,7 @@ impl Mul for Bounded {
 impl Div for Bounded {
     type Output = Self;
     fn div(self, other: Self) -> Self {
-        let value = self.value / other.value;
-        let nearest_divisor = other.value.abs() - other.err;
-        if nearest_divisor <= 0.0 {
-            return Self { value, err: f64::INFINITY };
-        }
-        let inherited = (self.err + value.abs() * other.err) / nearest_divisor;
-        Self::rounded(value, inherited, 2.5)
+        self.over_nearest(other, other.least_reach())
     }
 }
 
@@ -229,6 +243,9 @@ impl Number for Bounded {
         self.value
     }
 
+    fn over(self, divisor: Self, least: f64) -> Self {
+        self.over_nearest(divisor, divisor.least_reach().max(least))
+    }
     fn exp(self) -> Self {
         let value = self.value.exp();
         Self::rounded(value, value * self.err.exp_m1(), 3.0 + 2.0 * self.reach())
@@ -301,6 +318,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_quotient_is_bounded_by_the_least_divisor() {
+        let (a, b) = (Bounded::exact(3.0), Bounded { value: 0.01, err: 0.02 });
+        assert!((a / b).err.is_infinite());
+        let quotient = a.over(b, 1e-3);
+        assert!(quotient.err.is_finite());
+        for divisor in [1e-3, 0.005, 0.01, 0.03] {
+            assert!((3.0 / divisor - quotient.value).abs() <= quotient.err, "{divisor}: {quotient:?}");
+        }
+        // Where the divisor's own bound says more, nothing changes.
+        let far = Bounded { value: 0.05, err: 0.01 };
+        assert_eq!(a.over(far, 1e-3), a / far);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::{Outcome, Usage, at_least_one, model, print};
 use crate::file::write_whole;
 use crate::graph::Graph;
-use crate::ops::Variant;
+use crate::ops::{BATCH_MEANINGS, BATCH_WORDS, Variant};
 use crate::plan::{Buffer, Invocation, Pipeline, Plan, Program, Purpose, Slot, lower};
 use crate::shaders::shader;
 use anyhow::{Context, Result, anyhow};
@@ -35,7 +35,7 @@ pub struct ProgramArguments {
 }
 
 /// The version of the format, for whoever reads it: it grows when the meaning of a field changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One plan, as it is written. Slots begin as zeros; those that say `shared_as` are one and the same
 /// in all three programs.
@@ -44,6 +44,8 @@ struct Exported<'a> {
     format: u32,
     name: &'a str,
     batch: usize,
+    /// What the host writes into the buffer `batch` before every step, a word each.
+    batch_words: [&'a str; BATCH_WORDS],
     /// What lies in the slots, for the host: where inputs go and results are found.
     buffers: Vec<ExportedBuffer<'a>>,
     slots: &'a [Slot],
@@ -129,6 +131,7 @@ fn exported<'a>(plan: &'a Plan, program: &'a Program, known: &[Pipeline]) -> Exp
         format: FORMAT,
         name: &program.name,
         batch: plan.batch,
+        batch_words: BATCH_MEANINGS,
         buffers: plan.buffers.iter().map(|buffer| ExportedBuffer { buffer, bytes: buffer.bytes() }).collect(),
         slots: &program.slots,
         pipelines: program.pipelines.iter().map(pipeline).collect(),

@@ -266,18 +266,18 @@ impl GpuBackend {
         self.device.healthy()
     }
 
-    /// Runs step by step, and learns from it what one submit can hold.
+    /// Runs dispatch by dispatch, and learns from it what one submit can hold.
     fn run_measuring(&mut self, plan: PlanId, runs_before: usize) -> Result<(), BackendError> {
         self.wait()?;
-        let mut steps = Vec::new();
-        for step in 0..self.plans[plan.0].plan.steps.len() {
+        let mut seconds = Vec::new();
+        for dispatch in 0..self.plans[plan.0].dispatches.len() {
             let start = Instant::now();
-            self.run_step(plan, step)?;
+            self.submit(plan, dispatch..dispatch + 1)?;
             self.wait()?;
-            steps.push((start.elapsed().as_secs_f64(), self.dispatches_of(plan, step).len()));
+            seconds.push(start.elapsed().as_secs_f64());
         }
         self.plans[plan.0].submits = match runs_before + 1 {
-            MEASURED_RUNS => Submits::Known(group(&steps, self.submit_seconds)),
+            MEASURED_RUNS => Submits::Known(group(&seconds, self.submit_seconds)),
             runs => Submits::Measuring(runs),
         };
         Ok(())
@@ -413,7 +413,7 @@ impl Backend for GpuBackend {
 
     fn submits(&self, plan: PlanId) -> usize {
         match &self.plans[plan.0].submits {
-            Submits::Measuring(_) => self.plans[plan.0].plan.steps.len(),
+            Submits::Measuring(_) => self.plans[plan.0].dispatches.len(),
             Submits::Known(ranges) => ranges.len(),
         }
     }

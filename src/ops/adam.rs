@@ -9,7 +9,7 @@ use super::{
     Arg, ArgumentSpec, BATCH_RATES, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
 use super::{ROW, WORKGROUP, rate_words};
-use crate::number::Number;
+use crate::number::{Number, UNIT};
 use crate::rng::Generator;
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -55,6 +55,21 @@ pub(super) fn rates_of<N: Number>(batch: &Arg<N>) -> [N; RATES] {
     std::array::from_fn(|index| N::exact(f32::from_bits(batch.words()[BATCH_RATES + index])))
 }
 
+/// `1 - beta^step`, by repeated squaring of pairs `(beta^k, 1 - beta^k)`: nothing is subtracted, and every platform
+/// computes the same.
+fn one_minus_power(beta: f64, step: u32) -> f64 {
+    let (mut square, mut result) = ((beta, 1.0 - beta), (1.0, 0.0));
+    let mut rest = step;
+    while rest > 0 {
+        if rest & 1 == 1 {
+            result = (result.0 * square.0, result.1 + result.0 * square.1);
+        }
+        square = (square.0 * square.0, square.1 + square.0 * square.1);
+        rest >>= 1;
+    }
+    result.1
+}
+
 impl Adam {
     /// One element: parameter, mean and squared mean after the update.
     pub(super) fn element<N: Number>(
@@ -69,7 +84,9 @@ impl Adam {
         let rate = factor * N::constant(self.learning_rate);
         let root = (v * square_correction).sqrt() + N::constant(self.epsilon);
         let decayed = param - param * (factor * N::constant(self.learning_rate * self.weight_decay));
-        [decayed - rate * (m * mean_correction) / root, m, v]
+        // A root is never negative; the constant may be rounded, and so may the sum.
+        let least = self.epsilon * (1.0 - 4.0 * UNIT);
+        [decayed - (rate * (m * mean_correction)).over(root, least), m, v]
     }
 
     /// The attributes as constants of a shader.
@@ -144,9 +161,7 @@ impl Operator for Adam {
     }
 
     fn corrections(&self, step: u32) -> [f32; 2] {
-        // Precise for the smallest 1 - beta^step, too.
-        let one_minus_power = |beta: f64| -(f64::from(step) * beta.ln()).exp_m1();
-        [self.beta1, self.beta2].map(|beta| (1.0 / one_minus_power(beta)) as f32)
+        [self.beta1, self.beta2].map(|beta| (1.0 / one_minus_power(beta, step)) as f32)
     }
 
     fn cases() -> Vec<Case<Self>> {

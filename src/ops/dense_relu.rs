@@ -98,6 +98,10 @@ impl Operator for DenseRelu {
             beside(2, 35, 70, 7),
             beside(3, 9, WORKGROUP + 1, 17),
             beside(2, 5, 1030, 3),
+            // Several layers, blocks and windows at once; as many inputs as a window holds, and one more.
+            beside(2, 35, 1030, 3),
+            beside(2, 33, 510, 2),
+            beside(2, 3, 511, 2),
             beside(3, 1, 2, ROW + 1),
         ];
         alone.chain(beside).collect()

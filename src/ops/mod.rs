@@ -59,6 +59,17 @@ pub const BATCH_SEED: usize = 2;
 /// what the optimiser corrects its moments by; see [`Operator::corrections`].
 pub const BATCH_RATES: usize = 4;
 
+/// What the words of `batch` mean, for hosts that replay exported programs.
+pub const BATCH_MEANINGS: [&str; BATCH_WORDS] = [
+    "number of real samples; those after them count for nothing",
+    "epoch, from 0",
+    "seed, lower half",
+    "seed, upper half",
+    "bits of a float: what the learning rate is multiplied by",
+    "bits of a float: 1 / (1 - beta1^step) for Adam, with steps from 1; 1 for other optimisers",
+    "bits of a float: 1 / (1 - beta2^step) for Adam, with steps from 1; 1 for other optimisers",
+];
+
 /// The words of `batch` from [`BATCH_RATES`] on.
 pub fn rate_words(factor: f32, corrections: [f32; 2]) -> [u32; BATCH_WORDS - BATCH_RATES] {
     [factor, corrections[0], corrections[1]].map(f32::to_bits)

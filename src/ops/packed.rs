@@ -142,16 +142,15 @@ impl Headed {
         self.layers * self.layer_len() + WINDOW_BYTES / 4
     }
 
-    /// The windows: layer by layer, block by block, and in the order of their rows. Only what dispatches do not
-    /// learn from heads is set.
-    pub fn windows(self) -> impl Iterator<Item = Window> {
-        let size = self.height() * OUTS;
-        (0..self.layers * self.layer_len() / size).map(move |window| {
-            let block =
-                window * size % self.layer_len() / (self.layer_len() / self.packed.columns.div_ceil(OUTS));
-            let columns = OUTS.min(self.packed.columns - block * OUTS);
-            Window { vectors: columns.div_ceil(4), offset_bytes: window * size * 4, ..Window::default() }
-        })
+    /// What dispatches do not learn from the heads of the windows: layer by layer, block by block, and in the order
+    /// of their rows, how many vectors of four columns a window has, and the byte at which it begins.
+    pub fn windows(self) -> impl Iterator<Item = (usize, usize)> {
+        let Packed { rows, columns } = self.packed;
+        let blocks = (0..self.layers).flat_map(move |_| (0..columns).step_by(OUTS));
+        let vectors = blocks.map(move |first| OUTS.min(columns - first).div_ceil(4));
+        let windows = rows.div_ceil(self.height() - HEAD);
+        let all = vectors.flat_map(move |vectors| std::iter::repeat_n(vectors, windows));
+        all.enumerate().map(move |(index, vectors)| (vectors, index * self.height() * OUTS * 4))
     }
 }
 
@@ -160,17 +159,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_with_heads_hold_every_row_of_every_layer() {
+    fn windows_with_heads_lie_one_after_the_other() {
         for (rows, columns, layers) in [(1, 1, 1), (509, 33, 2), (510, 64, 3), (511, 70, 2), (6272, 100, 2)] {
             let headed = Headed { packed: Packed { rows, columns }, layers };
-            let windows: Vec<Window> = headed.windows().collect();
-            let held = headed.height() - HEAD;
-            assert_eq!(windows.len(), layers * columns.div_ceil(OUTS) * rows.div_ceil(held));
-            assert!(windows.iter().all(|window| window.offset_bytes.is_multiple_of(256)));
-            let last = windows.last().unwrap();
-            assert_eq!(last.vectors, ((columns - 1) % OUTS + 1).div_ceil(4));
-            assert!(last.offset_bytes + WINDOW_BYTES <= headed.room() * 4);
-            assert!(windows.iter().filter(|w| w.vectors * 4 < OUTS).count() <= layers * rows.div_ceil(held));
+            let [blocks, windows] = [columns.div_ceil(OUTS), rows.div_ceil(headed.height() - HEAD)];
+            let mut end = 0;
+            for (index, (vectors, offset_bytes)) in headed.windows().enumerate() {
+                assert_eq!(offset_bytes, end);
+                assert!(offset_bytes.is_multiple_of(256) && offset_bytes + WINDOW_BYTES <= headed.room() * 4);
+                end += headed.height() * OUTS * 4;
+                let is_last_block = index / windows % blocks == blocks - 1;
+                let held = if is_last_block { (columns - 1) % OUTS + 1 } else { OUTS };
+                assert_eq!(vectors, held.div_ceil(4), "window {index}");
+            }
+            assert_eq!(end, layers * headed.layer_len() * 4);
         }
     }
 

@@ -1,11 +1,12 @@
 //! The same training gives the same bits, and nearly the same numbers on every backend.
 
-use crate::common::{backends, faces, tiny, train};
+use crate::common::{TINY, backends, faces, tiny, train};
 use faceshader::cpu::CpuBackend;
 use faceshader::data::batches::batch;
 use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::ops::Op;
-use faceshader::spec::Schedule;
+use faceshader::spec::{Schedule, Spec};
+use faceshader::train::checkpoint::{load, save};
 use faceshader::train::history::total_loss;
 use faceshader::train::{Stopped, Trainer};
 use std::sync::atomic::AtomicBool;
@@ -89,6 +90,26 @@ fn a_resumed_training_ends_with_the_same_weights() {
 }
 
 #[test]
+fn only_an_optimiser_whose_steps_differ_asks_a_checkpoint_for_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    for (optimizer, is_needed) in [("adam", true), ("sgd", false)] {
+        let text = TINY.replace("op = \"adam\"", &format!("op = {optimizer:?}"));
+        let spec = Spec::parse(&text, "tiny.toml").unwrap();
+        let new = || Trainer::new(Box::new(CpuBackend::new()), &spec).unwrap();
+        let mut trainer = new();
+        train(&mut trainer, 0, 1);
+        trainer.state(1).unwrap().save(&path, 1, 0).unwrap();
+        // Earlier versions wrote none for SGD.
+        let (mut tensors, _) = load(&path).unwrap();
+        tensors.retain(|tensor| tensor.name != "optimizer.step");
+        save(&path, &tensors, &[("epoch", "1".into()), ("step", "0".into())]).unwrap();
+        let result = new().load_state(&path);
+        assert_eq!(result.is_err(), is_needed, "{optimizer}: {result:?}");
+    }
+}
+
+#[test]
 fn adam_moves_by_the_learning_rate_as_long_as_the_gradient_stays() {
     let (photos, split) = faces(12);
     let batch = batch(&photos, &split.train[..4], 6, None);
@@ -155,7 +176,7 @@ fn a_run_in_many_submits_gives_the_weights_of_one() {
             let mut trainer =
                 Trainer::new(Box::new(GpuBackend::open(adapter, options).unwrap()), &tiny()).unwrap();
             train(&mut trainer, 0, 1);
-            (trainer.weights().unwrap(), trainer.submits(), trainer.plan().steps.len())
+            (trainer.weights().unwrap(), trainer.submits(), trainer.dispatches())
         });
         assert_eq!((whole.1, cut.1), (1, cut.2));
         assert!(whole.0 == cut.0, "{}: the weights differ", adapter.report.line());

@@ -70,6 +70,7 @@ impl Dense {
             ("IN_FEATURES", in_features as f64),
             ("OUT_FEATURES", out_features as f64),
             ("RELU", f64::from(u8::from(relu))),
+            ("LAYERS", layers as f64),
         ];
         let line = |entry_point: &str, invocations: usize, window: &Window, height: usize| {
             let constants = [extents.as_slice(), &window.constants(), &[("HEIGHT", height as f64)]].concat();
@@ -88,9 +89,9 @@ impl Dense {
             "forward" if variant == Variant::Software => {
                 let headed = for_forward(batch, in_features, layers);
                 let lanes = out_features.div_ceil(OUTPUTS);
-                let of_window = |window: Window| {
-                    let dispatch = line("forward_rows", lanes, &window, 0);
-                    dispatch.seen_from("packed", window.offset_bytes)
+                let of_window = |(vectors, offset_bytes): (usize, usize)| {
+                    let window = Window { vectors, ..Window::default() };
+                    line("forward_rows", lanes, &window, 0).seen_from("packed", offset_bytes)
                 };
                 let (elements, height) = (headed.layer_len(), headed.height());
                 let pack = line("pack_for_forward", elements, &Window::default(), height);

@@ -1,6 +1,6 @@
 //! What outlives a training: weights, and all that it needs to go on.
 
-use super::{TrainError, Trainer};
+use super::{TrainError, Trainer, UNCORRECTED};
 use crate::file::FileError;
 use crate::graph::Graph;
 use crate::shape::DType;
@@ -67,9 +67,17 @@ impl Trainer<'_> {
             number.ok_or_else(|| wrong(format!("it does not say its {name}")))
         };
         let (epoch, step) = (note("epoch")?, note("step")?);
-        let steps = tensors.iter().find(|tensor| tensor.name == STEPS).map(|tensor| tensor.bytes.as_slice());
-        let steps = steps.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-        self.steps = steps.ok_or_else(|| wrong(format!("it does not say its {STEPS}")))?;
+        let steps = tensors.iter().find(|tensor| tensor.name == STEPS);
+        let number = |tensor: &Tensor| match tensor.dtype {
+            DType::U32 => tensor.bytes.as_slice().try_into().ok().map(u32::from_le_bytes),
+            _ => None,
+        };
+        self.steps = match steps.map(number) {
+            Some(Some(steps)) => steps,
+            // Optimisers for which all steps are alike did not count them once.
+            None if self.spec.optimizer.corrections(1) == UNCORRECTED => 0,
+            _ => return Err(wrong(format!("it does not say its {STEPS}"))),
+        };
         self.write_tensors(&tensors, path, |_| true)?;
         self.resumed_step = step;
         Ok(epoch)
