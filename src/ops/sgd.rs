@@ -2,9 +2,7 @@
 //! gradients (Sutskever et al., 2013, without dampening).
 
 use super::attr::wrong_arguments;
-use super::{
-    Arg, ArgumentSpec, BATCH_RATES, Case, CaseData, Dispatch, Kernel, Operator, Variant,
-};
+use super::{Arg, ArgumentSpec, BATCH_RATES, Case, CaseData, Dispatch, Kernel, Operator, Variant};
 use super::{ROW, WORKGROUP, rate_words};
 use crate::number::Number;
 use crate::rng::Generator;

@@ -285,7 +285,8 @@ impl Operator for ConvPool2d {
             dispatch.workgroups[2] = parts as u32;
             dispatch
         };
-        let whole = |entry_point: &str, invocations: usize| line(entry_point, invocations, &Window::default());
+        let whole =
+            |entry_point: &str, invocations: usize| line(entry_point, invocations, &Window::default());
         // Through windows of the packed weights.
         let seen = |entry_point: &str, packed: Packed, invocations: usize| -> Vec<Dispatch> {
             let windows = packed.views(variant, TAPS).into_iter();
