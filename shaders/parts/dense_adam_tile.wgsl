@@ -143,14 +143,11 @@ fn backward_tile(
     }
 
     if is_input {
-        let first = layer_inputs + in_feature;
-        store_d_input(sums.b_0, held(x.b_0, 0u, first), 0u, first);
-        store_d_input(sums.b_1, held(x.b_1, 4u, first), 4u, first);
-        store_d_input(sums.b_2, held(x.b_2, 8u, first), 8u, first);
-        store_d_input(sums.b_3, held(x.b_3, 12u, first), 12u, first);
-        store_d_input(sums.b_4, held(x.b_4, 16u, first), 16u, first);
-        store_d_input(sums.b_5, held(x.b_5, 20u, first), 20u, first);
-        store_d_input(sums.b_6, held(x.b_6, 24u, first), 24u, first);
-        store_d_input(sums.b_7, held(x.b_7, 28u, first), 28u, first);
+        let first_input = layer_inputs + in_feature;
+        var kept = x;
+        if VECTORS > HELD {
+            kept = samples(first_input);
+        }
+        store_d_inputs(sums, kept, first_input);
     }
 }
