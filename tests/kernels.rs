@@ -6,8 +6,9 @@ use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::ops::{Case, Op, Variant};
 use faceshader::plan::{Backend, BackendInfo};
 use faceshader::shaders::shader;
-use faceshader::verify::{KernelFailure, Numbers, check_gradients, verify_case};
-use std::collections::BTreeMap;
+use faceshader::verify::{KernelFailure, Numbers, Recorded, check_gradients, verify_case, verify_recorded};
+use safetensors::{Dtype, tensor::TensorView};
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 /// Proves all kernels, with real numbers and with integers, and returns how many cases each had.
@@ -116,4 +117,43 @@ fn gradients_of_the_wrong_sign_are_rejected() {
             assert!(seeds.iter().any(|&seed| check_gradients(&case, seed, true).is_err()), "{case:?}");
         }
     }
+}
+
+/// What Adam makes of parameters of zero in a step, in float64, as a case that says it was the step `said`.
+fn recorded_adam(step: i32, said: i32) -> Vec<u8> {
+    let [beta1, beta2, epsilon, rate] = [0.9, 0.999, 1e-8, 1e-3];
+    let mut columns: [Vec<f32>; 7] = Default::default();
+    for index in 0..64_i16 {
+        let [grad, m] = [f32::from(index) * 0.01 - 0.3, f32::from(index % 7) * 0.02 - 0.06];
+        let v = 1e-4 + f32::from(index % 5) * 0.003;
+        let new_m = f64::from(m) * beta1 + f64::from(grad) * (1.0 - beta1);
+        let new_v = f64::from(v) * beta2 + f64::from(grad).powi(2) * (1.0 - beta2);
+        let root = (new_v / (1.0 - beta2.powi(step))).sqrt() + epsilon;
+        let param = -rate * (new_m / (1.0 - beta1.powi(step))) / root;
+        let row = [0.0, grad, m, v, param as f32, new_m as f32, new_v as f32];
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let names = ["param", "grad", "m", "v", "new_param", "new_m", "new_v"];
+    let views = names.iter().zip(&columns).map(|(name, column)| {
+        (*name, TensorView::new(Dtype::F32, vec![64], bytemuck::cast_slice(column)).unwrap())
+    });
+    let attributes = serde_json::json!({
+        "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "lr": rate, "weight_decay": 0.0, "step": said,
+    });
+    let case = serde_json::json!({ "op": "adamw", "attrs": attributes }).to_string();
+    safetensors::serialize(views, Some(HashMap::from([("case".to_string(), case)]))).unwrap()
+}
+
+/// Its rates come as float32, which is all that parameters of zero are made of.
+#[test]
+fn recorded_steps_of_adam_agree_early_and_late() {
+    let verify = |step: i32, said: i32| {
+        let recorded = Recorded::parse(&recorded_adam(step, said)).unwrap();
+        verify_recorded(&mut CpuBackend::new(), &recorded)
+    };
+    for step in [1, 2, 3, 10, 131, 1034, 20_000] {
+        let result = verify(step, step);
+        assert!(result.is_ok(), "step {step}: {}", result.unwrap_err());
+    }
+    assert!(verify(131, 132).is_err() && verify(1, 2).is_err());
 }
