@@ -84,6 +84,7 @@ pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,faceshader=info"))
         .format(|f, record| writeln!(f, "{}", record.args()))
         .init();
+    fail_as_asked();
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Train(arguments) => train::run(arguments),
@@ -107,6 +108,15 @@ pub fn main() -> ExitCode {
             eprintln!("error: {}", message(&error));
             ExitCode::from(code(&error))
         }
+    }
+}
+
+/// Tests ask what a full disk does to a training: see [`fail_operation`](crate::file::fail_operation).
+fn fail_as_asked() {
+    if let Some(number) =
+        std::env::var("FACESHADER_FAIL_OPERATION").ok().and_then(|number| number.parse().ok())
+    {
+        crate::file::fail_operation(number);
     }
 }
 

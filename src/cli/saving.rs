@@ -2,18 +2,23 @@
 
 use super::tell;
 use crate::file::FileError;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::thread::JoinHandle;
 
-/// An epoch's tensors, which are written to files while the next epoch trains, and the line that tells of the
-/// epoch once they are.
+/// Tensors that are written to files while training goes on, and the line that tells of their epoch once they are.
 #[derive(Default)]
-pub struct Saving(Option<(JoinHandle<Result<(), FileError>>, String)>);
+pub struct Saving(Option<(JoinHandle<Result<(), FileError>>, Option<String>)>);
 
 impl Saving {
-    /// Begins to write.
-    pub fn start(&mut self, line: String, write: impl FnOnce() -> Result<(), FileError> + Send + 'static) {
-        self.0 = Some((std::thread::spawn(write), line));
+    /// Begins to write. What was begun before has to be done.
+    pub fn start(
+        &mut self,
+        line: Option<String>,
+        write: impl FnOnce() -> Result<(), FileError> + Send + 'static,
+    ) -> Result<()> {
+        let thread = std::thread::Builder::new().name("saving".into()).spawn(write);
+        self.0 = Some((thread.context("no thread could be started to write the checkpoint")?, line));
+        Ok(())
     }
 
     /// Whether there is something to tell without waiting.
@@ -28,7 +33,7 @@ impl Saving {
             Ok(written) => written?,
             Err(_) => bail!("writing the epoch's files failed; the message is above"),
         }
-        tell(&line)
+        line.map_or(Ok(()), |line| tell(&line))
     }
 }
 

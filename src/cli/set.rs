@@ -108,6 +108,26 @@ impl Set {
         }
     }
 
+    /// What tells these samples from others, also from those of the same names.
+    pub fn checksum(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        match self {
+            Set::Faces(photos) => {
+                for index in 0..photos.len() {
+                    hasher.update(format!("{:?}", photos.labels[index]).as_bytes());
+                    hasher.update(photos.photo(index));
+                }
+            }
+            Set::Reviews(texts) => {
+                for (text, label) in texts.reviews.texts.iter().zip(&texts.reviews.labels) {
+                    hasher.update(format!("{label:?} {}", text.len()).as_bytes());
+                    hasher.update(text.as_bytes());
+                }
+            }
+        }
+        crate::file::checksum(hasher.finalize().as_bytes())
+    }
+
     /// Writes what a prediction needs besides weights.
     pub fn save(&self, run: &RunFolder) -> Result<()> {
         match self {
@@ -193,7 +213,10 @@ fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split>
     };
     let (gone, unnamed) = (notes.rows_without_sample, notes.samples_without_row);
     if gone > 0 && purpose == Use::Resuming {
-        bail!("{gone} {name}s of {file} are gone; a training goes on only with the {name}s it began with");
+        bail!(
+            "{gone} {name}s of {file} are gone; a training goes on only with the {name}s it began with. If they \
+             have moved, name their new place by --data"
+        );
     }
     if gone > 0 {
         log::warn!("{file}: {gone} rows name no {name} that is there");

@@ -10,16 +10,17 @@ use super::texts::Columns;
 use super::{Outcome, Usage, above_zero, at_least_one, model, profile, tell};
 use crate::data::split::Split;
 use crate::gpu::Chosen;
-use crate::ops::Op;
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec, Target};
+use crate::train::checkpoint::Notes;
 use crate::train::history::{Epoch, total_loss};
-use crate::train::run::RunFolder;
-use crate::train::{Progress, Stopped, Trainer};
+use crate::train::run::{RunFolder, SAMPLES_NOTE};
+use crate::train::{Place, Progress, Stopped, TrainError, Trainer};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -38,21 +39,13 @@ pub struct Arguments {
     #[arg(long)]
     no_fuse: bool,
     #[command(flatten)]
-    adapter: AdapterArguments,
-    #[command(flatten)]
     columns: Columns,
     /// Let no, not, nor and words such as don't count in reviews
     #[arg(long)]
     keep_negations: bool,
-    /// Passes over the training samples
-    #[arg(long, value_parser = at_least_one)]
-    epochs: Option<usize>,
     /// Samples a step
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
-    /// The learning rate
-    #[arg(long, value_parser = above_zero)]
-    lr: Option<f64>,
     /// Of all randomness
     #[arg(long)]
     seed: Option<u64>,
@@ -63,8 +56,26 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What a resumed training may be told as well.
+#[derive(Debug, clap::Args)]
+struct How {
+    #[command(flatten)]
+    adapter: AdapterArguments,
+    /// Passes over the training samples
+    #[arg(long, value_parser = at_least_one)]
+    epochs: Option<usize>,
+    /// The learning rate
+    #[arg(long, value_parser = above_zero)]
+    lr: Option<f64>,
+    /// Minutes after which a checkpoint is written within an epoch, too
+    #[arg(long, default_value_t = 5.0, value_parser = above_zero)]
+    save_minutes: f64,
     /// Skip the short check of the kernels before an adapter's first training
     #[arg(long)]
     no_verify: bool,
@@ -120,70 +131,101 @@ fn start(arguments: Arguments) -> Result<Outcome> {
         InputSpec::Photo(_) => BUILT_IN_PHOTO_EPOCHS,
         InputSpec::Text(_) => BUILT_IN_TEXT_EPOCHS,
     };
-    spec.training.epochs = arguments.epochs.unwrap_or(default);
-    match (arguments.lr, &mut spec.optimizer) {
-        (Some(rate), Op::Adam(adam)) => adam.learning_rate = rate,
-        (Some(rate), Op::Sgd(sgd)) => sgd.learning_rate = rate,
-        _ => {}
-    }
+    spec.training.epochs = arguments.how.epochs.unwrap_or(default);
+    set_learning_rate(&mut spec, arguments.how.lr);
     absolute_paths(&mut spec)?;
     crate::graph::Graph::new(&spec, spec.training.batch)?;
 
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
+    begin(arguments.how, spec, |spec| Ok(RunFolder::create(&spec.name, arguments.out.as_deref())?))
+}
 
-    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, |_| None)?;
+/// Trains from the first step. The folder is made once all is read and ready.
+fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolder>) -> Result<Outcome> {
+    let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, |_| None)?;
     let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(samples.dataset(), &split)?;
-    let run = RunFolder::create(&spec.name, arguments.out.as_deref())?;
-    run.write(&run.config(), &spec.to_toml()?)?;
+    let mut run = folder(&spec)?;
+    run.write_config(&spec)?;
     run.write(&run.split(), &samples.split_csv(&split))?;
     samples.save(&run)?;
-    let Arguments { adapter, profile, json, .. } = arguments;
-    let (adapter, epochs, saving) = (adapter.flags(), Vec::new(), Saving::default());
-    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json, saving }.train(0)
+    let notes = run.notes(samples.checksum());
+    Session::new(run, spec, samples, split, trainer, kernels, how, notes).train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
-    let (run, mut spec) = RunFolder::open(&path)?;
-    let mut epochs = run.read_history(&spec)?;
+    let (mut run, mut spec) = RunFolder::open_to_train(&path)?;
+    let how = arguments.how;
     if let Some(path) = arguments.data {
         spec.data.path = Some(path);
     }
     let planned = spec.training.epochs;
-    spec.training.epochs = arguments.epochs.unwrap_or(planned);
+    spec.training.epochs = how.epochs.unwrap_or(planned);
+    set_learning_rate(&mut spec, how.lr);
+    absolute_paths(&mut spec)?;
+    if !run.checkpoint().exists() {
+        log::info!("{} has no checkpoint yet: its training begins anew", run.path().display());
+        return begin(how, spec, |_| Ok(run));
+    }
     if spec.training.schedule != Schedule::Constant && spec.training.epochs != planned {
         log::warn!(
             "the learning rate follows {} epochs from here on, and no longer {planned}: it jumps",
             spec.training.epochs
         );
     }
-    absolute_paths(&mut spec)?;
+    let mut epochs = run.read_history(&spec)?;
     let sessions = sessions(&run)?;
     let before = |info: &BackendInfo| kernels_before(&sessions, info);
-    let (backend, kernels) = arguments.adapter.open_for_training(&spec, !arguments.no_verify, before)?;
+    let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, before)?;
     // The split of the run is kept, whatever the limit was.
     let mut data = spec.clone();
     data.data.split = Some(run.split());
     data.data.limit = None;
-    let (samples, split) = Set::load(&mut data, Use::Resuming, Some(&run))?;
+    let (samples, split) = Set::load(&mut data, Use::Resuming, Some(&run)).with_context(|| moved(&spec))?;
     let mut trainer = Trainer::new(backend, &spec)?;
-    let first = trainer.load_state(&run.checkpoint())?;
+    let Place { epoch: first, step, notes } = trainer.load_state(&run.checkpoint())?;
+    let steps = trainer.steps_per_epoch(split.train.len());
+    if step > steps {
+        bail!(
+            "{} is at step {step} of an epoch of {steps}: it is of another run",
+            run.checkpoint().display()
+        );
+    }
+    let own = run.notes(samples.checksum());
+    if notes.get(SAMPLES_NOTE).is_some_and(|theirs| *theirs != own[SAMPLES_NOTE]) {
+        bail!(
+            "the {} have changed since the training began, under the same names; it goes on only with those that it \
+             began with",
+            samples.noun()
+        );
+    }
     epochs.truncate(first);
     if epochs.len() < first {
         bail!("plots/curves.csv of {} lacks epochs that the checkpoint has", run.path().display());
     }
-    if first >= spec.training.epochs {
+    run.write_config(&spec)?;
+    if first < spec.training.epochs {
+        log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
+    } else {
         log::info!("all {} epochs are done; ask for more with --epochs", spec.training.epochs);
-        return Ok(Outcome::Done);
     }
-    run.write(&run.config(), &spec.to_toml()?)?;
-    log::info!("going on with epoch {} of {}", first + 1, spec.training.epochs);
-    let Arguments { adapter, profile, json, .. } = arguments;
-    let (adapter, saving) = (adapter.flags(), Saving::default());
-    Session { run, spec, samples, split, trainer, epochs, adapter, kernels, profile, json, saving }
-        .train(first)
+    let mut session = Session::new(run, spec, samples, split, trainer, kernels, how, own);
+    session.epochs = epochs;
+    session.train(first)
+}
+
+/// What helps where the samples of a run are not found.
+fn moved(spec: &Spec) -> String {
+    let path = spec.data.path.as_ref().map_or("the built-in set".into(), |path| path.display().to_string());
+    format!("the run was trained on {path}; if that has moved, name its new place: --resume RUN --data PATH")
+}
+
+fn set_learning_rate(spec: &mut Spec, rate: Option<f64>) {
+    if let (Some(rate), Some(place)) = (rate, spec.optimizer.learning_rate()) {
+        *place = rate;
+    }
 }
 
 /// The run folder has to mean the same photos from everywhere.
@@ -202,22 +244,37 @@ struct Session<'a> {
     split: Split,
     trainer: Trainer<'a>,
     epochs: Vec<Epoch>,
-    /// The flags by which the user named the adapter.
-    adapter: String,
     /// Kernels that run as something else than usual.
     kernels: Chosen,
-    /// Whether to measure the kernels at the end.
-    profile: bool,
-    json: bool,
+    how: How,
+    /// What a checkpoint says of the files beside it.
+    notes: Notes,
     saving: Saving,
+    /// When a checkpoint was last begun.
+    saved: Instant,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the session, and named there")]
+    fn new(
+        run: RunFolder,
+        spec: Spec,
+        samples: Set,
+        split: Split,
+        trainer: Trainer<'a>,
+        kernels: Chosen,
+        how: How,
+        notes: Notes,
+    ) -> Self {
+        let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
+        Self { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }
+    }
+
     fn train(mut self, first: usize) -> Result<Outcome> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = stop.clone();
+        let asked = Arc::new(AtomicBool::new(false));
+        let by_user = asked.clone();
         ctrlc::set_handler(move || {
-            if asked.swap(true, Ordering::Relaxed) {
+            if by_user.swap(true, Ordering::Relaxed) {
                 // Asked twice: do not finish the step.
                 std::process::exit(130);
             }
@@ -226,12 +283,29 @@ impl Session<'_> {
         let mut sessions = sessions(&self.run)?;
         sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
-        if !self.json {
+        if !self.how.json && first < self.spec.training.epochs {
             tell(&heading(&self.spec))?;
         }
         for epoch in first..self.spec.training.epochs {
-            let progress = bar(&format!("epoch {}", epoch + 1), None);
-            let (mut saved, saving) = (Ok(()), &mut self.saving);
+            let trained = self.epoch(epoch, &asked).map_err(|error| self.advised(error))?;
+            let Some(results) = trained else { return self.interrupted() };
+            self.finish_epoch(results)?;
+            if asked.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
+                return self.interrupted();
+            }
+        }
+        self.finish()?;
+        Ok(Outcome::Done)
+    }
+
+    /// Trains an epoch, from 0, with a checkpoint now and then. `None` if the user asked to stop in its midst; the
+    /// last checkpoint is then on its way.
+    fn epoch(&mut self, epoch: usize, asked: &AtomicBool) -> Result<Option<Epoch>> {
+        let progress = bar(&format!("epoch {}", epoch + 1), None);
+        let between = Duration::try_from_secs_f64(60.0 * self.how.save_minutes).unwrap_or(Duration::MAX);
+        loop {
+            let stop = AtomicBool::new(false);
+            let (mut written, saving, saved) = (Ok(()), &mut self.saving, self.saved);
             let mut show = |step: Progress| {
                 let (what, done, all) = match step {
                     Progress::Training(done, all) => ("training", done, all),
@@ -244,64 +318,88 @@ impl Session<'_> {
                 progress.set_message(format!("epoch {} {what}", epoch + 1));
                 progress.set_position(done as u64);
                 if saving.is_ready() {
-                    saved = progress.suspend(|| saving.wait());
-                    // What cannot be saved need not be trained.
-                    stop.fetch_or(saved.is_err(), Ordering::Relaxed);
+                    written = progress.suspend(|| saving.wait());
                 }
+                // What cannot be saved need not be trained.
+                let ends = asked.load(Ordering::Relaxed) || written.is_err() || saved.elapsed() >= between;
+                stop.store(ends, Ordering::Relaxed);
             };
             let samples = self.samples.dataset();
-            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show)?;
-            progress.finish_and_clear();
-            match stopped {
+            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show);
+            // Where the epoch before was not saved, its checkpoint must not be replaced by one that passes it over.
+            written?;
+            match stopped? {
                 Stopped::Done(results) => {
-                    saved?;
-                    self.finish_epoch(results)?;
+                    progress.finish_and_clear();
+                    return Ok(Some(results));
                 }
                 Stopped::Interrupted(step) => {
-                    // If the epoch before could not be saved, this may still be.
-                    let earlier = saved.and_then(|()| self.saving.wait());
-                    let state = self.trainer.state(epoch)?;
-                    state.save_weights(&self.run.last())?;
-                    state.save(&self.run.checkpoint(), epoch, step)?;
-                    earlier?;
-                    return Ok(self.interrupted());
+                    progress.suspend(|| self.saving.wait())?;
+                    self.save(epoch, step, false, None)?;
                 }
             }
-            if stop.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
-                self.saving.wait()?;
-                return Ok(self.interrupted());
+            if asked.load(Ordering::Relaxed) {
+                progress.finish_and_clear();
+                return Ok(None);
             }
         }
-        self.finish()?;
-        Ok(Outcome::Done)
     }
 
-    fn interrupted(&self) -> Outcome {
-        let (run, adapter) = (self.run.path().display(), &self.adapter);
+    /// Begins to write the tensors after `step` steps of epoch `epoch`, from 0; `line` is told once they are
+    /// written. The checkpoint comes last: whatever fails before it, the run goes on from the one before, and does
+    /// the same again.
+    fn save(&mut self, epoch: usize, step: usize, is_best: bool, line: Option<String>) -> Result<()> {
+        let state = self.trainer.state(epoch)?;
+        let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
+        let notes = self.notes.clone();
+        self.saved = Instant::now();
+        self.saving.start(line, move || {
+            state.save_weights(&last, &notes)?;
+            if is_best {
+                state.save_weights(&best, &notes)?;
+            }
+            state.save(&checkpoint, epoch, step, &notes)
+        })
+    }
+
+    /// Adds what helps to a training that ran away.
+    fn advised(&self, error: anyhow::Error) -> anyhow::Error {
+        if !matches!(error.downcast_ref(), Some(TrainError::Diverged { .. })) {
+            return error;
+        }
+        let saved = match self.run.checkpoint().exists() {
+            true => "what was saved before is kept",
+            false => "no epoch was finished, so that it would begin anew",
+        };
+        let rate = self.spec.optimizer.clone().learning_rate().map_or(1e-3, |rate| *rate / 10.0);
+        let hint = format!("--resume {} --lr {rate}", self.run.path().display());
+        error.context(format!(
+            "the learning rate is too high for this model; {saved}; try: faceshader train {hint}"
+        ))
+    }
+
+    fn interrupted(&mut self) -> Result<Outcome> {
+        self.saving.wait()?;
+        let (run, adapter) = (self.run.path().display(), self.how.adapter.flags());
         log::info!("stopped; go on with: faceshader train --resume {run} {adapter}");
-        Outcome::Interrupted
+        Ok(Outcome::Interrupted)
     }
 
     /// Writes the epoch's results, and begins to write its tensors; the epoch is told of when they are written.
-    /// The checkpoint comes last: whatever fails before it, the run goes on from the epoch before, and does the
-    /// same again.
     fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
         self.saving.wait()?;
-        let state = self.trainer.state(results.epoch - 1)?;
         let loss = total_loss(&results.validation);
         let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
-        let line = if self.json { results.json() } else { row(&results) };
+        let line = if self.how.json { results.json() } else { row(&results) };
         let number = results.epoch;
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
-        let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
-        self.saving.start(line, move || {
-            state.save_weights(&last)?;
-            if is_best {
-                state.save_weights(&best)?;
-            }
-            state.save(&checkpoint, number, 0)
-        });
+        self.save(number, 0, is_best, Some(line))?;
+        self.draw()
+    }
+
+    /// Redraws what shows the whole run.
+    fn draw(&self) -> Result<()> {
         draw_curves(&self.run, &self.spec, &self.epochs)?;
         Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
     }
@@ -309,6 +407,8 @@ impl Session<'_> {
     /// What the best weights say of the validation samples, and the last word.
     fn finish(&mut self) -> Result<()> {
         self.saving.wait()?;
+        // Again, where it is a resumed run whose last session failed in its last words.
+        self.run.write_history(&self.epochs)?;
         self.trainer.load_weights(&self.run.best())?;
         let by_loss =
             |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));
@@ -318,13 +418,13 @@ impl Session<'_> {
                 best.epoch
             );
         }
-        self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.json)?;
-        write_page(&self.run, &self.spec, &self.epochs, &self.facts())?;
+        self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.how.json)?;
+        self.draw()?;
         self.compare_with_guessing();
-        if self.profile {
+        if self.how.profile {
             let profile = self.trainer.profile(PROFILED_STEPS)?;
             profile::write(&profile, &self.run.path().join("profile"))?;
-            if !self.json {
+            if !self.how.json {
                 profile::tell(&profile, false)?;
             }
         }

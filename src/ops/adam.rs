@@ -164,6 +164,10 @@ impl Operator for Adam {
         [self.beta1, self.beta2].map(|beta| (1.0 / one_minus_power(beta, step)) as f32)
     }
 
+    fn learning_rate(&mut self) -> Option<&mut f64> {
+        Some(&mut self.learning_rate)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         let plain = Adam {
             learning_rate: 0.001,

@@ -182,6 +182,11 @@ pub trait Operator: Sized {
         [1.0; 2]
     }
 
+    /// An optimiser's learning rate, to read or to change; `None` of everything else.
+    fn learning_rate(&mut self) -> Option<&mut f64> {
+        None
+    }
+
     /// Fills an argument of a case with values that make sense for it; `None` where any do.
     fn fill(&self, _name: &str, _elements: usize, _generator: &mut Generator) -> Option<CaseData> {
         None
@@ -280,6 +285,11 @@ macro_rules! operators {
             /// See [`Operator::output_shape`].
             pub fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
                 match self { $(Op::$operator(op) => op.output_shape(inputs),)+ }
+            }
+
+            /// See [`Operator::learning_rate`].
+            pub fn learning_rate(&mut self) -> Option<&mut f64> {
+                match self { $(Op::$operator(op) => op.learning_rate(),)+ }
             }
 
             /// See [`Operator::parameters`].

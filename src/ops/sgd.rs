@@ -60,6 +60,10 @@ impl Operator for Sgd {
         vec![Dispatch::line(kernel, elements, &constants)]
     }
 
+    fn learning_rate(&mut self) -> Option<&mut f64> {
+        Some(&mut self.learning_rate)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         let plain = Sgd { learning_rate: 0.01, momentum: 0.0 };
         let heavy = Sgd { learning_rate: 0.1, momentum: 0.9 };

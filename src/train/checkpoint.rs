@@ -5,7 +5,9 @@
 use crate::file::{FileError, write_whole};
 use crate::shape::{DType, Shape};
 use safetensors::tensor::{SafeTensors, TensorView};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// A named tensor in memory.
@@ -21,15 +23,24 @@ pub struct Tensor {
     pub bytes: Vec<u8>,
 }
 
-/// Writes tensors with notes of text.
+/// Texts by their names, in a file beside its tensors.
+pub type Notes = BTreeMap<String, String>;
+
+/// The note that holds the file's checksum.
+const CHECKSUM: &str = "blake3";
+/// The name under which safetensors' metadata hold the notes, as JSON.
+const NOTES: &str = "faceshader";
+
+/// Writes tensors with notes, and a checksum of both.
 pub fn save<'t>(
     path: &Path,
     tensors: impl IntoIterator<Item = &'t Tensor>,
-    notes: &[(&str, String)],
+    notes: &Notes,
 ) -> Result<(), FileError> {
     let contents = |reason: String| FileError::Contents { path: path.into(), reason };
+    let tensors: Vec<&Tensor> = tensors.into_iter().collect();
     let mut views = Vec::new();
-    for tensor in tensors {
+    for tensor in &tensors {
         let dtype = match tensor.dtype {
             DType::F32 => safetensors::Dtype::F32,
             DType::U32 => safetensors::Dtype::U32,
@@ -39,26 +50,31 @@ pub fn save<'t>(
             .map_err(|error| contents(format!("{}: {error}", tensor.name)))?;
         views.push((tensor.name.as_str(), view));
     }
-    // One note at most: a map of several would be written in no fixed order, and the same training
-    // has to give the same file.
-    let notes: serde_json::Map<String, serde_json::Value> =
-        notes.iter().map(|(name, value)| (name.to_string(), value.clone().into())).collect();
-    let note = HashMap::from([("faceshader".to_string(), serde_json::Value::Object(notes).to_string())]);
-    let bytes = safetensors::serialize(views, Some(note)).map_err(|error| contents(error.to_string()))?;
+    let mut notes = notes.clone();
+    notes.insert(CHECKSUM.into(), checksum(tensors, &notes));
+    // One entry: a map of several would be written in no fixed order, and the same training has to give the
+    // same file.
+    let notes = serde_json::to_string(&notes).map_err(|error| contents(error.to_string()))?;
+    let metadata = HashMap::from([(NOTES.to_string(), notes)]);
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| contents(error.to_string()))?;
     write_whole(path, &bytes)
 }
 
 /// Reads tensors and their notes.
-pub fn load(path: &Path) -> Result<(Vec<Tensor>, HashMap<String, String>), FileError> {
+///
+/// # Errors
+/// Where the file cannot be read, is no safetensors, or is not what its checksum says. Files of other programs,
+/// and of older versions, have none.
+pub fn load(path: &Path) -> Result<(Vec<Tensor>, Notes), FileError> {
+    let contents = |reason: String| FileError::Contents { path: path.into(), reason };
+    let unreadable = |error: safetensors::SafeTensorError| contents(error.to_string());
     let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
-    let contents = |error: safetensors::SafeTensorError| FileError::Contents {
-        path: path.into(),
-        reason: error.to_string(),
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
+    let mut notes = match header.metadata().as_ref().and_then(|notes| notes.get(NOTES)) {
+        Some(notes) => serde_json::from_str(notes).map_err(|error| contents(error.to_string()))?,
+        None => Notes::new(),
     };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(contents)?;
-    let note = header.metadata().as_ref().and_then(|notes| notes.get("faceshader"));
-    let notes = note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default();
-    let file = SafeTensors::deserialize(&bytes).map_err(contents)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
     let mut tensors = Vec::new();
     for (name, view) in file.iter() {
         let dtype = match view.dtype() {
@@ -66,14 +82,55 @@ pub fn load(path: &Path) -> Result<(Vec<Tensor>, HashMap<String, String>), FileE
             safetensors::Dtype::U32 => DType::U32,
             safetensors::Dtype::U8 => DType::U8,
             other => {
-                let reason = format!("{name} holds {other:?}; only F32, U32 and U8 are known");
-                return Err(FileError::Contents { path: path.into(), reason });
+                return Err(contents(format!("{name} holds {other:?}; only F32, U32 and U8 are known")));
             }
         };
         let shape = Shape(view.shape().to_vec());
         tensors.push(Tensor { name: name.into(), shape, dtype, bytes: view.data().to_vec() });
     }
+    if let Some(sum) = notes.remove(CHECKSUM)
+        && sum != checksum(tensors.iter().collect(), &notes)
+    {
+        return Err(contents("its checksum does not fit its contents; restore it from a copy".into()));
+    }
     Ok((tensors, notes))
+}
+
+/// Reads a file's notes alone; none where it has none or is no safetensors.
+pub fn notes(path: &Path) -> Notes {
+    let read = || -> Option<Notes> {
+        let mut file = File::open(path).ok()?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length).ok()?;
+        let mut header = Vec::new();
+        file.take(u64::from_le_bytes(length).min(MAX_HEADER_BYTES)).read_to_end(&mut header).ok()?;
+        let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
+        serde_json::from_str(header["__metadata__"][NOTES].as_str()?).ok()
+    };
+    read().unwrap_or_default()
+}
+
+/// As in the safetensors crate.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Of all that a file holds, in whatever order it lies there.
+fn checksum(mut tensors: Vec<&Tensor>, notes: &Notes) -> String {
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    for Tensor { name, shape, dtype, bytes } in tensors {
+        add(name.as_bytes());
+        add(format!("{shape} {dtype:?}").as_bytes());
+        add(bytes);
+    }
+    for (name, note) in notes {
+        add(name.as_bytes());
+        add(note.as_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_string()
 }
 
 #[cfg(test)]
@@ -89,7 +146,8 @@ mod tests {
     fn tensors_and_notes_are_read_back_as_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
-        save(&path, &[tensor("b", 1.5), tensor("a", 2.5)], &[("epoch", "3".into())]).unwrap();
+        save(&path, &[tensor("b", 1.5), tensor("a", 2.5)], &Notes::from([("epoch".into(), "3".into())]))
+            .unwrap();
         let (mut tensors, notes) = load(&path).unwrap();
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         assert_eq!(tensors, [tensor("a", 2.5), tensor("b", 1.5)]);
@@ -101,8 +159,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str| {
             let path = folder.path().join(name);
-            let notes = [("epoch", "3".to_string()), ("step", "4".into()), ("seed", "5".into())];
-            save(&path, &[tensor("b", 1.5), tensor("a", 2.5)], &notes).unwrap();
+            let notes = ["epoch", "step", "seed"].map(|name| (name.to_string(), "3".to_string()));
+            save(&path, &[tensor("b", 1.5), tensor("a", 2.5)], &Notes::from(notes)).unwrap();
             std::fs::read(path).unwrap()
         };
         assert!((0..8).all(|_| write("one") == write("two")));
@@ -112,9 +170,45 @@ mod tests {
     fn a_cut_file_is_refused_and_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
-        save(&path, &[tensor("a", 1.0)], &[]).unwrap();
+        save(&path, &[tensor("a", 1.0)], &Notes::new()).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(load(&path).unwrap_err().to_string().contains("a.safetensors is damaged"));
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let tensors = [tensor("a", 1.0), tensor("b", 2.0)];
+        save(&path, &tensors, &Notes::from([("epoch".into(), "3".into())])).unwrap();
+        let (good, right) = (std::fs::read(&path).unwrap(), load(&path).unwrap());
+        assert_eq!(notes(&path)["epoch"], "3");
+        let mut noticed = 0;
+        for bit in 0..8 * good.len() {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            // A bit of the name of all notes makes the file one without notes; the tensors are still right.
+            match load(&path) {
+                Ok((tensors, notes)) => {
+                    assert_eq!(tensors, right.0, "bit {bit}");
+                    assert!(notes.is_empty() || notes["epoch"] == "3", "bit {bit}: {notes:?}");
+                }
+                Err(_) => noticed += 1,
+            }
+        }
+        assert!(noticed > 7 * good.len(), "{noticed} of {} bits", 8 * good.len());
+    }
+
+    #[test]
+    fn a_file_of_another_program_needs_no_checksum() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let bytes = bytemuck::cast_slice(&[1.5_f32; 6]);
+        let view = TensorView::new(safetensors::Dtype::F32, vec![2, 3], bytes).unwrap();
+        std::fs::write(&path, safetensors::serialize([("a", view)], None).unwrap()).unwrap();
+        assert_eq!(load(&path).unwrap(), (vec![tensor("a", 1.5)], Notes::new()));
+        assert!(notes(&path).is_empty());
     }
 }

@@ -44,7 +44,8 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// Names and values, in the order of `results.csv`.
+    /// Names and values, in the order of `results.csv`. Files and JSON have all their digits: what is read back is
+    /// what was written.
     pub fn fields(&self) -> Vec<(String, f64)> {
         let mut fields = vec![
             ("epoch".to_string(), self.epoch as f64),
@@ -56,8 +57,13 @@ impl Epoch {
             fields.push((format!("train_{name}"), train.metric));
             fields.push((format!("val_{name}"), validation.metric));
         }
-        fields.push(("seconds".into(), self.seconds));
+        fields.push(("seconds".into(), self.milliseconds()));
         fields
+    }
+
+    /// A clock tells no more.
+    fn milliseconds(&self) -> f64 {
+        (self.seconds * 1e3).round() / 1e3
     }
 
     /// Names and values, in the order of `plots/curves.csv`: each branch's own loss and metric.
@@ -70,24 +76,19 @@ impl Epoch {
             fields.push((format!("train_{metric}"), train.metric));
             fields.push((format!("val_{metric}"), validation.metric));
         }
-        fields.push(("seconds".into(), self.seconds));
+        fields.push(("seconds".into(), self.milliseconds()));
         fields
     }
 
     /// One line of JSON with the fields of `results.csv`.
     pub fn json(&self) -> String {
         let number = |(name, value): (String, f64)| {
-            let value = if name == "epoch" { self.epoch.into() } else { serde_json::json!(round(value)) };
+            let value = if name == "epoch" { self.epoch.into() } else { serde_json::json!(value) };
             (name, value)
         };
         let object: serde_json::Map<_, _> = self.fields().into_iter().map(number).collect();
         serde_json::Value::Object(object).to_string()
     }
-}
-
-/// Six decimals: more than float32 sums can tell.
-fn round(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
 }
 
 fn csv(rows: &[Vec<(String, f64)>]) -> String {
@@ -98,7 +99,7 @@ fn csv(rows: &[Vec<(String, f64)>]) -> String {
         text.push('\n');
     }
     for row in rows {
-        let values: Vec<String> = row.iter().map(|(_, value)| round(*value).to_string()).collect();
+        let values: Vec<String> = row.iter().map(|(_, value)| value.to_string()).collect();
         text.push_str(&values.join(","));
         text.push('\n');
     }
@@ -174,7 +175,8 @@ mod tests {
     #[test]
     fn curves_are_read_back_as_written() {
         let spec = Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap();
-        let epochs = [epoch(1), epoch(2)];
+        let mut epochs = [epoch(1), epoch(2)];
+        epochs[1].validation[1].loss = 1.0 / 3.0;
         assert_eq!(read_curves(&curves_csv(&epochs), &spec).unwrap(), epochs);
         let broken = curves_csv(&epochs).replace("0.75", "many");
         assert!(read_curves(&broken, &spec).unwrap_err().contains("line 2"));

@@ -3,7 +3,9 @@
 pub mod checkpoint;
 pub mod confusion;
 pub mod history;
+mod lock;
 pub mod run;
+mod seal;
 mod trainer;
 
-pub use trainer::{Progress, Stopped, TrainError, Trainer};
+pub use trainer::{Place, Progress, State, Stopped, TrainError, Trainer};

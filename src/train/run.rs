@@ -1,7 +1,10 @@
 //! The run folder: everything that a training leaves behind.
 
+use super::checkpoint::{Notes, notes};
 use super::history::{Epoch, curves_csv, read_curves, results_csv};
-use crate::file::{FileError, write_whole};
+use super::lock::{LOCK, Lock};
+use super::seal::{model_name, seal, unseal};
+use crate::file::{FileError, checksum, is_temporary, sweep, write_whole};
 use crate::spec::{Spec, SpecError};
 use std::fs;
 use std::io;
@@ -21,6 +24,17 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// Another process trains in it.
+    #[error(
+        "{path} is in use by {}; wait for it, or stop it with Ctrl-C",
+        .process.map_or("another process".into(), |process| format!("process {process}"))
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The other process's number, where it is known.
+        process: Option<u32>,
+    },
     /// It is not a run folder.
     #[error("{path} is not a run folder: {reason}")]
     NotARun {
@@ -32,25 +46,36 @@ pub enum RunError {
     /// The model in it is wrong.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// The model cannot be written as TOML.
+    #[error("the model cannot be written as TOML: {0}")]
+    Toml(#[from] toml::ser::Error),
     /// A file in it cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 /// A folder such as `runs/face-001`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// What its configuration calls its model; see [`seal`](super::seal).
+    model: Option<String>,
+    /// Held while this process trains in it.
+    lock: Option<Lock>,
 }
+
+/// The folders within a run's.
+const WEIGHTS: &str = "weights";
+const PLOTS: &str = "plots";
 
 impl RunFolder {
     /// Fails if the folder that the user names cannot become a run's: before the photos are read, which
     /// takes a while.
     pub fn require_free(chosen: Option<&Path>) -> Result<(), RunError> {
         let Some(path) = chosen else { return Ok(()) };
-        match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
-            Ok(true) => Err(RunError::Exists(path.into())),
-            Ok(false) => Ok(()),
+        match is_free(path) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(RunError::Exists(path.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(RunError::Create { path: path.into(), source }),
         }
@@ -59,35 +84,108 @@ impl RunFolder {
     /// Makes a new folder: the next number of `runs/NAME-001` and so on, or the one that the user
     /// names, which must not exist or be empty.
     pub fn create(name: &str, chosen: Option<&Path>) -> Result<Self, RunError> {
+        let create = |path: &Path, source| RunError::Create { path: path.into(), source };
         let path = match chosen {
             Some(path) => {
-                let create = |source| RunError::Create { path: path.into(), source };
-                fs::create_dir_all(path).map_err(create)?;
-                if fs::read_dir(path).map_err(create)?.next().is_some() {
-                    return Err(RunError::Exists(path.into()));
-                }
+                fs::create_dir_all(path).map_err(|source| create(path, source))?;
                 path.to_path_buf()
             }
             None => next_numbered(Path::new("runs"), name)?,
         };
-        let run = Self { path };
-        for folder in ["weights", "plots"] {
-            let path = run.path.join(folder);
-            fs::create_dir(&path).map_err(|source| RunError::Create { path, source })?;
+        let lock = Lock::take(&path)?;
+        if !is_free(&path).map_err(|source| create(&path, source))? {
+            return Err(RunError::Exists(path));
         }
+        let run = Self { path, model: None, lock: Some(lock) };
+        run.make_ready()?;
         Ok(run)
     }
 
-    /// Opens a folder that a training left.
+    /// Opens a folder that a training left, to read it.
+    ///
+    /// # Errors
+    /// Where it is none; where `config.toml`, `split.csv` or `vocabulary.json` is not the file that the training
+    /// wrote.
     pub fn open(path: &Path) -> Result<(Self, Spec), RunError> {
-        let run = Self { path: path.into() };
+        let mut run = Self { path: path.into(), model: None, lock: None };
         let config = run.config();
         let text = fs::read_to_string(&config).map_err(|error| RunError::NotARun {
             path: path.into(),
             reason: format!("config.toml: {error}"),
         })?;
+        run.model = unseal(&text).map_err(|reason| FileError::Contents { path: config.clone(), reason })?;
         let spec = Spec::parse(&text, &config.display().to_string())?;
+        run.require_own(&run.checkpoint())?;
         Ok((run, spec))
+    }
+
+    /// Opens such a folder to train on in it: no other process can do so meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`RunError::InUse`].
+    pub fn open_to_train(path: &Path) -> Result<(Self, Spec), RunError> {
+        // Nothing is written into a folder that is no run's.
+        Self::open(path)?;
+        let lock = Lock::take(path)?;
+        let (mut run, spec) = Self::open(path)?;
+        run.lock = Some(lock);
+        run.make_ready()?;
+        Ok((run, spec))
+    }
+
+    /// Makes the folders within, and removes what killed processes left in them.
+    fn make_ready(&self) -> Result<(), RunError> {
+        sweep(&self.path);
+        for folder in [WEIGHTS, PLOTS] {
+            let path = self.path.join(folder);
+            fs::create_dir_all(&path).map_err(|source| RunError::Create { path: path.clone(), source })?;
+            sweep(&path);
+        }
+        Ok(())
+    }
+
+    /// Writes `config.toml`.
+    pub fn write_config(&mut self, spec: &Spec) -> Result<(), RunError> {
+        let model = match self.model.take() {
+            Some(model) => model,
+            None => model_name(spec)?,
+        };
+        let text = seal(&model, &spec.to_toml()?);
+        self.model = Some(model);
+        self.write(&self.config(), &text)
+    }
+
+    /// What a checkpoint of the run says of the other files; `samples` is a checksum of what it learns from.
+    pub fn notes(&self, samples: String) -> Notes {
+        let files = [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary())];
+        let files =
+            files.into_iter().filter_map(|(name, path)| Some((name, checksum(&fs::read(path).ok()?))));
+        let model = self.model.clone().map(|model| (MODEL_NOTE, model));
+        let notes = files.chain(model).chain([(SAMPLES_NOTE, samples)]);
+        notes.map(|(name, note)| (name.to_string(), note)).collect()
+    }
+
+    /// Fails if a checkpoint or weights say that they belong to other files than the run has.
+    pub fn require_own(&self, tensors: &Path) -> Result<(), RunError> {
+        let notes = notes(tensors);
+        if let (Some(theirs), Some(ours)) = (notes.get(MODEL_NOTE), &self.model)
+            && theirs != ours
+        {
+            let reason = format!("it is of another model or training than {}", self.config().display());
+            return Err(FileError::Contents { path: tensors.into(), reason }.into());
+        }
+        for (name, path) in [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary())] {
+            let Some(theirs) = notes.get(name) else { continue };
+            let bytes = fs::read(&path).map_err(|source| FileError::Read { path: path.clone(), source })?;
+            if *theirs != checksum(&bytes) {
+                let reason = format!(
+                    "it is not the file that the training wrote, whose checksum is in {}; restore it from a copy",
+                    tensors.display()
+                );
+                return Err(FileError::Contents { path, reason }.into());
+            }
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -163,6 +261,32 @@ impl RunFolder {
     }
 }
 
+/// The notes of a checkpoint, each a checksum: its model and training, files beside it, what it learns from.
+const MODEL_NOTE: &str = "model";
+const SPLIT_NOTE: &str = "split";
+const VOCABULARY_NOTE: &str = "vocabulary";
+/// See [`RunFolder::notes`].
+pub const SAMPLES_NOTE: &str = "samples";
+
+/// Whether nothing would be lost if a training began here: a process that was killed before it wrote anything may
+/// have left its lock, an unfinished file, and empty folders.
+fn is_free(path: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_nothing = match name.to_str() {
+            Some(LOCK) => true,
+            Some(WEIGHTS | PLOTS) => entry.path().is_dir() && is_free(&entry.path())?,
+            Some(name) => is_temporary(name),
+            None => false,
+        };
+        if !is_nothing {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Makes the folder `NAME-NNN` with the lowest number above all that are there.
 fn next_numbered(parent: &Path, name: &str) -> Result<PathBuf, RunError> {
     let create = |source| RunError::Create { path: parent.into(), source };
@@ -209,5 +333,21 @@ mod tests {
         let error = RunFolder::create("face", Some(folder.path())).unwrap_err();
         assert!(matches!(error, RunError::Exists(_)));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_process_left_that_was_killed_at_once_is_no_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["weights", "plots"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for name in ["lock", ".writing-abc"] {
+            fs::write(folder.path().join(name), "1").unwrap();
+        }
+        let run = RunFolder::create("face", Some(folder.path())).unwrap();
+        assert!(!folder.path().join(".writing-abc").exists());
+        drop(run);
+        fs::write(folder.path().join("weights/last.safetensors"), "").unwrap();
+        assert!(matches!(RunFolder::create("face", Some(folder.path())), Err(RunError::Exists(_))));
     }
 }

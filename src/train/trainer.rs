@@ -2,6 +2,8 @@
 
 mod state;
 
+pub use state::{Place, State};
+
 use super::history::{BranchResult, Epoch};
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::split::Split;
@@ -14,7 +16,7 @@ use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError, Target};
 use crate::verify::{KernelFailure, StepReport, verify_run};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why training cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +39,7 @@ pub enum TrainError {
         reason: String,
     },
     /// Training ran away.
-    #[error(
-        "training ran away in epoch {epoch}: losses or weights are no longer numbers. \
-         What was saved before is kept; a smaller --lr usually helps"
-    )]
+    #[error("training ran away in epoch {epoch}: losses or weights are no longer numbers")]
     Diverged {
         /// From 1.
         epoch: usize,
@@ -61,7 +60,7 @@ pub enum Progress {
 pub enum Stopped {
     /// With its results.
     Done(Epoch),
-    /// The user asked to stop, after this many steps of the epoch.
+    /// It was asked to stop, after this many steps of the epoch. Training the same epoch again goes on there.
     Interrupted(usize),
 }
 
@@ -96,10 +95,14 @@ pub struct Trainer<'a> {
     steps: u32,
     /// Steps done of the epoch that is under way, after an interruption.
     resumed_step: usize,
+    /// How long that epoch took before the interruption, if it was in this process.
+    spent: Duration,
 }
 
 /// The largest buffer of an evaluation stays below this; WebGPU binds 128 MiB at once.
 const EVALUATION_BUFFER_BYTES: usize = 64 << 20;
+/// Steps after which the losses so far have to be numbers.
+const WATCHED_STEPS: usize = 50;
 /// The largest batch of an evaluation.
 const EVALUATION_BATCH: usize = 100;
 
@@ -118,8 +121,15 @@ impl<'a> Trainer<'a> {
         }
         let training = Prepared::new(&mut *backend, spec, spec.training.batch, Purpose::Training)?;
         let evaluation = Prepared::new(&mut *backend, spec, size, Purpose::Evaluation)?;
-        let mut trainer =
-            Self { backend, spec: spec.clone(), training, evaluation, steps: 0, resumed_step: 0 };
+        let mut trainer = Self {
+            backend,
+            spec: spec.clone(),
+            training,
+            evaluation,
+            steps: 0,
+            resumed_step: 0,
+            spent: Duration::ZERO,
+        };
         trainer.initialise(&one)?;
         Ok(trainer)
     }
@@ -194,6 +204,11 @@ impl<'a> Trainer<'a> {
         self.evaluation.plan.batch
     }
 
+    /// Steps of an epoch over so many training samples.
+    pub fn steps_per_epoch(&self, samples: usize) -> usize {
+        samples.div_ceil(self.spec.training.batch)
+    }
+
     /// Memory that the buffers of training and validation take.
     pub fn memory_bytes(&self) -> usize {
         self.training.plan.memory_bytes() + self.evaluation.plan.memory_bytes()
@@ -214,6 +229,7 @@ impl<'a> Trainer<'a> {
         let variation = Variation { augment: &augment, seed, epoch: epoch as u32 };
         let order = order(&split.train, seed, epoch as u32);
         let steps = order.len().div_ceil(size);
+        let spent = std::mem::take(&mut self.spent);
         let first = std::mem::take(&mut self.resumed_step);
         if first == 0 {
             self.reset_sums()?;
@@ -223,20 +239,21 @@ impl<'a> Trainer<'a> {
             let rate = self.spec.training.schedule.factor(done.min(1.0));
             self.train_step(&batch(samples, chosen, size, Some(variation)).at_rate(rate))?;
             progress(Progress::Training(step + 1, steps));
+            if (step + 1).is_multiple_of(WATCHED_STEPS) {
+                require_finite(&self.read_sums()?, epoch)?;
+            }
             if stop.load(Ordering::Relaxed) {
+                (self.resumed_step, self.spent) = (step + 1, spent + start.elapsed());
                 return Ok(Stopped::Interrupted(step + 1));
             }
         }
         let train = self.read_sums()?;
+        require_finite(&train, epoch)?;
         let validation = self.evaluate(samples, &split.validation, &mut |done, all| {
             progress(Progress::Validation(done, all));
         })?;
-        let finite =
-            |results: &[BranchResult]| results.iter().all(|r| r.loss.is_finite() && r.metric.is_finite());
-        if !finite(&train) || !finite(&validation) {
-            return Err(TrainError::Diverged { epoch: epoch + 1 });
-        }
-        let seconds = start.elapsed().as_secs_f64();
+        require_finite(&validation, epoch)?;
+        let seconds = (spent + start.elapsed()).as_secs_f64();
         Ok(Stopped::Done(Epoch { epoch: epoch + 1, train, validation, seconds }))
     }
 
@@ -340,6 +357,14 @@ impl<'a> Trainer<'a> {
             results.push(result.unwrap_or(nothing));
         }
         Ok(results)
+    }
+}
+
+/// Fails if training has run away within epoch `epoch`, from 0.
+fn require_finite(results: &[BranchResult], epoch: usize) -> Result<(), TrainError> {
+    match results.iter().all(|result| result.loss.is_finite() && result.metric.is_finite()) {
+        true => Ok(()),
+        false => Err(TrainError::Diverged { epoch: epoch + 1 }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program as its users see it: output, files and exit codes.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod accidents;
 mod bad_input;
 mod common;
 mod reviews;

@@ -6,7 +6,7 @@ use faceshader::data::batches::batch;
 use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::ops::Op;
 use faceshader::spec::{Schedule, Spec};
-use faceshader::train::checkpoint::{load, save};
+use faceshader::train::checkpoint::{Notes, load, save};
 use faceshader::train::history::total_loss;
 use faceshader::train::{Stopped, Trainer};
 use std::sync::atomic::AtomicBool;
@@ -78,12 +78,12 @@ fn a_resumed_training_ends_with_the_same_weights() {
         train(&mut trainer, 0, 1);
         let stopped = trainer.epoch(1, &photos, &split, &AtomicBool::new(true), &mut |_| {}).unwrap();
         assert_eq!(stopped, Stopped::Interrupted(1));
-        trainer.state(1).unwrap().save(&path, 1, 1).unwrap();
+        trainer.state(1).unwrap().save(&path, 1, 1, &Notes::new()).unwrap();
 
         let mut trainer = Trainer::new(after, &tiny()).unwrap();
-        let epoch = trainer.load_state(&path).unwrap();
-        assert_eq!(epoch, 1);
-        let got_epochs = train(&mut trainer, epoch, 2);
+        let place = trainer.load_state(&path).unwrap();
+        assert_eq!((place.epoch, place.step), (1, 1));
+        let got_epochs = train(&mut trainer, place.epoch, 2);
         assert!(trainer.weights().unwrap() == want, "{name}: the weights differ");
         assert_eq!(got_epochs[0].train, want_epochs[1].train, "{name}");
     }
@@ -99,11 +99,16 @@ fn only_an_optimiser_whose_steps_differ_asks_a_checkpoint_for_their_number() {
         let new = || Trainer::new(Box::new(CpuBackend::new()), &spec).unwrap();
         let mut trainer = new();
         train(&mut trainer, 0, 1);
-        trainer.state(1).unwrap().save(&path, 1, 0).unwrap();
+        trainer.state(1).unwrap().save(&path, 1, 0, &Notes::new()).unwrap();
         // Earlier versions wrote none for SGD.
         let (mut tensors, _) = load(&path).unwrap();
         tensors.retain(|tensor| tensor.name != "optimizer.step");
-        save(&path, &tensors, &[("epoch", "1".into()), ("step", "0".into())]).unwrap();
+        save(
+            &path,
+            &tensors,
+            &Notes::from([("epoch", "1"), ("step", "0")].map(|(name, note)| (name.into(), note.into()))),
+        )
+        .unwrap();
         let result = new().load_state(&path);
         assert_eq!(result.is_err(), is_needed, "{optimizer}: {result:?}");
     }

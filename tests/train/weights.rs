@@ -2,7 +2,7 @@
 
 use crate::common::{backends, faces, tiny, train};
 use faceshader::train::Trainer;
-use faceshader::train::checkpoint::save;
+use faceshader::train::checkpoint::{Notes, save};
 use std::collections::HashMap;
 
 /// A tensor as the safetensors format has it: a header of JSON, then plain numbers.
@@ -94,7 +94,7 @@ fn another_program_computes_the_same_ages_from_the_file() {
     for (name, backend) in backends() {
         let mut trainer = Trainer::new(backend, &tiny()).unwrap();
         train(&mut trainer, 0, 2);
-        save(&path, &trainer.weights().unwrap(), &[]).unwrap();
+        save(&path, &trainer.weights().unwrap(), &Notes::new()).unwrap();
         let ages = trainer.predict(&photos, &split.validation).unwrap()[0].clone();
         let file = File::read(&path);
         for (&index, &got) in split.validation.iter().zip(&ages) {
@@ -136,7 +136,7 @@ fn weights_of_another_model_are_refused_by_name() {
     let mut trainer = Trainer::new(backend, &tiny()).unwrap();
     let mut weights = trainer.weights().unwrap();
     weights.retain(|tensor| tensor.name != "conv2.bias");
-    save(&path, &weights, &[]).unwrap();
+    save(&path, &weights, &Notes::new()).unwrap();
     let error = trainer.load_weights(&path).unwrap_err().to_string();
     assert!(error.contains("conv2.bias") && error.contains("last.safetensors"), "{error}");
 }

@@ -4,7 +4,7 @@ use super::{TrainError, Trainer, UNCORRECTED};
 use crate::file::FileError;
 use crate::graph::Graph;
 use crate::shape::DType;
-use crate::train::checkpoint::{Tensor, load, save};
+use crate::train::checkpoint::{Notes, Tensor, load, save};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -16,17 +16,29 @@ pub struct State {
 }
 
 impl State {
-    /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0.
-    pub fn save(&self, path: &Path, epoch: usize, step: usize) -> Result<(), FileError> {
-        let notes = [("epoch", epoch.to_string()), ("step", step.to_string())];
+    /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0, with these notes.
+    pub fn save(&self, path: &Path, epoch: usize, step: usize, notes: &Notes) -> Result<(), FileError> {
+        let mut notes = notes.clone();
+        notes.extend([(EPOCH.into(), epoch.to_string()), (STEP.into(), step.to_string())]);
         save(path, &self.tensors, &notes)
     }
 
-    /// Writes the weights, under PyTorch's names and in its layouts.
-    pub fn save_weights(&self, path: &Path) -> Result<(), FileError> {
+    /// Writes the weights, under PyTorch's names and in its layouts, with these notes.
+    pub fn save_weights(&self, path: &Path, notes: &Notes) -> Result<(), FileError> {
         let is_weight = |tensor: &&Tensor| self.weights.contains(&tensor.name);
-        save(path, self.tensors.iter().filter(is_weight), &[])
+        save(path, self.tensors.iter().filter(is_weight), notes)
     }
+}
+
+/// The place of a checkpoint: steps that are done of an epoch, both from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Epochs that are done.
+    pub epoch: usize,
+    /// Steps of the next one that are done.
+    pub step: usize,
+    /// What else the checkpoint says.
+    pub notes: Notes,
 }
 
 impl Trainer<'_> {
@@ -58,15 +70,15 @@ impl Trainer<'_> {
         Ok(tensors)
     }
 
-    /// Goes back to a saved state, and returns the epoch to go on with, from 0.
-    pub fn load_state(&mut self, path: &Path) -> Result<usize, TrainError> {
-        let (tensors, notes) = load(path)?;
+    /// Goes back to a saved state, and says where it is.
+    pub fn load_state(&mut self, path: &Path) -> Result<Place, TrainError> {
+        let (tensors, mut notes) = load(path)?;
         let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
         let note = |name: &str| {
             let number = notes.get(name).and_then(|value| value.parse::<usize>().ok());
             number.ok_or_else(|| wrong(format!("it does not say its {name}")))
         };
-        let (epoch, step) = (note("epoch")?, note("step")?);
+        let (epoch, step) = (note(EPOCH)?, note(STEP)?);
         let steps = tensors.iter().find(|tensor| tensor.name == STEPS);
         let number = |tensor: &Tensor| match tensor.dtype {
             DType::U32 => tensor.bytes.as_slice().try_into().ok().map(u32::from_le_bytes),
@@ -80,7 +92,8 @@ impl Trainer<'_> {
         };
         self.write_tensors(&tensors, path, |_| true)?;
         self.resumed_step = step;
-        Ok(epoch)
+        notes.retain(|name, _| name != EPOCH && name != STEP);
+        Ok(Place { epoch, step, notes })
     }
 
     /// Takes over weights from a file; other tensors in it are left alone.
@@ -105,11 +118,18 @@ impl Trainer<'_> {
                 let (is, needs) = (&tensor.shape, &buffer.shape);
                 return Err(wrong(format!("{name} is {is} of {:?}, but {needs} is needed", tensor.dtype)));
             }
+            if !is_finite(tensor) {
+                return Err(wrong(format!("{name} holds values that are no numbers, or infinite")));
+            }
             self.backend.write(self.training.id, id, &tensor.bytes)?;
         }
         Ok(())
     }
 }
+
+/// The notes that say where a checkpoint is.
+const EPOCH: &str = "epoch";
+const STEP: &str = "step";
 
 /// The name of the number of steps that a model has been trained for.
 const STEPS: &str = "optimizer.step";
@@ -121,10 +141,14 @@ fn steps_tensor(steps: u32) -> Tensor {
 
 /// Fails if a float is not a number, or infinite.
 fn require_numbers(tensors: &[Tensor], epoch: usize) -> Result<(), TrainError> {
-    let mut floats = tensors.iter().filter(|tensor| tensor.dtype == DType::F32);
-    let finite = |bytes: &[u8]| bytes.try_into().is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite());
-    match floats.all(|tensor| tensor.bytes.par_chunks_exact(4).all(finite)) {
+    match tensors.iter().all(is_finite) {
         true => Ok(()),
         false => Err(TrainError::Diverged { epoch: epoch + 1 }),
     }
+}
+
+/// Whether all floats of a tensor are numbers, and none is infinite.
+fn is_finite(tensor: &Tensor) -> bool {
+    let finite = |bytes: &[u8]| bytes.try_into().is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite());
+    tensor.dtype != DType::F32 || tensor.bytes.par_chunks_exact(4).all(finite)
 }

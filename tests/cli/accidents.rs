@@ -1,0 +1,132 @@
+//! Kills and full disks: whatever happens to a training, it goes on to the very same files.
+
+use crate::common::{code, faces, program, stderr, tiny};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Kills of one test. By hand: FACESHADER_KILLS=300.
+const KILLS: usize = 40;
+const EPOCHS: &str = "3";
+
+/// Every file of a run but for what tells of times and sessions.
+fn files(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for folder in ["", "weights", "plots"] {
+        for entry in fs::read_dir(run.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.path().is_file() && entry.file_name() != "env.json" {
+                let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                let bytes = fs::read(entry.path()).unwrap();
+                files.insert(name.clone(), without_times(&name, bytes));
+            }
+        }
+    }
+    files
+}
+
+/// The last column of tables is how long an epoch took.
+fn without_times(name: &str, bytes: Vec<u8>) -> Vec<u8> {
+    let last_cell = match name {
+        "/results.csv" | "plots/curves.csv" => ",",
+        "/report.html" => "<td>",
+        _ => return bytes,
+    };
+    let text = String::from_utf8(bytes).unwrap();
+    let lines = text.lines().map(|line| line.rsplit_once(last_cell).map_or(line, |(before, _)| before));
+    lines.collect::<Vec<&str>>().join("\n").into_bytes()
+}
+
+/// Fails with the names of the files that differ.
+fn require_same(got: &BTreeMap<String, Vec<u8>>, want: &BTreeMap<String, Vec<u8>>, after: &str) {
+    assert_eq!(got.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>(), "after {after}");
+    let differ: Vec<&String> = want.keys().filter(|name| got[*name] != want[*name]).collect();
+    assert!(differ.is_empty(), "after {after}: {differ:?} differ");
+}
+
+/// A training in `folder/RUN`: from its beginning, or where it stopped. `minutes` are those between checkpoints.
+fn training(folder: &Path, run: &str, minutes: &str) -> Command {
+    let model = tiny().display().to_string();
+    let mut command = program(folder);
+    command.args(["train", "--adapter", "cpu", "--no-verify", "--epochs", EPOCHS, "--save-minutes", minutes]);
+    if folder.join(run).join("config.toml").exists() {
+        command.args(["--resume", run]);
+    } else {
+        command.args(["--model", &model, "--data", "faces", "--batch", "12", "--out", run]);
+    }
+    command
+}
+
+fn succeed(mut command: Command, after: &str) {
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "after {after}: {}", stderr(&output));
+}
+
+/// Numbers without a pattern, the same in every run.
+fn scattered(index: usize) -> u64 {
+    let mut bits = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits ^ (bits >> 27)
+}
+
+fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_killed_training_ends_with_the_same_files() {
+    let kills = std::env::var("FACESHADER_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    faces(folder.path());
+    let begin = Instant::now();
+    succeed(training(folder.path(), "whole/run", "5"), "no kill");
+    let took = begin.elapsed();
+    let want = files(&folder.path().join("whole/run"));
+    let (mut killed, mut run) = (0, 0);
+    while killed < kills {
+        run += 1;
+        let name = format!("{run}/run");
+        // Every other one writes a checkpoint after each step.
+        let minutes = ["5", "1e-9"][run % 2];
+        // A training is killed three times at most, so that it ends.
+        for _ in 0..3 {
+            let mut child = start(training(folder.path(), &name, minutes));
+            let wait = scattered(killed) % (took.as_micros() as u64 * 5 / 4);
+            std::thread::sleep(Duration::from_micros(wait));
+            child.kill().unwrap();
+            killed += usize::from(!child.wait().unwrap().success());
+        }
+        let after = format!("kill {killed}");
+        succeed(training(folder.path(), &name, minutes), &after);
+        require_same(&files(&folder.path().join(&name)), &want, &after);
+        fs::remove_dir_all(folder.path().join(&name)).unwrap();
+    }
+}
+
+/// Each operation on a file that a training writes fails once.
+#[test]
+fn a_full_disk_at_any_moment_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    faces(folder.path());
+    succeed(training(folder.path(), "whole/run", "1e-9"), "no fault");
+    let want = files(&folder.path().join("whole/run"));
+    for operation in 1.. {
+        let mut command = training(folder.path(), "faulty/run", "1e-9");
+        let output = command.env("FACESHADER_FAIL_OPERATION", operation.to_string()).output().unwrap();
+        let after = format!("the fault of operation {operation}");
+        if code(&output) != 0 {
+            assert_eq!(code(&output), 1, "after {after}: {}", stderr(&output));
+            let said = stderr(&output);
+            assert!(said.contains("was not written") || said.contains("was written, but"), "{after}: {said}");
+            succeed(training(folder.path(), "faulty/run", "1e-9"), &after);
+        }
+        require_same(&files(&folder.path().join("faulty/run")), &want, &after);
+        fs::remove_dir_all(folder.path().join("faulty/run")).unwrap();
+        if code(&output) == 0 {
+            assert!(operation > 150, "the training wrote nothing after operation {operation}");
+            return;
+        }
+    }
+}
