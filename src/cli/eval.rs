@@ -44,15 +44,17 @@ pub enum Weights {
 }
 
 impl Weights {
-    /// The file in the run folder.
+    /// The file in the run folder, which has to be of this run.
     pub fn file(self, run: &RunFolder) -> Result<PathBuf> {
-        match self {
+        let file = match self {
             Weights::Best if !run.best().exists() && run.last().exists() => {
                 bail!("{}: no epoch was finished; use --weights last", run.path().display())
             }
-            Weights::Best => Ok(run.best()),
-            Weights::Last => Ok(run.last()),
-        }
+            Weights::Best => run.best(),
+            Weights::Last => run.last(),
+        };
+        run.require_own(&file)?;
+        Ok(file)
     }
 }
 

@@ -7,7 +7,10 @@ use std::thread::JoinHandle;
 
 /// Tensors that are written to files while training goes on, and the line that tells of their epoch once they are.
 #[derive(Default)]
-pub struct Saving(Option<(JoinHandle<Result<(), FileError>>, Option<String>)>);
+pub struct Saving(Option<Writing>);
+
+/// The thread that writes, and the line.
+type Writing = (JoinHandle<Result<(), FileError>>, Option<String>);
 
 impl Saving {
     /// Begins to write. What was begun before has to be done.

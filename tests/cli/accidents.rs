@@ -59,9 +59,11 @@ fn training(folder: &Path, run: &str, minutes: &str) -> Command {
     command
 }
 
-fn succeed(mut command: Command, after: &str) {
+/// Runs the command to its end, and returns what it said on stderr.
+fn succeed(mut command: Command, after: &str) -> String {
     let output = command.output().unwrap();
     assert_eq!(code(&output), 0, "after {after}: {}", stderr(&output));
+    stderr(&output)
 }
 
 /// Numbers without a pattern, the same in every run.
@@ -112,6 +114,7 @@ fn a_full_disk_at_any_moment_costs_nothing() {
     faces(folder.path());
     succeed(training(folder.path(), "whole/run", "1e-9"), "no fault");
     let want = files(&folder.path().join("whole/run"));
+    let mut within_an_epoch = false;
     for operation in 1.. {
         let mut command = training(folder.path(), "faulty/run", "1e-9");
         let output = command.env("FACESHADER_FAIL_OPERATION", operation.to_string()).output().unwrap();
@@ -120,11 +123,13 @@ fn a_full_disk_at_any_moment_costs_nothing() {
             assert_eq!(code(&output), 1, "after {after}: {}", stderr(&output));
             let said = stderr(&output);
             assert!(said.contains("was not written") || said.contains("was written, but"), "{after}: {said}");
-            succeed(training(folder.path(), "faulty/run", "1e-9"), &after);
+            let said = succeed(training(folder.path(), "faulty/run", "1e-9"), &after);
+            within_an_epoch |= said.contains("going on with epoch 1 of");
         }
         require_same(&files(&folder.path().join("faulty/run")), &want, &after);
         fs::remove_dir_all(folder.path().join("faulty/run")).unwrap();
         if code(&output) == 0 {
+            assert!(within_an_epoch, "no checkpoint was written within the first epoch");
             assert!(operation > 150, "the training wrote nothing after operation {operation}");
             return;
         }

@@ -5,5 +5,6 @@ mod accidents;
 mod bad_input;
 mod common;
 mod reviews;
+mod run_files;
 mod run_folder;
 mod tables;

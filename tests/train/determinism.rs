@@ -3,12 +3,13 @@
 use crate::common::{TINY, backends, faces, tiny, train};
 use faceshader::cpu::CpuBackend;
 use faceshader::data::batches::batch;
+use faceshader::data::split::Split;
 use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::ops::Op;
 use faceshader::spec::{Schedule, Spec};
 use faceshader::train::checkpoint::{Notes, load, save};
 use faceshader::train::history::total_loss;
-use faceshader::train::{Stopped, Trainer};
+use faceshader::train::{Stopped, TrainError, Trainer};
 use std::sync::atomic::AtomicBool;
 
 #[test]
@@ -186,4 +187,36 @@ fn a_run_in_many_submits_gives_the_weights_of_one() {
         assert_eq!((whole.1, cut.1), (1, cut.2));
         assert!(whole.0 == cut.0, "{}: the weights differ", adapter.report.line());
     }
+}
+
+#[test]
+fn an_epoch_that_was_stopped_goes_on_where_it_stopped() {
+    let (photos, split) = faces(12);
+    let new = || Trainer::new(Box::new(CpuBackend::new()), &tiny()).unwrap();
+    let mut whole = new();
+    let want = train(&mut whole, 0, 1);
+    let mut parted = new();
+    let steps = parted.steps_per_epoch(split.train.len());
+    for step in 1..=steps {
+        let stopped = parted.epoch(0, &photos, &split, &AtomicBool::new(true), &mut |_| {}).unwrap();
+        assert_eq!(stopped, Stopped::Interrupted(step));
+    }
+    let got = train(&mut parted, 0, 1);
+    assert_eq!((&got[0].train, &got[0].validation), (&want[0].train, &want[0].validation));
+    assert!(parted.weights().unwrap() == whole.weights().unwrap());
+}
+
+#[test]
+fn a_training_that_runs_away_is_noticed_within_50_steps() {
+    let (photos, split) = faces(12);
+    let train: Vec<usize> = split.train.iter().copied().cycle().take(300).collect();
+    let split = Split { train, ..split };
+    let text =
+        TINY.replace("learning_rate = 0.003", "learning_rate = 1e30").replace("batch = 6", "batch = 1");
+    let spec = Spec::parse(&text, "tiny.toml").unwrap();
+    let mut trainer = Trainer::new(Box::new(CpuBackend::new()), &spec).unwrap();
+    let mut steps = 0;
+    let ended = trainer.epoch(0, &photos, &split, &AtomicBool::new(false), &mut |_| steps += 1);
+    assert!(matches!(ended, Err(TrainError::Diverged { epoch: 1 })), "{ended:?}");
+    assert!(steps <= 50, "{steps} steps");
 }
