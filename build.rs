@@ -60,6 +60,14 @@ fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
     for (index, entry_point) in module.entry_points.iter().enumerate() {
         let uses = info.get_entry_point(index);
         writeln!(table, "            EntryPoint {{\n                name: {:?},", entry_point.name)?;
+        let invocations: u32 = entry_point.workgroup_size.iter().product();
+        let used = module.global_variables.iter().filter(|(handle, variable)| {
+            variable.space == AddressSpace::WorkGroup && uses[*handle] != GlobalUse::empty()
+        });
+        let workgroup_bytes: u32 =
+            used.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum();
+        writeln!(table, "                invocations: {invocations},")?;
+        writeln!(table, "                workgroup_bytes: {workgroup_bytes},")?;
         table.push_str("                bindings: &[\n");
         for (handle, variable) in module.global_variables.iter() {
             let is_buffer = !matches!(variable.space, AddressSpace::WorkGroup | AddressSpace::Private);

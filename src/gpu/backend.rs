@@ -5,7 +5,8 @@ use super::device::Device;
 use super::submits::{MEASURED_RUNS, Submits, group};
 use crate::ops::Variant;
 use crate::plan::{
-    Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Pipeline, Plan, PlanId, Program, Span,
+    Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Limits, Pipeline, Plan, PlanId, Program,
+    ProgramError, Span,
 };
 use crate::shaders::{Access, shader};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -103,19 +104,23 @@ impl GpuBackend {
         Ok(())
     }
 
+    /// A plan as this device runs it.
+    fn program(&self, plan: &Plan) -> Result<Program, BackendError> {
+        let variant = |kernel: &str| self.chosen.get(kernel).copied().unwrap_or(self.variant);
+        let limits = self.device.handle.limits();
+        let limits = Limits {
+            binding_bytes: limits.max_storage_buffer_binding_size as usize,
+            buffer_bytes: limits.max_buffer_size as usize,
+        };
+        Program::mixed(plan, &variant, &limits).map_err(|error| match error {
+            ProgramError::TooLarge(error) => BackendError::TooLarge(error.to_string()),
+            ProgramError::Mismatch { .. } => BackendError::Unsupported(error.to_string()),
+        })
+    }
+
     fn slots(&mut self, program: &Program) -> Result<Vec<wgpu::Buffer>, BackendError> {
-        let limit = self.device.handle.limits().max_storage_buffer_binding_size as usize;
         let mut slots = Vec::new();
         for (index, slot) in program.slots.iter().enumerate() {
-            if slot.bytes > limit {
-                return Err(BackendError::Unsupported(format!(
-                    "{} needs a buffer of {} MiB, but {} binds at most {} MiB; use a smaller batch or model",
-                    program.name,
-                    slot.bytes >> 20,
-                    self.device.info.adapter,
-                    limit >> 20
-                )));
-            }
             let mut usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
             let bindings = program.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
             if bindings.filter(|bound| bound.slot == index).any(|bound| bound.access == Access::Uniform) {
@@ -311,9 +316,7 @@ impl Backend for GpuBackend {
     }
 
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
-        let variant = |kernel: &str| self.chosen.get(kernel).copied().unwrap_or(self.variant);
-        let program =
-            Program::mixed(plan, &variant).map_err(|error| BackendError::Unsupported(error.to_string()))?;
+        let program = self.program(plan)?;
         let slots = self.slots(&program)?;
         let mut compiled: HashMap<usize, (wgpu::ComputePipeline, wgpu::BindGroupLayout)> = HashMap::new();
         let mut dispatches = Vec::new();

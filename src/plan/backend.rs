@@ -40,9 +40,13 @@ pub enum Clock {
 /// Why a backend cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// A plan needs more than the device offers.
+    /// A plan does not fit the device at all.
     #[error("{0}")]
     Unsupported(String),
+    /// A plan needs more than the device offers: more of anything at once, or more memory. One for a smaller batch
+    /// may fit.
+    #[error("{0}")]
+    TooLarge(String),
     /// The device or its driver refused something.
     #[error("the device {device:?} failed: {reason}")]
     Device {

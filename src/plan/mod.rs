@@ -6,6 +6,7 @@
 mod backend;
 mod beside;
 mod fuse;
+mod limits;
 mod lower;
 mod memory;
 mod program;
@@ -13,6 +14,7 @@ mod spirv;
 mod together;
 
 pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span};
+pub use limits::{Limits, TooLarge};
 pub use lower::{Purpose, lower};
 pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
 pub use spirv::TranslationError;

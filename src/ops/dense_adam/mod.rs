@@ -171,7 +171,7 @@ impl Operator for DenseAdam {
         if kernel == "backward" && variant == Variant::Gpu {
             let all = Window { vectors: batch.div_ceil(4), rows: out_features, ..Window::default() };
             let dispatch = Dispatch::line("backward_tile", in_features, &constants(&all, 0));
-            return vec![dispatch.side_by_side(self.layers)];
+            return vec![dispatch.deep(self.layers)];
         }
         // The layers take turns with the room for what is packed.
         let mut dispatches = Vec::new();
@@ -179,7 +179,8 @@ impl Operator for DenseAdam {
             let whole = constants(&Window::default(), layer);
             if kernel == "backward" {
                 let packed = self.packed_backward(batch);
-                dispatches.push(Dispatch::line("pack_for_backward", packed.len(), &whole));
+                let pack = Dispatch::line("pack_for_backward", packed.len(), &whole);
+                dispatches.push(pack.with_room("packed", packed.room()));
                 for window in packed.windows() {
                     let invocations = in_features.div_ceil(INPUTS);
                     let dispatch = Dispatch::line(kernel, invocations, &constants(&window, layer));
@@ -188,16 +189,13 @@ impl Operator for DenseAdam {
                 continue;
             }
             let packed = self.packed(batch);
-            dispatches.push(Dispatch::line("pack_for_update", packed.len(), &whole));
+            let pack = Dispatch::line("pack_for_update", packed.len(), &whole);
+            dispatches.push(pack.with_room("packed", packed.room()));
             let blocks = self.blocks_a_window(batch);
             for first in packed.windows_of(packed.stride()).step_by(blocks) {
-                let rows = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
-                let columns = in_features.div_ceil(WORKGROUP);
-                let dispatch = Dispatch::line(kernel, 1, &constants(&first, layer));
-                dispatches.push(Dispatch {
-                    workgroups: [columns as u32, rows as u32, 1],
-                    ..dispatch.seen_from("packed", first.offset_bytes)
-                });
+                let here = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
+                let dispatch = Dispatch::line(kernel, in_features, &constants(&first, layer)).deep(here);
+                dispatches.push(dispatch.seen_from("packed", first.offset_bytes));
             }
         }
         dispatches
