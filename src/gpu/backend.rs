@@ -104,6 +104,12 @@ impl GpuBackend {
         Ok(())
     }
 
+    /// Runs a single dispatch of a plan, whatever the others would have left in its buffers. It is for tests.
+    pub fn run_dispatch(&mut self, plan: PlanId, dispatch: usize) -> Result<(), BackendError> {
+        self.submit(plan, dispatch..dispatch + 1)?;
+        self.wait()
+    }
+
     /// A plan as this device runs it.
     fn program(&self, plan: &Plan) -> Result<Program, BackendError> {
         let variant = |kernel: &str| self.chosen.get(kernel).copied().unwrap_or(self.variant);
@@ -296,9 +302,9 @@ impl GpuBackend {
     }
 }
 
-/// Compiles a shader. Our own shaders never leave their buffers: every index is computed from
-/// constants of the plan and compared with an extent first, and the tests run them with and without
-/// checks.
+/// Compiles a shader. Our own shaders never leave their buffers: every index is computed from constants of the
+/// plan and compared with an extent first, or was read from a buffer and is clamped. `tests/indices.rs` runs every
+/// dispatch of those that read indices among garbage, and the kernels are proven with and without checks.
 #[allow(unsafe_code)]
 fn shader_module(device: &Device, name: &str, source: &str, checked: bool) -> wgpu::ShaderModule {
     let descriptor =
