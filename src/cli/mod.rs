@@ -22,6 +22,7 @@ mod sessions;
 mod set;
 mod summary;
 mod texts;
+mod threads;
 mod train;
 mod tune;
 mod verify;
@@ -85,6 +86,10 @@ pub fn main() -> ExitCode {
         .format(|f, record| writeln!(f, "{}", record.args()))
         .init();
     let arguments = Arguments::parse();
+    if let Err(error) = threads::start() {
+        eprintln!("error: {}", message(&error));
+        return ExitCode::FAILURE;
+    }
     let outcome = match arguments.command {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),

@@ -12,8 +12,16 @@ pub struct Saving(Option<(JoinHandle<Result<(), FileError>>, String)>);
 
 impl Saving {
     /// Begins to write.
-    pub fn start(&mut self, line: String, write: impl FnOnce() -> Result<(), FileError> + Send + 'static) {
-        self.0 = Some((std::thread::spawn(write), line));
+    ///
+    /// # Errors
+    /// When no thread is left for it.
+    pub fn start(
+        &mut self,
+        line: String,
+        write: impl FnOnce() -> Result<(), FileError> + Send + 'static,
+    ) -> std::io::Result<()> {
+        self.0 = Some((std::thread::Builder::new().spawn(write)?, line));
+        Ok(())
     }
 
     /// Whether there is something to tell without waiting.

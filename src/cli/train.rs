@@ -65,7 +65,7 @@ pub struct Arguments {
     /// Go on with a run, where it stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "lr", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
     resume: Option<PathBuf>,
-    /// Skip the short check of the kernels before an adapter's first training
+    /// Skip the short check of the kernels before an adapter's first use
     #[arg(long)]
     no_verify: bool,
     /// Measure every kernel at the end; profile.json, profile.png and trace.json in the run's profile/
@@ -301,7 +301,7 @@ impl Session<'_> {
                 state.save_weights(&best)?;
             }
             state.save(&checkpoint, number, 0)
-        });
+        })?;
         draw_curves(&self.run, &self.spec, &self.epochs)?;
         Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
     }

@@ -3,10 +3,11 @@
 use super::adapter::Adapter;
 use super::device::Device;
 use super::submits::{MEASURED_RUNS, Submits, group};
+use crate::machine::free_bytes;
 use crate::ops::Variant;
 use crate::plan::{
     Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Limits, Pipeline, Plan, PlanId, Program,
-    ProgramError, Span,
+    ProgramError, Span, check_memory,
 };
 use crate::shaders::{Access, shader};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -75,6 +76,10 @@ pub struct GpuBackend {
     shared: HashMap<String, wgpu::Buffer>,
     plans: Vec<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Memory of the host that was free before the first plan, where it is what the adapter has.
+    free_bytes: Option<u64>,
+    /// Bytes of all buffers so far.
+    made_bytes: usize,
 }
 
 impl GpuBackend {
@@ -93,6 +98,8 @@ impl GpuBackend {
             shared: HashMap::new(),
             plans: Vec::new(),
             in_flight: VecDeque::new(),
+            free_bytes: if adapter.report.is_software { free_bytes() } else { None },
+            made_bytes: 0,
         })
     }
 
@@ -124,6 +131,14 @@ impl GpuBackend {
         })
     }
 
+    /// Whether there is memory for a program. What a real GPU has left, nobody tells.
+    fn check_program(&self, plan: &Plan, program: &Program) -> Result<(), BackendError> {
+        let is_new = |name: &Option<String>| name.as_ref().is_none_or(|name| !self.shared.contains_key(name));
+        let new =
+            program.slots.iter().filter(|slot| is_new(&slot.shared_as)).map(|slot| slot.bytes).sum::<usize>();
+        check_memory(plan, self.made_bytes + new, self.free_bytes)
+    }
+
     fn slots(&mut self, program: &Program) -> Result<Vec<wgpu::Buffer>, BackendError> {
         let mut slots = Vec::new();
         for (index, slot) in program.slots.iter().enumerate() {
@@ -133,6 +148,7 @@ impl GpuBackend {
                 usage |= BufferUsages::UNIFORM;
             }
             let known = slot.shared_as.as_ref().and_then(|name| self.shared.get(name)).cloned();
+            self.made_bytes += if known.is_none() { slot.bytes } else { 0 };
             let buffer = match known {
                 Some(buffer) => buffer,
                 None => self.device.checked(|| {
@@ -233,23 +249,22 @@ impl GpuBackend {
             });
             (queries, times)
         })?;
-        let mut encoder =
-            device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
-        for step in 0..plan.steps.len() {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: None,
-                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                    query_set: &queries,
-                    beginning_of_pass_write_index: Some(2 * step as u32),
-                    end_of_pass_write_index: Some(2 * step as u32 + 1),
-                }),
-            });
-            dispatches.iter().filter(|dispatch| dispatch.step == step).for_each(|dispatch| {
-                dispatch.record(&mut pass);
-            });
-        }
-        encoder.resolve_query_set(&queries, 0..count, &times, 0);
-        self.device.queue.submit([encoder.finish()]);
+        self.device.submit(&plan.name, |encoder| {
+            for step in 0..plan.steps.len() {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                        query_set: &queries,
+                        beginning_of_pass_write_index: Some(2 * step as u32),
+                        end_of_pass_write_index: Some(2 * step as u32 + 1),
+                    }),
+                });
+                dispatches.iter().filter(|dispatch| dispatch.step == step).for_each(|dispatch| {
+                    dispatch.record(&mut pass);
+                });
+            }
+            encoder.resolve_query_set(&queries, 0..count, &times, 0);
+        })?;
         let ticks = self.device.read(&times, 0, count as usize * size_of::<u64>())?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&ticks);
         let seconds = 1e-9 * f64::from(self.device.queue.get_timestamp_period());
@@ -263,14 +278,11 @@ impl GpuBackend {
     /// Records some dispatches in one pass, and submits them.
     fn submit(&mut self, plan: PlanId, range: Range<usize>) -> Result<(), BackendError> {
         let Prepared { plan, dispatches, .. } = &self.plans[plan.0];
-        let device = &self.device.handle;
-        let mut encoder =
-            device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
-        {
+        let submission = self.device.submit(&plan.name, |encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             dispatches[range].iter().for_each(|dispatch| dispatch.record(&mut pass));
-        }
-        self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
+        })?;
+        self.in_flight.push_back(submission);
         if self.in_flight.len() > IN_FLIGHT {
             self.device.wait(self.in_flight.pop_front())?;
         }
@@ -321,8 +333,13 @@ impl Backend for GpuBackend {
         self.device.info.clone()
     }
 
+    fn check(&self, plan: &Plan) -> Result<(), BackendError> {
+        self.check_program(plan, &self.program(plan)?)
+    }
+
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
         let program = self.program(plan)?;
+        self.check_program(plan, &program)?;
         let slots = self.slots(&program)?;
         let mut compiled: HashMap<usize, (wgpu::ComputePipeline, wgpu::BindGroupLayout)> = HashMap::new();
         let mut dispatches = Vec::new();
@@ -367,13 +384,13 @@ impl Backend for GpuBackend {
         let buffer = &plan.buffers[buffer];
         let (slot, first) = (&slots[buffer.slot], buffer.offset_bytes);
         let whole = bytes.len() / 4 * 4;
-        self.device.queue.write_buffer(slot, first as u64, &bytes[..whole]);
+        self.device.write(slot, first, &bytes[..whole])?;
         if whole < bytes.len() {
             let mut word = [0; 4];
             word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-            self.device.queue.write_buffer(slot, (first + whole) as u64, &word);
+            self.device.write(slot, first + whole, &word)?;
         }
-        Ok(())
+        self.device.healthy()
     }
 
     fn run(&mut self, plan: PlanId) -> Result<(), BackendError> {

@@ -13,7 +13,7 @@ mod program;
 mod spirv;
 mod together;
 
-pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span};
+pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span, check_memory};
 pub use limits::{Limits, TooLarge};
 pub use lower::{Purpose, lower};
 pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
