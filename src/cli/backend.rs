@@ -1,5 +1,6 @@
 //! Opens the backend that the user means, and says which it is and why.
 
+use super::drivers::heard;
 use super::{Usage, first_check, tune};
 use crate::cpu::CpuBackend;
 use crate::gpu::adapter::{Adapter, Choice, choose};
@@ -83,7 +84,7 @@ impl AdapterArguments {
     /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
     /// where the user says what the kernels are made for.
     fn open_with(&self, chosen: impl Fn(&Adapter) -> Result<Chosen>) -> Result<Box<dyn Backend>> {
-        let (choice, reason) = choose(&self.adapter)?;
+        let (choice, reason) = heard(|| choose(&self.adapter))?;
         let announce = |info: BackendInfo| {
             let BackendInfo { backend, adapter, driver } = info;
             log::info!("adapter: {backend}, {adapter}, {driver} ({reason})");

@@ -8,6 +8,7 @@ mod backend;
 mod bench;
 mod cache;
 mod data;
+mod drivers;
 mod eval;
 mod export;
 mod first_check;
