@@ -449,3 +449,45 @@ fn write_batch(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::CpuBackend;
+
+    /// Convolutions of 1024x1024 photos, one behind the other.
+    fn large(layers: usize, batch: usize) -> Spec {
+        let conv = |index| {
+            format!("[[layer]]\nname = \"conv{index}\"\nop = \"conv2d\"\nout_channels = 24\nkernel = 1\n")
+        };
+        let text = format!(
+            "name = \"large\"\n[input]\nwidth = 1024\nheight = 1024\n[optimizer]\nop = \"adam\"\nlearning_rate = 0.1\n\
+             [training]\nbatch = {batch}\nepochs = 1\n{}[[layer]]\nname = \"pool\"\nop = \"global_avg_pool2d\"\n\
+             [[branch]]\nname = \"age\"\ntarget = \"age\"\nloss = {{ op = \"mse\" }}\n[[branch.layer]]\n\
+             name = \"dense\"\nop = \"dense\"\nout_features = 1\n",
+            (0..layers).map(conv).collect::<String>()
+        );
+        Spec::parse(&text, "large.toml").unwrap()
+    }
+
+    #[test]
+    fn an_evaluation_takes_a_batch_that_fits() {
+        // A hundred photos would have more pixels than 32 bits can number.
+        assert!(Graph::new(&large(1, 1), EVALUATION_BATCH).is_err());
+        let trainer = Trainer::new(Box::new(CpuBackend::new()), &large(1, 1)).unwrap();
+        assert_eq!(trainer.evaluation_batch(), 1);
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_told_what_would() {
+        // 600 layers that keep 8 GB each.
+        let failed = Trainer::new(Box::new(CpuBackend::new()), &large(600, 80)).err().unwrap();
+        let TrainError::Batch { batch: 80, reason, .. } = &failed else { panic!("{failed}") };
+        assert!(reason.contains("GB of memory, but") && reason.contains("are free"), "{reason}");
+        // More pixels than 32 bits can number; few enough fit.
+        let failed = Trainer::new(Box::new(CpuBackend::new()), &large(1, 5_000)).err().unwrap();
+        let TrainError::Batch { fits: Some(fits), reason, .. } = &failed else { panic!("{failed}") };
+        assert!((1..=85).contains(fits) && reason.contains("2^31"), "{failed}");
+        assert!(failed.to_string().ends_with(&format!("{fits} fit, with --batch {fits}")), "{failed}");
+    }
+}
