@@ -6,13 +6,13 @@ use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};
 use std::error::Error;
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=shaders");
-    println!("cargo::rerun-if-changed=build.rs");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    println!("cargo::rustc-env=FACESHADER_BUILD={:016x}", build_id(&root)?);
     let mut paths: Vec<PathBuf> =
         fs::read_dir(root.join("shaders"))?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
@@ -25,6 +25,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     table.push_str("];\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("shaders.rs"), table)?;
+    Ok(())
+}
+
+/// A number for all that the program is made of: sources, shaders, the versions of its crates, and how it is compiled.
+fn build_id(root: &Path) -> Result<u64, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for name in ["assets", "build.rs", "Cargo.lock", "Cargo.toml", "shaders", "src"] {
+        println!("cargo::rerun-if-changed={name}");
+        files_in(&root.join(name), &mut files)?;
+    }
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in &files {
+        (file.strip_prefix(root)?, fs::read(file)?).hash(&mut hasher);
+    }
+    for variable in ["PROFILE", "OPT_LEVEL", "TARGET", "CARGO_CFG_TARGET_FEATURE", "CARGO_ENCODED_RUSTFLAGS"]
+    {
+        env::var(variable).unwrap_or_default().hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
+/// A file, or all files in a folder and in those below it. A package may lack some.
+fn files_in(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    if path.is_file() {
+        files.push(path.into());
+    } else if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            files_in(&entry?.path(), files)?;
+        }
+    }
     Ok(())
 }
 
@@ -60,6 +91,14 @@ fn describe(path: &Path, table: &mut String) -> Result<(), Box<dyn Error>> {
     for (index, entry_point) in module.entry_points.iter().enumerate() {
         let uses = info.get_entry_point(index);
         writeln!(table, "            EntryPoint {{\n                name: {:?},", entry_point.name)?;
+        let invocations: u32 = entry_point.workgroup_size.iter().product();
+        let used = module.global_variables.iter().filter(|(handle, variable)| {
+            variable.space == AddressSpace::WorkGroup && uses[*handle] != GlobalUse::empty()
+        });
+        let workgroup_bytes: u32 =
+            used.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum();
+        writeln!(table, "                invocations: {invocations},")?;
+        writeln!(table, "                workgroup_bytes: {workgroup_bytes},")?;
         table.push_str("                bindings: &[\n");
         for (handle, variable) in module.global_variables.iter() {
             let is_buffer = !matches!(variable.space, AddressSpace::WorkGroup | AddressSpace::Private);

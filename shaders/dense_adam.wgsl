@@ -27,14 +27,14 @@
 // One invocation computes
 //   pack_for_update, pack_for_backward  one element of the packed gradient; that of an output's first
 //             sample computes d_bias as well
-//   update         the weights of one input for 32 outputs: x numbers the inputs, y the blocks of outputs
+//   update         the weights of one input for 32 outputs; z numbers the blocks of outputs
 //   backward       two inputs of all samples, at most 32, and their weights for all outputs that are seen
 //   backward_tile  in place of backward, for GPUs: one input of all samples, and its weights for all outputs.
 //                  Nothing is packed before: each workgroup stages d_output itself, CHUNK outputs at a time, and
 //                  the first one of a layer computes d_bias. Of more than 20 samples the input is read again for
 //                  every four outputs
 //
-// but for update, invocations are numbered along one line.
+// where invocations are numbered along one line.
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> d_output: array<f32>;
@@ -215,12 +215,16 @@ fn add_row(value: f32, at: u32, sums: ptr<function, Block>) {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let in_feature = group.x * WORKGROUP + lane;
+fn update(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let in_feature = line_index(group, groups, lane);
     if in_feature >= IN_FEATURES {
         return;
     }
-    let packed_row = group.y * (BATCH + BATCH % 2u) * 8u;
+    let packed_row = group.z * (BATCH + BATCH % 2u) * 8u;
 
     var grads = Block();
     for (var row = 0u; row < BATCH; row++) {
@@ -229,7 +233,7 @@ fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     }
 
     let now = all_rates();
-    let out_feature = FIRST_COLUMN + group.y * OUTS;
+    let out_feature = FIRST_COLUMN + group.z * OUTS;
     let first = LAYER * OUT_FEATURES * IN_FEATURES + in_feature;
     steps(grads.b_0, out_feature + 0u, first, now);
     steps(grads.b_1, out_feature + 4u, first, now);

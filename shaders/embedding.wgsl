@@ -157,12 +157,17 @@ fn list(
         if any(found) {
             for (var j = 0u; j < 4u; j++) {
                 if found[j] {
-                    order[end] = 4u * (chunk * CHUNK + i) + j;
+                    order[min(end, POSITIONS - 1u)] = 4u * (chunk * CHUNK + i) + j;
                     end += 1u;
                 }
             }
         }
     }
+}
+
+// A position in order. Whatever stands there: nothing but positions may be read.
+fn position_at(place: u32) -> u32 {
+    return min(order[place], POSITIONS - 1u);
 }
 
 // A column of the gradient at a position.
@@ -184,13 +189,13 @@ fn sum_blocks(
         return;
     }
     let first_of_block = index / WIDTH * SUMMED;
-    let row = rows[order[first_of_block]];
-    if rows[order[first_of_block + SUMMED - 1u]] != row {
+    let row = rows[position_at(first_of_block)];
+    if rows[position_at(first_of_block + SUMMED - 1u)] != row {
         return;
     }
     var sum = 0.0;
     for (var i = first_of_block; i < first_of_block + SUMMED; i++) {
-        sum += d_output_at(order[i], index % WIDTH);
+        sum += d_output_at(position_at(i), index % WIDTH);
     }
     block_sums[index] = sum;
 }
@@ -205,7 +210,7 @@ fn backward_weight(
     if index >= VOCABULARY * WIDTH {
         return;
     }
-    let end = last[index / WIDTH];
+    let end = min(last[index / WIDTH], POSITIONS);
     let column = index % WIDTH;
     var sum = 0.0;
     var i = first[index / WIDTH];
@@ -214,7 +219,7 @@ fn backward_weight(
             sum += block_sums[i / SUMMED * WIDTH + column];
             i += SUMMED;
         } else {
-            sum += d_output_at(order[i], column);
+            sum += d_output_at(position_at(i), column);
             i += 1u;
         }
     }

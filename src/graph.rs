@@ -7,6 +7,7 @@ use crate::ops::tokens::Tokens;
 use crate::ops::{Metric, Op, Parameter};
 use crate::shape::{DType, Shape};
 use crate::spec::{InputSpec, Layer, PhotoSpec, Spec, SpecError, Target, is_plain};
+use std::collections::HashMap;
 
 /// A layer in place.
 #[derive(Debug, Clone)]
@@ -80,7 +81,7 @@ pub struct Graph {
 impl Graph {
     /// Infers all shapes of a model for batches of `batch` samples.
     pub fn new(spec: &Spec, batch: usize) -> Result<Graph, SpecError> {
-        let mut builder = Builder { spec, nodes: Vec::new(), dropouts: 0 };
+        let mut builder = Builder { spec, nodes: Vec::new(), places: HashMap::new(), dropouts: 0 };
         match &spec.input {
             &InputSpec::Photo(PhotoSpec { width, height, range }) => {
                 let photos: Shape = [batch, height, width, IMAGE_CHANNELS].into();
@@ -182,6 +183,8 @@ impl Graph {
 struct Builder<'a> {
     spec: &'a Spec,
     nodes: Vec<Node>,
+    /// The place of each node by its name.
+    places: HashMap<String, usize>,
     dropouts: u32,
 }
 
@@ -247,7 +250,7 @@ impl Builder<'_> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.nodes.iter().position(|node| node.name == name)
+        self.places.get(name).copied()
     }
 
     fn push(
@@ -269,6 +272,7 @@ impl Builder<'_> {
             }
         }
         let dtype = op.argument("output", &input_shapes).map_or(DType::F32, |output| output.dtype);
+        self.places.entry(name.clone()).or_insert(self.nodes.len());
         self.nodes.push(Node { name, op, inputs, input_shapes, shape, dtype, line });
         Ok(self.nodes.len() - 1)
     }

@@ -5,6 +5,7 @@ pub mod data;
 pub mod file;
 pub mod gpu;
 pub mod graph;
+pub mod machine;
 pub mod number;
 pub mod ops;
 pub mod plan;

@@ -20,6 +20,10 @@ pub struct Shader {
 pub struct EntryPoint {
     /// The function's name.
     pub name: &'static str,
+    /// Invocations in a workgroup.
+    pub invocations: u32,
+    /// Workgroup memory that it uses, itself or through the functions that it calls.
+    pub workgroup_bytes: u32,
     /// The buffers that it uses, itself or through the functions that it calls.
     pub bindings: &'static [Binding],
 }

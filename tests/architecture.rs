@@ -10,13 +10,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shape", &[]),
     ("number", &[]),
     ("file", &[]),
+    ("machine", &[]),
     ("shaders", &["ops"]),
     ("ops", &["number", "rng", "shape"]),
     ("spec", &["ops"]),
     ("graph", &["ops", "shape", "spec"]),
     ("plan", &["graph", "ops", "shaders", "shape", "spec"]),
-    ("cpu", &["ops", "plan", "shape"]),
-    ("gpu", &["ops", "plan", "shaders", "shape"]),
+    ("cpu", &["machine", "ops", "plan", "shape"]),
+    ("gpu", &["machine", "ops", "plan", "shaders", "shape"]),
     ("verify", &["number", "ops", "plan", "rng", "shape"]),
     ("data", &["file", "ops", "rng", "spec"]),
     ("profile", &["ops", "plan", "shape"]),
@@ -25,8 +26,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cpu", "data", "file", "gpu", "graph", "ops", "plan", "profile", "report", "rng", "shaders",
-            "shape", "spec", "train", "verify",
+            "cpu", "data", "file", "gpu", "graph", "machine", "ops", "plan", "profile", "report", "rng",
+            "shaders", "shape", "spec", "train", "verify",
         ],
     ),
 ];

@@ -1,5 +1,6 @@
 //! `faceshader adapters`
 
+use super::drivers::heard;
 use super::{Outcome, print};
 use crate::cpu::CpuBackend;
 use crate::gpu::adapter::list;
@@ -14,7 +15,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    for adapter in list() {
+    for adapter in heard(list) {
         let report = &adapter.report;
         if arguments.json {
             print(serde_json::to_string(report)?)?;

@@ -1,5 +1,6 @@
 //! Opens the backend that the user means, and says which it is and why.
 
+use super::drivers::heard;
 use super::{Usage, first_check, tune};
 use crate::cpu::CpuBackend;
 use crate::gpu::adapter::{Adapter, Choice, choose};
@@ -40,6 +41,24 @@ impl AdapterArguments {
         self.open_with(|adapter| Ok(tune::known(adapter)))
     }
 
+    /// Opens it for an evaluation or a prediction, with kernels that are proven before, where `prove` says so.
+    pub fn open_proven(&self, prove: bool) -> Result<Box<dyn Backend>> {
+        let used = RefCell::new(Chosen::new());
+        let backend = self.open_with(|adapter| {
+            used.replace(tune::known(adapter));
+            Ok(used.borrow().clone())
+        })?;
+        self.proven(backend, prove, &used.into_inner())
+    }
+
+    fn proven(&self, mut backend: Box<dyn Backend>, prove: bool, used: &Chosen) -> Result<Box<dyn Backend>> {
+        if prove {
+            let Options { checked, variant, .. } = self.options();
+            first_check::run(&mut *backend, &first_check::kernels(variant, checked, used))?;
+        }
+        Ok(backend)
+    }
+
     /// Opens it for a training. Before the first one its kernels are proven, and the faster of their variants
     /// found, where `prove` says so. A training that goes on keeps the kernels that it had, `before`.
     pub fn open_for_training(
@@ -49,7 +68,7 @@ impl AdapterArguments {
         before: impl Fn(&BackendInfo) -> Option<Chosen>,
     ) -> Result<(Box<dyn Backend>, Chosen)> {
         let used = RefCell::new(Chosen::new());
-        let mut backend = self.open_with(|adapter| {
+        let backend = self.open_with(|adapter| {
             let chosen = match before(&adapter.report.info()) {
                 Some(chosen) => chosen,
                 None if prove => tune::known_or_tried(adapter, spec)?,
@@ -59,17 +78,13 @@ impl AdapterArguments {
             Ok(chosen)
         })?;
         let used = used.into_inner();
-        if prove {
-            let Options { checked, variant, .. } = self.options();
-            first_check::run(&mut *backend, &first_check::kernels(variant, checked, &used))?;
-        }
-        Ok((backend, used))
+        Ok((self.proven(backend, prove, &used)?, used))
     }
 
     /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
     /// where the user says what the kernels are made for.
     fn open_with(&self, chosen: impl Fn(&Adapter) -> Result<Chosen>) -> Result<Box<dyn Backend>> {
-        let (choice, reason) = choose(&self.adapter)?;
+        let (choice, reason) = heard(|| choose(&self.adapter))?;
         let announce = |info: BackendInfo| {
             let BackendInfo { backend, adapter, driver } = info;
             log::info!("adapter: {backend}, {adapter}, {driver} ({reason})");

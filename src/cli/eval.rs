@@ -29,6 +29,9 @@ pub struct Arguments {
     weights: Weights,
     #[command(flatten)]
     adapter: AdapterArguments,
+    /// Skip the short check of the kernels before an adapter's first use
+    #[arg(long)]
+    no_verify: bool,
     /// One object of JSON
     #[arg(long)]
     json: bool,
@@ -78,7 +81,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let purpose = if own_or_all { Use::EvaluationOfAll } else { Use::Evaluation };
     let (samples, split) = Set::load(&mut spec, purpose, Some(&run))?;
     let asked = split.validation;
-    let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
+    let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run)?)?;
     let bar = bar("evaluating", None);
     let results = trainer.evaluate(samples.dataset(), &asked, &mut |done, all| {

@@ -1,13 +1,16 @@
-//! Before an adapter's first training: a short proof that its driver computes what it should.
+//! Before an adapter's first training, evaluation or prediction: a short proof that its driver computes what it
+//! should.
 //!
-//! The verdict is remembered, so that it takes its second or two only once.
+//! The verdict is remembered, so that it takes its time only once: seconds, or most of a minute where the driver
+//! compiles every kernel for the first time.
 
 use super::cache;
+use super::progress::bar;
 use crate::gpu::Chosen;
 use crate::ops::{Case, Op, Variant};
 use crate::plan::Backend;
-use crate::verify::{Numbers, verify_case};
-use anyhow::{Context, Result};
+use crate::verify::{KernelFailure, Numbers, verify_case};
+use anyhow::{Error, Result};
 use std::collections::{BTreeSet, HashMap};
 
 /// Cases of an operator that are run, and one of each other kind.
@@ -32,12 +35,13 @@ pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
         return Ok(());
     }
     let cases = cases();
+    let progress = bar("checking the kernels, once for this adapter", Some(cases.len()));
     for (seed, case) in &cases {
-        verify_case(backend, case, Numbers::Real, *seed).context(
-            "this adapter computes wrong results, so that nothing was trained; update its driver or choose \
-             another --adapter (--no-verify trains all the same)",
-        )?;
+        let outcome = verify_case(backend, case, Numbers::Real, *seed);
+        outcome.inspect_err(|_| progress.finish_and_clear()).map_err(explained)?;
+        progress.inc(1);
     }
+    progress.finish_and_clear();
     let operators: BTreeSet<&str> = cases.iter().map(|(_, case)| case.op.name()).collect();
     log::info!("first use of this adapter: {} operators checked against their twins", operators.len());
     if let Some(file) = file {
@@ -46,6 +50,20 @@ pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
         cache::write(&file, &(lines.join("\n") + "\n"));
     }
     Ok(())
+}
+
+/// What a failure means. An adapter that fails for lack of memory, say, has computed nothing wrong.
+fn explained(failure: KernelFailure) -> Error {
+    let what = match failure {
+        KernelFailure::Backend(_) => {
+            "the check of the kernels before the first use of this adapter could not end"
+        }
+        _ => {
+            "this adapter computes wrong results, so that it was not used; update its driver or choose another \
+             --adapter (--no-verify uses it all the same)"
+        }
+    };
+    Error::new(failure).context(what)
 }
 
 /// Some cases of each operator, each with its number.
@@ -80,6 +98,16 @@ fn passed(file: &std::path::Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::BackendError;
+
+    #[test]
+    fn what_fails_for_lack_of_memory_is_not_called_wrong() {
+        let memory = explained(BackendError::TooLarge("no memory left".into()).into());
+        assert!(format!("{memory:#}").contains("could not end: no memory left"), "{memory:#}");
+        let (kernel, case, argument) = ("add.forward".into(), "1".into(), "output".into());
+        let wrong = explained(KernelFailure::OutOfBounds { kernel, case, argument, words: 1 });
+        assert!(format!("{wrong:#}").starts_with("this adapter computes wrong results"), "{wrong:#}");
+    }
 
     #[test]
     fn what_fused_kernels_do_is_checked_as_well() {

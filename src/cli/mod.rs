@@ -8,6 +8,7 @@ mod backend;
 mod bench;
 mod cache;
 mod data;
+mod drivers;
 mod eval;
 mod export;
 mod first_check;
@@ -22,6 +23,7 @@ mod sessions;
 mod set;
 mod summary;
 mod texts;
+mod threads;
 mod train;
 mod tune;
 mod verify;
@@ -86,6 +88,10 @@ pub fn main() -> ExitCode {
         .init();
     fail_as_asked();
     let arguments = Arguments::parse();
+    if let Err(error) = threads::start() {
+        eprintln!("error: {}", message(&error));
+        return ExitCode::FAILURE;
+    }
     let outcome = match arguments.command {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),

@@ -28,6 +28,9 @@ pub struct Arguments {
     picture: Option<PathBuf>,
     #[command(flatten)]
     adapter: AdapterArguments,
+    /// Skip the short check of the kernels before an adapter's first use
+    #[arg(long)]
+    no_verify: bool,
     /// One line of JSON a photo or text instead of CSV
     #[arg(long)]
     json: bool,
@@ -36,7 +39,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     let (run, spec) = RunFolder::open(&arguments.run)?;
     let Some(size) = spec.input.photo() else {
-        let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
+        let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
         trainer.load_weights(&arguments.weights.file(&run)?)?;
         if arguments.picture.is_some() {
             return Err(Usage("--picture is for photos".into()).into());
@@ -63,7 +66,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if all.is_empty() {
         bail!("there is no photo to predict");
     }
-    let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
+    let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run)?)?;
     let samples: Vec<usize> = (0..all.len()).collect();
     let outputs = trainer.predict(&all, &samples)?;

@@ -75,7 +75,7 @@ fn picture(profile: &Profile) -> image::RgbImage {
     let title =
         format!("{}, batch {}: {} ms a step", profile.name, profile.batch, short(1e3 * profile.run_seconds));
     let subtitle = format!(
-        "{}: {}; at most {:.1} GFLOP/s and {:.1} GB/s",
+        "{}: {}; probes: {:.1} GFLOP/s of arithmetic, a copy of {:.1} GB/s",
         profile.info.backend,
         profile.info.adapter,
         profile.rates.flops_per_s / 1e9,
@@ -94,11 +94,12 @@ fn picture(profile: &Profile) -> image::RgbImage {
     bars(&title, &subtitle, &rows)
 }
 
-/// What stands behind a bar: time, share, and which peak of the device the kernel comes closest to.
+/// What stands behind a bar: time, share, and which probe of the device the kernel comes closest to. What stays in
+/// caches between two kernels is faster than the copy probe, whose buffers are larger than any cache.
 fn note(kernel: &KernelTime) -> String {
     let of = match kernel.gflop_percent > kernel.gb_percent {
-        true => format!("{:.0} % of peak GFLOP/s", kernel.gflop_percent),
-        false => format!("{:.0} % of peak GB/s", kernel.gb_percent),
+        true => format!("{:.0} % of the arithmetic probe", kernel.gflop_percent),
+        false => format!("{:.0} % of the copy probe", kernel.gb_percent),
     };
     format!("{} ms, {:.1} %; {of}", short(kernel.ms), kernel.percent)
 }
@@ -143,16 +144,37 @@ pub fn tell(profile: &Profile, layers: bool) -> Result<()> {
         100.0 * sum / step
     ))?;
     print(format_args!(
-        "% is of what probes reach here: {:.1} GFLOP/s and {:.1} GB/s",
+        "% is of what probes reach here: {:.1} GFLOP/s of arithmetic, and a copy of {:.1} GB/s",
         profile.rates.flops_per_s / 1e9,
         profile.rates.bytes_per_s / 1e9
     ))?;
+    if profile.kernels().iter().any(|kernel| kernel.gb_percent > 100.0) {
+        print(
+            "above 100 %: what the kernels before have left in caches comes faster than a copy from memory",
+        )?;
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::{note, short};
+    use crate::profile::KernelTime;
+
+    #[test]
+    fn a_probe_is_not_called_a_peak() {
+        let kernel = KernelTime {
+            kernel: "relu.forward".into(),
+            calls: 1,
+            ms: 2.0,
+            percent: 10.0,
+            gflop_per_s: 0.0,
+            gflop_percent: 0.0,
+            gb_per_s: 30.0,
+            gb_percent: 150.0,
+        };
+        assert_eq!(note(&kernel), "2.00 ms, 10.0 %; 150 % of the copy probe");
+    }
 
     #[test]
     fn three_digits_are_enough() {

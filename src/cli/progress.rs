@@ -16,6 +16,9 @@ pub fn bar(what: &str, total: Option<usize>) -> ProgressBar {
         bar.set_style(style);
     }
     bar.set_message(what.to_string());
-    bar.enable_steady_tick(Duration::from_millis(250));
+    // The tick has a thread of its own, and indicatif panics where there is none left.
+    if std::thread::Builder::new().spawn(|| ()).is_ok() {
+        bar.enable_steady_tick(Duration::from_millis(250));
+    }
     bar
 }

@@ -2,7 +2,9 @@
 
 use super::{Outcome, at_least_one, model, print};
 use crate::graph::Graph;
-use crate::plan::{Purpose, lower};
+use crate::ops::dense_adam::DenseAdam;
+use crate::ops::{Op, Variant};
+use crate::plan::{Program, Purpose, lower};
 use crate::shape::Shape;
 use anyhow::Result;
 
@@ -28,7 +30,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let batch = arguments.batch.unwrap_or(spec.training.batch);
     let graph = Graph::new(&spec, 1)?;
     let training = lower(&Graph::new(&spec, batch)?, &spec.name, Purpose::Training);
-    let memory = training.memory_bytes();
+    // The CPU backend and software adapters take other scratch.
+    let (memory, refusal) = match Program::new(&training, Variant::Gpu) {
+        Ok(program) => (program.memory_bytes(), None),
+        Err(error) => (training.memory_bytes(), Some(error.to_string())),
+    };
     if arguments.json {
         let layers: Vec<serde_json::Value> = graph
             .nodes
@@ -51,6 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             "flops_per_photo": graph.flops(),
             "batch": batch,
             "training_memory_bytes": memory,
+            "beyond_webgpu_limits": refusal,
         }))?;
         return Ok(Outcome::Done);
     }
@@ -85,6 +92,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     print(format_args!("forward          {:.1} MFLOP a sample", graph.flops() as f64 / 1e6))?;
     print(format_args!("training memory  {:.1} MB for a batch of {batch}", memory as f64 / 1e6))?;
     print(format_args!("training step    {} kernels", training.steps.len()))?;
+    let has_dense = graph.nodes.iter().any(|node| matches!(node.op, Op::Dense(_)));
+    if has_dense && spec.training.fuse && matches!(spec.optimizer, Op::Adam(_)) {
+        print(format_args!("dense with adam  {}", DenseAdam::rule(batch)))?;
+    }
+    if let Some(refusal) = refusal {
+        print(format_args!("beyond WebGPU    {refusal}"))?;
+    }
     Ok(Outcome::Done)
 }
 

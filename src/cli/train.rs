@@ -76,7 +76,7 @@ struct How {
     /// Minutes after which a checkpoint is written within an epoch, too
     #[arg(long, default_value_t = 5.0, value_parser = above_zero)]
     save_minutes: f64,
-    /// Skip the short check of the kernels before an adapter's first training
+    /// Skip the short check of the kernels before an adapter's first use
     #[arg(long)]
     no_verify: bool,
     /// Measure every kernel at the end; profile.json, profile.png and trace.json in the run's profile/

@@ -4,6 +4,7 @@
 //! nothing is tried there unless the user asks.
 
 use super::cache;
+use super::drivers::heard;
 use super::{Outcome, Usage, at_least_one, first_check, model, print};
 use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
@@ -47,7 +48,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut spec = model::load(&arguments.model)?;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
-    let (choice, reason) = choose(&arguments.adapter)?;
+    let (choice, reason) = heard(|| choose(&arguments.adapter))?;
     let Choice::Gpu(adapter) = choice else {
         return Err(Usage("the cpu has no variants to choose from; name a GPU by --adapter".into()).into());
     };

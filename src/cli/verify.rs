@@ -78,8 +78,8 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     }
     if !arguments.json {
         print(format_args!(
-            "{:<32} {:>6} {:>6} {:>10} {:>9}",
-            "kernel", "cases", "exact", "elements", "error"
+            "{:<32} {:>6} {:>6} {:>10} {:>20}",
+            "kernel", "cases", "exact", "elements", "worst error"
         ))?;
     }
     for (kernel, total) in &totals {
@@ -93,11 +93,11 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
             }))?;
         } else {
             print(format_args!(
-                "{kernel:<32} {:>6} {:>6} {:>10} {:>7.1} %",
+                "{kernel:<32} {:>6} {:>6} {:>10} {}",
                 total.cases,
                 total.exact_cases,
                 total.elements,
-                100.0 * total.worst_fraction
+                of_bound(total.worst_fraction)
             ))?;
         }
     }
@@ -137,7 +137,7 @@ fn verify_model(backend: Box<dyn Backend>, model: &str, arguments: &Arguments) -
             .to_string()
         } else {
             let StepReport { layer, kernel, elements, worst_fraction } = report;
-            format!("{layer:<24} {kernel:<32} {elements:>10} {:>7.1} %", 100.0 * worst_fraction)
+            format!("{layer:<24} {kernel:<32} {elements:>10} {}", of_bound(*worst_fraction))
         };
         if printed.is_ok() {
             printed = print(line);
@@ -180,7 +180,7 @@ fn verify_vectors(backend: &mut dyn Backend, folder: &Path, arguments: &Argument
                     serde_json::json!({ "case": file, "answers": answers, "worst_fraction_of_bound": worst })
                         .to_string()
                 } else {
-                    format!("{file:<40} {answers:>2} answers {:>7.1} % of the bound", 100.0 * worst)
+                    format!("{file:<40} {answers:>2} answers {}", of_bound(worst))
                 })?;
             }
             Err(error) => {
@@ -199,6 +199,11 @@ fn verify_vectors(backend: &mut dyn Backend, folder: &Path, arguments: &Argument
             Ok(Outcome::Done)
         }
     }
+}
+
+/// The largest error for people: up to 100 % of what rounding may do, it is right.
+fn of_bound(worst_fraction: f64) -> String {
+    format!("{:>6.1} % of its bound", 100.0 * worst_fraction)
 }
 
 fn add(totals: &mut BTreeMap<String, Total>, report: CaseReport, exactly: bool) {

@@ -1,10 +1,14 @@
 //! The backend for machines without a GPU: it walks the plan with the operators' fast paths and
 //! float32 twins, on all cores.
 
+use crate::machine::free_bytes;
 use crate::ops::{Arg, Data};
-use crate::plan::{Argument, Backend, BackendError, BackendInfo, BufferId, Clock, Plan, PlanId, Span, Step};
+use crate::plan::{
+    Argument, Backend, BackendError, BackendInfo, BufferId, Clock, Plan, PlanId, Span, Step, check_memory,
+};
 use crate::shape::DType;
 use rayon::prelude::*;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Instant;
@@ -18,12 +22,16 @@ enum Memory {
 }
 
 impl Memory {
-    fn new(dtype: DType, bytes: usize) -> Self {
-        match dtype {
+    /// Zeros; `None` where there is no memory for them.
+    fn new(dtype: DType, bytes: usize) -> Option<Self> {
+        // Zeros that nobody has written yet take no memory, and asking for them is fast, but cannot fail: what may
+        // fail is asked for before.
+        Vec::<u8>::new().try_reserve_exact(bytes).ok()?;
+        Some(match dtype {
             DType::F32 => Memory::F32(vec![0.0; bytes / 4]),
             DType::U32 => Memory::U32(vec![0; bytes / 4]),
             DType::U8 => Memory::U8(vec![0; bytes]),
-        }
+        })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -72,6 +80,8 @@ pub struct CpuBackend {
     memory: Vec<Memory>,
     shared: HashMap<String, usize>,
     plans: Vec<Prepared>,
+    /// What was free before the first plan, in bytes.
+    free: OnceCell<Option<u64>>,
 }
 
 impl CpuBackend {
@@ -97,14 +107,30 @@ impl Backend for CpuBackend {
         BackendInfo { backend: "cpu".into(), adapter, driver }
     }
 
+    fn check(&self, plan: &Plan) -> Result<(), BackendError> {
+        // Scratch counts: the fast paths keep partial sums of about its size.
+        let is_new = |name: &Option<String>| name.as_ref().is_none_or(|name| !self.shared.contains_key(name));
+        let new = plan.slots.iter().filter(|slot| is_new(&slot.shared_as)).map(|slot| slot.bytes);
+        let made = self.memory.iter().map(|memory| memory.bytes().len());
+        check_memory(plan, new.chain(made).sum(), *self.free.get_or_init(free_bytes))
+    }
+
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
+        self.check(plan)?;
         let mut memory_of_slot = Vec::new();
         for slot in &plan.slots {
             let known = slot.shared_as.as_ref().and_then(|name| self.shared.get(name)).copied();
-            let index = known.unwrap_or_else(|| {
-                self.memory.push(Memory::new(slot.dtype, slot.bytes));
-                self.memory.len() - 1
-            });
+            let index = match known {
+                Some(index) => index,
+                None => {
+                    let memory = Memory::new(slot.dtype, slot.bytes).ok_or_else(|| {
+                        let bytes = slot.bytes;
+                        BackendError::TooLarge(format!("{}: there is no memory for {bytes} bytes", plan.name))
+                    })?;
+                    self.memory.push(memory);
+                    self.memory.len() - 1
+                }
+            };
             if let Some(name) = &slot.shared_as {
                 self.shared.insert(name.clone(), index);
             }

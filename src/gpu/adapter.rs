@@ -59,6 +59,10 @@ pub enum Choice {
     Gpu(Box<Adapter>),
 }
 
+/// The kinds of adapter that `auto` asks about.
+const DISCRETE: &str = "discrete GPU";
+const INTEGRATED: &str = "integrated GPU";
+
 /// Storage buffers that our largest kernel uses.
 const STORAGE_BUFFERS: u32 = 8;
 /// Invocations in the workgroups of our kernels.
@@ -87,8 +91,8 @@ fn list_of(backends: Backends) -> Vec<Adapter> {
 fn describe(handle: wgpu::Adapter) -> Adapter {
     let (info, limits) = (handle.get_info(), handle.limits());
     let kind = match info.device_type {
-        DeviceType::DiscreteGpu => "discrete GPU",
-        DeviceType::IntegratedGpu => "integrated GPU",
+        DeviceType::DiscreteGpu => DISCRETE,
+        DeviceType::IntegratedGpu => INTEGRATED,
         DeviceType::VirtualGpu => "virtual GPU",
         DeviceType::Cpu => "CPU",
         DeviceType::Other => "other",
@@ -177,6 +181,22 @@ impl AdapterReport {
     }
 }
 
+/// The adapter that `auto` means among some: the first that can train of discrete GPUs, then of integrated ones, then
+/// of others; never one that computes on the CPU.
+fn preferred<'a>(reports: impl Iterator<Item = &'a AdapterReport>) -> Option<usize> {
+    let rank = |report: &AdapterReport| match report.kind.as_str() {
+        DISCRETE => 0,
+        INTEGRATED => 1,
+        _ => 2,
+    };
+    let real = |(_, report): &(usize, &AdapterReport)| report.cannot_train.is_none() && !report.is_software;
+    reports
+        .enumerate()
+        .filter(real)
+        .min_by_key(|(index, report)| (rank(report), *index))
+        .map(|(index, _)| index)
+}
+
 /// Finds what `wanted` means: `auto`, `cpu`, a backend, or a part of an adapter's name, in any case.
 /// With it comes the reason, for the user to read.
 pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
@@ -186,14 +206,15 @@ pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
     }
     let can_train = |adapter: &&Adapter| adapter.report.cannot_train.is_none();
     if wanted_lower == "auto" {
-        let real = |adapter: &&Adapter| can_train(adapter) && !adapter.report.is_software;
+        let best = |adapters: &[Adapter]| preferred(adapters.iter().map(|adapter| &adapter.report));
         let mut adapters = list_of(Backends::VULKAN | Backends::METAL | Backends::DX12);
-        if !adapters.iter().any(|adapter| real(&adapter)) {
+        if best(&adapters).is_none() {
             adapters.extend(list_of(Backends::GL));
         }
-        return Ok(match adapters.iter().find(real) {
+        return Ok(match best(&adapters).map(|index| &adapters[index]) {
             Some(adapter) => {
-                (Choice::Gpu(Box::new(adapter.clone())), "the first real GPU that can train".into())
+                let reason = format!("the first {} that can train", adapter.report.kind);
+                (Choice::Gpu(Box::new(adapter.clone())), reason)
             }
             None if adapters.is_empty() => (Choice::Cpu, "no GPU driver was found".into()),
             None => (Choice::Cpu, "no real GPU was found; software GPUs are used only if asked for".into()),
@@ -224,6 +245,39 @@ pub fn choose(wanted: &str) -> Result<(Choice, String), NoSuchAdapter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn auto_prefers_a_discrete_gpu_then_an_integrated_one() {
+        let report = |kind: &str, is_software, can_train: bool| AdapterReport {
+            backend: "vulkan".into(),
+            name: kind.into(),
+            driver: String::new(),
+            kind: kind.into(),
+            is_software,
+            max_binding_bytes: 0,
+            max_buffer_bytes: 0,
+            max_workgroup_invocations: 0,
+            max_workgroup_bytes: 0,
+            max_storage_buffers: 0,
+            cannot_train: (!can_train).then(|| "it is too old".into()),
+        };
+        let discrete = report("discrete GPU", false, true);
+        let old = report("discrete GPU", false, false);
+        let integrated = report("integrated GPU", false, true);
+        let virtual_gpu = report("virtual GPU", false, true);
+        let software = report("CPU", true, true);
+        for (listed, meant) in [
+            (vec![&integrated, &discrete], Some(1)),
+            (vec![&virtual_gpu, &integrated, &old], Some(1)),
+            (vec![&software, &virtual_gpu], Some(1)),
+            (vec![&discrete, &discrete], Some(0)),
+            (vec![&software, &old], None),
+            (vec![], None),
+        ] {
+            let kinds: Vec<&str> = listed.iter().map(|report| report.kind.as_str()).collect();
+            assert_eq!(preferred(listed.iter().copied()), meant, "{kinds:?}");
+        }
+    }
 
     #[test]
     fn desktop_opengl_before_4_3_is_too_old() {

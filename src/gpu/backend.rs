@@ -3,9 +3,11 @@
 use super::adapter::Adapter;
 use super::device::Device;
 use super::submits::{MEASURED_RUNS, Submits, group};
+use crate::machine::free_bytes;
 use crate::ops::Variant;
 use crate::plan::{
-    Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Pipeline, Plan, PlanId, Program, Span,
+    Backend, BackendError, BackendInfo, Bound, BufferId, Clock, Limits, Pipeline, Plan, PlanId, Program,
+    ProgramError, Span, check_memory,
 };
 use crate::shaders::{Access, shader};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -74,6 +76,10 @@ pub struct GpuBackend {
     shared: HashMap<String, wgpu::Buffer>,
     plans: Vec<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Memory of the host that was free before the first plan, where it is what the adapter has.
+    free_bytes: Option<u64>,
+    /// Bytes of all buffers so far.
+    made_bytes: usize,
 }
 
 impl GpuBackend {
@@ -92,6 +98,8 @@ impl GpuBackend {
             shared: HashMap::new(),
             plans: Vec::new(),
             in_flight: VecDeque::new(),
+            free_bytes: if adapter.report.is_software { free_bytes() } else { None },
+            made_bytes: 0,
         })
     }
 
@@ -103,25 +111,44 @@ impl GpuBackend {
         Ok(())
     }
 
+    /// Runs a single dispatch of a plan, whatever the others would have left in its buffers. It is for tests.
+    pub fn run_dispatch(&mut self, plan: PlanId, dispatch: usize) -> Result<(), BackendError> {
+        self.submit(plan, dispatch..dispatch + 1)?;
+        self.wait()
+    }
+
+    /// A plan as this device runs it.
+    fn program(&self, plan: &Plan) -> Result<Program, BackendError> {
+        let variant = |kernel: &str| self.chosen.get(kernel).copied().unwrap_or(self.variant);
+        let limits = self.device.handle.limits();
+        let limits = Limits {
+            binding_bytes: limits.max_storage_buffer_binding_size as usize,
+            buffer_bytes: limits.max_buffer_size as usize,
+        };
+        Program::mixed(plan, &variant, &limits).map_err(|error| match error {
+            ProgramError::TooLarge(error) => BackendError::TooLarge(error.to_string()),
+            ProgramError::Mismatch { .. } => BackendError::Unsupported(error.to_string()),
+        })
+    }
+
+    /// Whether there is memory for a program. What a real GPU has left, nobody tells.
+    fn check_program(&self, plan: &Plan, program: &Program) -> Result<(), BackendError> {
+        let is_new = |name: &Option<String>| name.as_ref().is_none_or(|name| !self.shared.contains_key(name));
+        let new =
+            program.slots.iter().filter(|slot| is_new(&slot.shared_as)).map(|slot| slot.bytes).sum::<usize>();
+        check_memory(plan, self.made_bytes + new, self.free_bytes)
+    }
+
     fn slots(&mut self, program: &Program) -> Result<Vec<wgpu::Buffer>, BackendError> {
-        let limit = self.device.handle.limits().max_storage_buffer_binding_size as usize;
         let mut slots = Vec::new();
         for (index, slot) in program.slots.iter().enumerate() {
-            if slot.bytes > limit {
-                return Err(BackendError::Unsupported(format!(
-                    "{} needs a buffer of {} MiB, but {} binds at most {} MiB; use a smaller batch or model",
-                    program.name,
-                    slot.bytes >> 20,
-                    self.device.info.adapter,
-                    limit >> 20
-                )));
-            }
             let mut usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
             let bindings = program.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
             if bindings.filter(|bound| bound.slot == index).any(|bound| bound.access == Access::Uniform) {
                 usage |= BufferUsages::UNIFORM;
             }
             let known = slot.shared_as.as_ref().and_then(|name| self.shared.get(name)).cloned();
+            self.made_bytes += if known.is_none() { slot.bytes } else { 0 };
             let buffer = match known {
                 Some(buffer) => buffer,
                 None => self.device.checked(|| {
@@ -222,23 +249,22 @@ impl GpuBackend {
             });
             (queries, times)
         })?;
-        let mut encoder =
-            device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
-        for step in 0..plan.steps.len() {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: None,
-                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                    query_set: &queries,
-                    beginning_of_pass_write_index: Some(2 * step as u32),
-                    end_of_pass_write_index: Some(2 * step as u32 + 1),
-                }),
-            });
-            dispatches.iter().filter(|dispatch| dispatch.step == step).for_each(|dispatch| {
-                dispatch.record(&mut pass);
-            });
-        }
-        encoder.resolve_query_set(&queries, 0..count, &times, 0);
-        self.device.queue.submit([encoder.finish()]);
+        self.device.submit(&plan.name, |encoder| {
+            for step in 0..plan.steps.len() {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                        query_set: &queries,
+                        beginning_of_pass_write_index: Some(2 * step as u32),
+                        end_of_pass_write_index: Some(2 * step as u32 + 1),
+                    }),
+                });
+                dispatches.iter().filter(|dispatch| dispatch.step == step).for_each(|dispatch| {
+                    dispatch.record(&mut pass);
+                });
+            }
+            encoder.resolve_query_set(&queries, 0..count, &times, 0);
+        })?;
         let ticks = self.device.read(&times, 0, count as usize * size_of::<u64>())?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&ticks);
         let seconds = 1e-9 * f64::from(self.device.queue.get_timestamp_period());
@@ -252,14 +278,11 @@ impl GpuBackend {
     /// Records some dispatches in one pass, and submits them.
     fn submit(&mut self, plan: PlanId, range: Range<usize>) -> Result<(), BackendError> {
         let Prepared { plan, dispatches, .. } = &self.plans[plan.0];
-        let device = &self.device.handle;
-        let mut encoder =
-            device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(&plan.name) });
-        {
+        let submission = self.device.submit(&plan.name, |encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             dispatches[range].iter().for_each(|dispatch| dispatch.record(&mut pass));
-        }
-        self.in_flight.push_back(self.device.queue.submit([encoder.finish()]));
+        })?;
+        self.in_flight.push_back(submission);
         if self.in_flight.len() > IN_FLIGHT {
             self.device.wait(self.in_flight.pop_front())?;
         }
@@ -291,9 +314,9 @@ impl GpuBackend {
     }
 }
 
-/// Compiles a shader. Our own shaders never leave their buffers: every index is computed from
-/// constants of the plan and compared with an extent first, and the tests run them with and without
-/// checks.
+/// Compiles a shader. Our own shaders never leave their buffers: every index is computed from constants of the
+/// plan and compared with an extent first, or was read from a buffer and is clamped. `tests/indices.rs` runs every
+/// dispatch of those that read indices among garbage, and the kernels are proven with and without checks.
 #[allow(unsafe_code)]
 fn shader_module(device: &Device, name: &str, source: &str, checked: bool) -> wgpu::ShaderModule {
     let descriptor =
@@ -310,10 +333,13 @@ impl Backend for GpuBackend {
         self.device.info.clone()
     }
 
+    fn check(&self, plan: &Plan) -> Result<(), BackendError> {
+        self.check_program(plan, &self.program(plan)?)
+    }
+
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
-        let variant = |kernel: &str| self.chosen.get(kernel).copied().unwrap_or(self.variant);
-        let program =
-            Program::mixed(plan, &variant).map_err(|error| BackendError::Unsupported(error.to_string()))?;
+        let program = self.program(plan)?;
+        self.check_program(plan, &program)?;
         let slots = self.slots(&program)?;
         let mut compiled: HashMap<usize, (wgpu::ComputePipeline, wgpu::BindGroupLayout)> = HashMap::new();
         let mut dispatches = Vec::new();
@@ -358,13 +384,13 @@ impl Backend for GpuBackend {
         let buffer = &plan.buffers[buffer];
         let (slot, first) = (&slots[buffer.slot], buffer.offset_bytes);
         let whole = bytes.len() / 4 * 4;
-        self.device.queue.write_buffer(slot, first as u64, &bytes[..whole]);
+        self.device.write(slot, first, &bytes[..whole])?;
         if whole < bytes.len() {
             let mut word = [0; 4];
             word[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-            self.device.queue.write_buffer(slot, (first + whole) as u64, &word);
+            self.device.write(slot, first + whole, &word)?;
         }
-        Ok(())
+        self.device.healthy()
     }
 
     fn run(&mut self, plan: PlanId) -> Result<(), BackendError> {

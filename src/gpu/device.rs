@@ -1,8 +1,8 @@
 //! An open device: what it says when something goes wrong, and how its memory is read.
 
 use super::adapter::Adapter;
+use super::guard::caught;
 use crate::plan::{BackendError, BackendInfo};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 use wgpu::{BufferUsages, ErrorFilter, Features, PollError, PollType};
@@ -35,10 +35,9 @@ impl Device {
             required_limits: limits,
             ..Default::default()
         };
-        let (handle, queue) =
-            pollster::block_on(adapter.handle.request_device(&descriptor)).map_err(|error| {
-                BackendError::Device { device: info.adapter.clone(), reason: error.to_string() }
-            })?;
+        let (handle, queue) = caught(|| pollster::block_on(adapter.handle.request_device(&descriptor)))
+            .and_then(|opened| opened.map_err(|error| error.to_string()))
+            .map_err(|reason| BackendError::Device { device: info.adapter.clone(), reason })?;
         let failure = Arc::new(Mutex::new(None));
         let remember = |failure: Arc<Mutex<Option<String>>>| {
             move |reason: String| {
@@ -61,8 +60,17 @@ impl Device {
         BackendError::Device { device: self.info.adapter.clone(), reason: reason.into() }
     }
 
+    /// Calls wgpu. That it panics, as it does in some places where a driver has failed, is an error of the device.
+    pub fn guarded<T>(&self, call: impl FnOnce() -> T) -> Result<T, BackendError> {
+        caught(call).map_err(|reason| self.healthy().err().unwrap_or_else(|| self.error(reason)))
+    }
+
     /// Runs `make` and reports what the device has against it.
     pub fn checked<T>(&self, make: impl FnOnce() -> T) -> Result<T, BackendError> {
+        self.guarded(|| self.scoped(make))?
+    }
+
+    fn scoped<T>(&self, make: impl FnOnce() -> T) -> Result<T, BackendError> {
         let memory = self.handle.push_error_scope(ErrorFilter::OutOfMemory);
         let validation = self.handle.push_error_scope(ErrorFilter::Validation);
         let internal = self.handle.push_error_scope(ErrorFilter::Internal);
@@ -73,6 +81,10 @@ impl Device {
             pollster::block_on(memory.pop()),
         ];
         match errors.into_iter().flatten().next() {
+            Some(wgpu::Error::OutOfMemory { .. }) => {
+                let device = &self.info.adapter;
+                Err(BackendError::TooLarge(format!("the device {device:?} has no memory left")))
+            }
             Some(error) => Err(self.error(error.to_string())),
             None => self.healthy().map(|()| made),
         }
@@ -88,15 +100,32 @@ impl Device {
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
         let timeout = Some(Duration::from_secs(PATIENCE_SECS));
         let poll = || self.handle.poll(PollType::Wait { submission_index: submission, timeout });
-        // wgpu panics here when the device is really lost.
-        match catch_unwind(AssertUnwindSafe(poll)) {
-            Ok(Ok(_)) => self.healthy(),
-            Ok(Err(PollError::Timeout)) => {
+        match self.guarded(poll)? {
+            Ok(_) => self.healthy(),
+            Err(PollError::Timeout) => {
                 Err(BackendError::Timeout { device: self.info.adapter.clone(), seconds: PATIENCE_SECS })
             }
-            Ok(Err(error)) => Err(self.error(error.to_string())),
-            Err(_) => self.healthy().and_then(|()| Err(self.error("it was lost"))),
+            Err(error) => Err(self.error(error.to_string())),
         }
+    }
+
+    /// Writes to a buffer, before everything that is submitted from now on.
+    pub fn write(&self, buffer: &wgpu::Buffer, first: usize, bytes: &[u8]) -> Result<(), BackendError> {
+        self.guarded(|| self.queue.write_buffer(buffer, first as u64, bytes))
+    }
+
+    /// Records commands and submits them.
+    pub fn submit(
+        &self,
+        label: &str,
+        record: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> Result<wgpu::SubmissionIndex, BackendError> {
+        self.guarded(|| {
+            let descriptor = wgpu::CommandEncoderDescriptor { label: Some(label) };
+            let mut encoder = self.handle.create_command_encoder(&descriptor);
+            record(&mut encoder);
+            self.queue.submit([encoder.finish()])
+        })
     }
 
     /// Copies so many bytes of a buffer, from `first` on, to the host, after everything submitted so far.
@@ -109,24 +138,28 @@ impl Device {
                 mapped_at_creation: false,
             })
         })?;
-        let mut encoder = self.handle.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, first as u64, &staging, 0, bytes as u64);
-        self.queue.submit([encoder.finish()]);
+        self.submit("readback", |encoder| {
+            encoder.copy_buffer_to_buffer(buffer, first as u64, &staging, 0, bytes as u64);
+        })?;
         let (sender, receiver) = mpsc::channel();
-        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-            // The receiver is gone only if waiting has failed already.
-            let _ = sender.send(result);
-        });
+        self.guarded(|| {
+            staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+                // The receiver is gone only if waiting has failed already.
+                let _ = sender.send(result);
+            });
+        })?;
         self.wait(None)?;
         match receiver.try_recv() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.error(error.to_string())),
             Err(_) => return Err(self.error("it did not hand back its memory")),
         }
-        let view = staging.slice(..).get_mapped_range().map_err(|error| self.error(error.to_string()))?;
-        let contents = view.to_vec();
-        drop(view);
-        staging.unmap();
+        let contents = self.guarded(|| {
+            let contents = staging.slice(..).get_mapped_range().map(|view| view.to_vec());
+            staging.unmap();
+            contents
+        })?;
+        let contents = contents.map_err(|error| self.error(error.to_string()))?;
         self.healthy()?;
         Ok(contents)
     }

@@ -3,6 +3,7 @@
 pub mod adapter;
 mod backend;
 mod device;
+mod guard;
 mod submits;
 
 pub use backend::{Chosen, GpuBackend, Options};

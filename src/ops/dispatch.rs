@@ -11,6 +11,8 @@ pub struct Dispatch {
     pub constants: Vec<(String, f64)>,
     /// Arguments that a uniform binding sees from this byte on.
     pub offsets: Vec<(String, usize)>,
+    /// Scratch of which storage bindings see only so many elements: what this kernel takes of it in this variant.
+    pub rooms: Vec<(String, usize)>,
     /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
 }
@@ -50,27 +52,40 @@ pub const WORKGROUP: usize = 64;
 /// few, small cases fold as well, and prove that shaders put the line together again.
 pub const ROW: usize = 16 * WORKGROUP;
 /// WebGPU's default limit of workgroups along one axis.
-const MAX_WORKGROUPS_AXIS: usize = 65_535;
+pub const MAX_WORKGROUPS_AXIS: usize = 65_535;
+
+/// A count of workgroups. What does not fit into 32 bits becomes the largest count, which no device runs and every
+/// program refuses.
+fn workgroups(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
 
 impl Dispatch {
     /// Numbers `invocations` along one line, [`WORKGROUP`] a workgroup. The line is folded into rows
     /// of `num_workgroups.x` workgroups; the shader's `line_index` puts it together again, and
     /// invocations beyond the end have to return at once.
     pub fn line(entry_point: &str, invocations: usize, constants: &[(&str, f64)]) -> Self {
-        let workgroups = invocations.div_ceil(WORKGROUP).max(1);
+        let groups = invocations.div_ceil(WORKGROUP).max(1);
         let rows = invocations.div_ceil(ROW).clamp(1, MAX_WORKGROUPS_AXIS);
-        let columns = workgroups.div_ceil(rows);
+        let columns = groups.div_ceil(rows);
         Self {
             entry_point: entry_point.into(),
             constants: constants.iter().map(|&(name, value)| (name.into(), value)).collect(),
             offsets: Vec::new(),
-            workgroups: [columns as u32, rows as u32, 1],
+            rooms: Vec::new(),
+            workgroups: [workgroups(columns), workgroups(rows), 1],
         }
     }
 
-    /// The same dispatch for several layers side by side at once: z numbers them.
-    pub(super) fn side_by_side(mut self, layers: usize) -> Self {
-        self.workgroups[2] = layers as u32;
+    /// The same dispatch so many times at once: z numbers the layers, blocks or chunks.
+    pub(super) fn deep(mut self, count: usize) -> Self {
+        self.workgroups[2] = workgroups(count);
+        self
+    }
+
+    /// The same dispatch, for which a scratch argument has only so many elements.
+    pub(super) fn with_room(mut self, argument: &str, elements: usize) -> Self {
+        self.rooms.push((argument.into(), elements));
         self
     }
 
@@ -79,6 +94,11 @@ impl Dispatch {
         self.offsets.push((argument.into(), offset_bytes));
         self
     }
+}
+
+/// Dispatches for which a scratch argument has only so many elements.
+pub(super) fn in_room(dispatches: Vec<Dispatch>, argument: &str, elements: usize) -> Vec<Dispatch> {
+    dispatches.into_iter().map(|dispatch| dispatch.with_room(argument, elements)).collect()
 }
 
 #[cfg(test)]

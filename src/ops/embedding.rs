@@ -204,9 +204,8 @@ impl Operator for Embedding {
         let through_windows = |entry_point: &str| -> Vec<Dispatch> {
             let windows = (0..chunks).step_by(WINDOW / chunk);
             let seen_from = |first: usize| {
-                let mut dispatch = line(entry_point, self.vocabulary, first);
-                dispatch.workgroups[2] = (chunks - first).min(WINDOW / chunk) as u32;
-                dispatch.seen_from("rows", first * chunk * 4)
+                let dispatch = line(entry_point, self.vocabulary, first);
+                dispatch.deep((chunks - first).min(WINDOW / chunk)).seen_from("rows", first * chunk * 4)
             };
             windows.map(seen_from).collect()
         };

@@ -16,7 +16,7 @@ mod line;
 mod packed;
 mod parameter;
 pub use arg::{Arg, ArgumentSpec, Data};
-pub use dispatch::{Dispatch, ROW, Variant, WORKGROUP};
+pub use dispatch::{Dispatch, MAX_WORKGROUPS_AXIS, ROW, Variant, WORKGROUP};
 pub use kernel::Kernel;
 pub use metrics::Metric;
 pub use packed::WINDOW_BYTES;

@@ -40,9 +40,13 @@ pub enum Clock {
 /// Why a backend cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// A plan needs more than the device offers.
+    /// A plan does not fit the device at all.
     #[error("{0}")]
     Unsupported(String),
+    /// A plan needs more than the device offers: more of anything at once, or more memory. One for a smaller batch
+    /// may fit.
+    #[error("{0}")]
+    TooLarge(String),
     /// The device or its driver refused something.
     #[error("the device {device:?} failed: {reason}")]
     Device {
@@ -63,10 +67,29 @@ pub enum BackendError {
     },
 }
 
+/// Whether so many bytes of buffers fit into what was free before any were made; where nobody can tell what is
+/// free, they do.
+pub fn check_memory(plan: &Plan, needs: usize, free: Option<u64>) -> Result<(), BackendError> {
+    match free {
+        Some(free) if needs as u64 > free => {
+            let [needs, free] = [needs as u64, free].map(|bytes| bytes as f64 / 1e9);
+            Err(BackendError::TooLarge(format!(
+                "{} for a batch of {} needs {needs:.1} GB of memory, but {free:.1} GB are free",
+                plan.name, plan.batch
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Replays plans. Persistent buffers start as zeros and are shared by all plans that name them.
 pub trait Backend {
     /// What computes.
     fn info(&self) -> BackendInfo;
+
+    /// Whether there is room for a plan, without making anything: [`BackendError::TooLarge`] says what it needs and
+    /// what there is.
+    fn check(&self, plan: &Plan) -> Result<(), BackendError>;
 
     /// Makes everything that a plan needs.
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError>;

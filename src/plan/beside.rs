@@ -8,6 +8,8 @@ use super::{Argument, Buffer, BufferId, Kind, Part, Plan, Step};
 use crate::graph::Graph;
 use crate::ops::{ArgumentSpec, Op};
 use crate::shape::Shape;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 /// A binding of WebGPU begins at a multiple of this.
 pub const ALIGNMENT: usize = 256;
@@ -143,42 +145,44 @@ fn sum(plan: &Plan, buffers: &[BufferId], group: &mut Vec<usize>) -> Option<Buff
 /// An order of the steps in which all of a `group` are done at once, where its first one stands in for all of
 /// them; `None` if one of them waits for what another one makes possible.
 fn order(plan: &Plan, group: &[usize]) -> Option<Vec<usize>> {
-    // What each step uses: memory, from where to where, and whether it is written.
-    let uses: Vec<Vec<(BufferId, [usize; 2], bool)>> = plan
-        .steps
-        .iter()
-        .map(|step| {
-            let written: Vec<BufferId> = step.writes().collect();
-            let of = |argument: &Argument| {
-                let (root, first) = plan.root(argument.buffer);
-                let end = first + plan.buffers[argument.buffer].bytes();
-                (root, [first, end], written.contains(&argument.buffer))
-            };
-            step.arguments.iter().map(of).collect()
-        })
-        .collect();
-    let waits = |later: usize, earlier: usize| {
-        let clash = |&(a, [a_first, a_end], a_written): &(BufferId, [usize; 2], bool)| {
-            uses[later].iter().any(|&(b, [b_first, b_end], b_written)| {
-                a == b && (a_written || b_written) && a_first < b_end && b_first < a_end
-            })
-        };
-        uses[earlier].iter().any(clash)
-    };
     let done_by = |step: usize| if group.contains(&step) { group[0] } else { step };
-    let mut before: Vec<Vec<usize>> = vec![Vec::new(); plan.steps.len()];
-    for later in 0..plan.steps.len() {
-        let earlier = (0..later).filter(|&earlier| waits(later, earlier)).map(done_by);
-        before[done_by(later)].extend(earlier.filter(|&earlier| earlier != done_by(later)));
+    // What earlier steps use of each piece of memory: from where to where, and whether it is written.
+    let mut uses: HashMap<BufferId, Vec<([usize; 2], bool, usize)>> = HashMap::new();
+    let mut after: Vec<Vec<usize>> = vec![Vec::new(); plan.steps.len()];
+    let mut waiting_for = vec![0; plan.steps.len()];
+    for (later, step) in plan.steps.iter().enumerate() {
+        let written: Vec<BufferId> = step.writes().collect();
+        let mut here = Vec::new();
+        for argument in &step.arguments {
+            let (root, first) = plan.root(argument.buffer);
+            let range = [first, first + plan.buffers[argument.buffer].bytes()];
+            let is_written = written.contains(&argument.buffer);
+            for &(other, other_written, earlier) in uses.get(&root).into_iter().flatten() {
+                let overlap = range[0] < other[1] && other[0] < range[1];
+                let [before, now] = [earlier, later].map(done_by);
+                if overlap && (is_written || other_written) && before != now {
+                    after[before].push(now);
+                    waiting_for[now] += 1;
+                }
+            }
+            here.push((root, (range, is_written, later)));
+        }
+        here.into_iter().for_each(|(root, used)| uses.entry(root).or_default().push(used));
     }
-    let mut left: Vec<usize> = (0..plan.steps.len()).filter(|&step| done_by(step) == step).collect();
+    let is_ready = |&step: &usize| done_by(step) == step && waiting_for[step] == 0;
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..plan.steps.len()).filter(is_ready).map(Reverse).collect();
+    let count = (0..plan.steps.len()).filter(|&step| done_by(step) == step).count();
     let mut order: Vec<usize> = Vec::new();
-    while !left.is_empty() {
-        let is_ready = |&step: &usize| before[step].iter().all(|earlier| order.contains(earlier));
-        let next = left.iter().position(is_ready)?;
-        order.push(left.remove(next));
+    while let Some(Reverse(step)) = ready.pop() {
+        order.push(step);
+        for &next in &after[step] {
+            waiting_for[next] -= 1;
+            if waiting_for[next] == 0 {
+                ready.push(Reverse(next));
+            }
+        }
     }
-    Some(order)
+    (order.len() == count).then_some(order)
 }
 
 #[cfg(test)]

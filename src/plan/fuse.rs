@@ -22,14 +22,68 @@ use std::collections::HashMap;
 
 /// Does all rewrites that apply. Buffers that no step is left to use stay in the list.
 pub fn fuse(plan: &mut Plan) {
+    let mut uses = Uses::of(plan);
     for index in 0..plan.steps.len() {
         // What `update` makes of later steps comes up once more, for `relu_gradient`.
         let rewrites = [convolution, activation, update, relu_gradient, loss];
-        if let Some(rewrite) = rewrites.iter().find_map(|rewrite| rewrite(plan, index)) {
-            rewrite.apply(plan);
+        let found = rewrites.iter().find_map(|rewrite| rewrite(&Steps { plan, uses: &uses }, index));
+        if let Some(rewrite) = found {
+            rewrite.apply(plan, &mut uses);
         }
     }
     plan.steps.retain(|step| !step.arguments.is_empty());
+}
+
+/// Who uses what, so that nobody has to look through all steps. Steps keep their places while they are rewritten.
+struct Uses {
+    /// The steps that read each buffer, in order.
+    readers: Vec<Vec<usize>>,
+    /// The steps of each layer before any rewrite, in order.
+    of_layer: HashMap<String, Vec<usize>>,
+}
+
+impl Uses {
+    fn of(plan: &Plan) -> Self {
+        let mut uses = Self { readers: vec![Vec::new(); plan.buffers.len()], of_layer: HashMap::new() };
+        for (index, step) in plan.steps.iter().enumerate() {
+            uses.add(index, step);
+            uses.of_layer.entry(step.layer.clone()).or_default().push(index);
+        }
+        uses
+    }
+
+    fn add(&mut self, index: usize, step: &Step) {
+        for buffer in step.reads() {
+            if buffer >= self.readers.len() {
+                self.readers.resize(buffer + 1, Vec::new());
+            }
+            let readers = &mut self.readers[buffer];
+            if let Err(place) = readers.binary_search(&index) {
+                readers.insert(place, index);
+            }
+        }
+    }
+
+    /// Forgets a step; one that is gone already reads nothing.
+    fn remove(&mut self, index: usize, step: &Step) {
+        if step.arguments.is_empty() {
+            return;
+        }
+        for buffer in step.reads() {
+            self.readers[buffer].retain(|&reader| reader != index);
+        }
+    }
+
+    /// The steps that read a buffer.
+    fn readers(&self, buffer: BufferId) -> &[usize] {
+        self.readers.get(buffer).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The steps of a plan and who uses what of them.
+struct Steps<'a> {
+    plan: &'a Plan,
+    uses: &'a Uses,
 }
 
 /// Steps that become others, by their place in the plan, and steps that go.
@@ -44,9 +98,10 @@ struct Rewrite {
 
 impl Rewrite {
     /// Steps that go leave an empty place, so that the others keep theirs.
-    fn apply(self, plan: &mut Plan) {
+    fn apply(self, plan: &mut Plan, uses: &mut Uses) {
         let mut made: HashMap<&str, BufferId> = HashMap::new();
         for index in self.gone {
+            uses.remove(index, &plan.steps[index]);
             plan.steps[index].arguments.clear();
         }
         for (index, kernel, known) in self.new {
@@ -70,7 +125,9 @@ impl Rewrite {
             });
             let arguments = arguments.collect();
             let (layer, op, kernel) = (self.layer.clone(), self.op.clone(), kernel.into());
+            uses.remove(index, &plan.steps[index]);
             plan.steps[index] = Step { layer, op, kernel, arguments };
+            uses.add(index, &plan.steps[index]);
         }
     }
 }
@@ -91,17 +148,13 @@ fn taken(step: &Step, names: &[(&'static str, &str)]) -> Option<HashMap<&'static
 }
 
 /// The steps that read a buffer; `None` if it outlives the steps, so that somebody else may.
-fn readers(plan: &Plan, buffer: BufferId) -> Option<Vec<usize>> {
-    let reads = |index: &usize| {
-        let step = &plan.steps[*index];
-        !step.arguments.is_empty() && step.reads().any(|other| other == buffer)
-    };
-    (plan.buffers[buffer].kind == Kind::Transient).then(|| (0..plan.steps.len()).filter(reads).collect())
+fn readers<'a>(steps: &'a Steps, buffer: BufferId) -> Option<&'a [usize]> {
+    (steps.plan.buffers[buffer].kind == Kind::Transient).then(|| steps.uses.readers(buffer))
 }
 
 /// The only step that reads a buffer.
-fn only_reader(plan: &Plan, buffer: BufferId) -> Option<usize> {
-    match readers(plan, buffer)?.as_slice() {
+fn only_reader(steps: &Steps, buffer: BufferId) -> Option<usize> {
+    match readers(steps, buffer)? {
         &[reader] => Some(reader),
         _ => None,
     }
@@ -115,24 +168,26 @@ struct Dropped {
 }
 
 /// The dropout that alone reads what the step `pool` computes.
-fn dropout(plan: &Plan, pool: usize) -> Option<Dropped> {
-    let forward = only_reader(plan, buffer(&plan.steps[pool], "output")?)?;
+fn dropout(steps: &Steps, pool: usize) -> Option<Dropped> {
+    let plan = steps.plan;
+    let forward = only_reader(steps, buffer(&plan.steps[pool], "output")?)?;
     let step = is(&plan.steps[forward], "dropout", "forward").then_some(&plan.steps[forward])?;
     let Op::Dropout(op) = &step.op else { return None };
-    let is_backward = |other: &Step| is(other, "dropout", "backward_input") && other.layer == step.layer;
-    Some(Dropped { op: op.clone(), forward, backward: plan.steps.iter().position(is_backward) })
+    let is_backward = |&&other: &&usize| is(&plan.steps[other], "dropout", "backward_input");
+    let backward = steps.uses.of_layer.get(&step.layer)?.iter().find(is_backward).copied();
+    Some(Dropped { op: op.clone(), forward, backward })
 }
 
 /// The steps of a convolution that read the gradient of its pixels, the kernel that does what all of them do, and
 /// the buffers that it takes over.
 fn gradients(
-    plan: &Plan,
+    steps: &Steps,
     conv: &Step,
     d_pixel: BufferId,
 ) -> Option<(Vec<usize>, &'static str, HashMap<&'static str, BufferId>)> {
-    let gradients = readers(plan, d_pixel)?;
+    let gradients = readers(steps, d_pixel)?.to_vec();
     let mut known = HashMap::new();
-    for step in gradients.iter().map(|&index| &plan.steps[index]) {
+    for step in gradients.iter().map(|&index| &steps.plan.steps[index]) {
         if step.op != conv.op || step.layer != conv.layer {
             return None;
         }
@@ -151,17 +206,17 @@ fn gradients(
 }
 
 /// Convolution, ReLU, max pooling and dropout, if the step `first` is such a convolution.
-fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
-    let steps = &plan.steps;
+fn convolution(of: &Steps, first: usize) -> Option<Rewrite> {
+    let steps = &of.plan.steps;
     let conv = is(&steps[first], "conv2d", "forward").then_some(&steps[first])?;
-    let relu = only_reader(plan, buffer(conv, "output")?)?;
+    let relu = only_reader(of, buffer(conv, "output")?)?;
     let positive = is(&steps[relu], "relu", "forward").then(|| buffer(&steps[relu], "output"))??;
     let (pools, masks): (Vec<usize>, Vec<usize>) =
-        readers(plan, positive)?.into_iter().partition(|&index| is(&steps[index], "max_pool2d", "forward"));
+        readers(of, positive)?.iter().partition(|&&index| is(&steps[index], "max_pool2d", "forward"));
     let &[pool] = pools.as_slice() else { return None };
     let (Op::Conv2d(conv_op), Op::MaxPool2d(pool_op)) = (&conv.op, &steps[pool].op) else { return None };
     let input = conv.shape("input");
-    let dropped = dropout(plan, pool);
+    let dropped = dropout(of, pool);
     let dropout_op = dropped.as_ref().map(|dropped| dropped.op.clone());
     let op = Op::ConvPool2d(ConvPool2d::of(conv_op, pool_op, dropout_op, &input)?);
 
@@ -179,25 +234,25 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
             vec![(pool, "forward", forward)]
         }
     };
-    let unpools = readers(plan, buffer(&steps[pool], "code")?)?;
-    match (unpools.as_slice(), masks.as_slice()) {
+    let unpools = readers(of, buffer(&steps[pool], "code")?)?;
+    match (unpools, masks.as_slice()) {
         ([], []) => {}
         (&[unpool], &[mask]) => {
             let d_positive = buffer(&steps[unpool], "d_input")?;
-            if only_reader(plan, d_positive)? != mask || !is(&steps[mask], "relu", "backward_input") {
+            if only_reader(of, d_positive)? != mask || !is(&steps[mask], "relu", "backward_input") {
                 return None;
             }
             gone.extend([unpool, mask]);
             let mut d_output = buffer(&steps[unpool], "d_output")?;
             if let Some(dropped) = &dropped {
                 let drop = dropped.backward?;
-                if buffer(&steps[drop], "d_input")? != d_output || only_reader(plan, d_output)? != unpool {
+                if buffer(&steps[drop], "d_input")? != d_output || only_reader(of, d_output)? != unpool {
                     return None;
                 }
                 gone.push(drop);
                 d_output = buffer(&steps[drop], "d_output")?;
             }
-            let (gradients, kernel, mut backward) = gradients(plan, conv, buffer(&steps[mask], "d_input")?)?;
+            let (gradients, kernel, mut backward) = gradients(of, conv, buffer(&steps[mask], "d_input")?)?;
             backward.insert("d_output", d_output);
             gone.extend(&gradients[1..]);
             new.push((gradients[0], kernel, backward));
@@ -208,9 +263,10 @@ fn convolution(plan: &Plan, first: usize) -> Option<Rewrite> {
 }
 
 /// A fully connected layer and ReLU, if the step `first` is such a layer.
-fn activation(plan: &Plan, first: usize) -> Option<Rewrite> {
+fn activation(steps: &Steps, first: usize) -> Option<Rewrite> {
+    let plan = steps.plan;
     let layer = is(&plan.steps[first], "dense", "forward").then_some(&plan.steps[first])?;
-    let relu = only_reader(plan, buffer(layer, "output")?)?;
+    let relu = only_reader(steps, buffer(layer, "output")?)?;
     let output = is(&plan.steps[relu], "relu", "forward").then(|| buffer(&plan.steps[relu], "output"))??;
     let Op::Dense(dense) = &layer.op else { return None };
     let op = Op::DenseRelu(DenseRelu { dense: dense.clone(), layers: 1 });
@@ -222,13 +278,14 @@ fn activation(plan: &Plan, first: usize) -> Option<Rewrite> {
 
 /// A fully connected layer's weight gradient and Adam's step with it, and the input's gradient if nobody
 /// else needs the weights in between, if the step `first` is the weight gradient.
-fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
+fn update(steps: &Steps, first: usize) -> Option<Rewrite> {
+    let plan = steps.plan;
     let gradient = is(&plan.steps[first], "dense", "backward_weight").then_some(&plan.steps[first])?;
-    let last = only_reader(plan, buffer(gradient, "d_weight")?)?;
+    let last = only_reader(steps, buffer(gradient, "d_weight")?)?;
     let step = is(&plan.steps[last], "adam", "update").then_some(&plan.steps[last])?;
     let weight = buffer(step, "param")?;
-    let reads_weight = |index: &usize| plan.steps[*index].reads().any(|read| read == weight);
-    let between: Vec<usize> = (first + 1..last).filter(reads_weight).collect();
+    let readers_of_weight = steps.uses.readers(weight).iter().copied();
+    let between: Vec<usize> = readers_of_weight.filter(|&index| index > first && index < last).collect();
     let is_backward = |index: usize| {
         let other = &plan.steps[index];
         is(other, "dense", "backward_input") && other.layer == gradient.layer
@@ -240,7 +297,7 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
     };
     let place = both.unwrap_or(last);
     // The bias's gradient comes from the new step, too.
-    let bias_waits = readers(plan, buffer(gradient, "d_bias")?)?.iter().all(|&reader| reader > place);
+    let bias_waits = readers(steps, buffer(gradient, "d_bias")?)?.iter().all(|&reader| reader > place);
     let (Op::Dense(dense), Op::Adam(adam)) = (&gradient.op, &step.op) else { return None };
     let op = Op::DenseAdam(DenseAdam { dense: dense.clone(), adam: adam.clone(), relu: false, layers: 1 });
     let inputs = vec![gradient.shape("input")];
@@ -267,9 +324,10 @@ fn update(plan: &Plan, first: usize) -> Option<Rewrite> {
 }
 
 /// The gradients of a fully connected layer and of the ReLU before it, if the step `first` is the first.
-fn relu_gradient(plan: &Plan, first: usize) -> Option<Rewrite> {
+fn relu_gradient(steps: &Steps, first: usize) -> Option<Rewrite> {
+    let plan = steps.plan;
     let layer = is(&plan.steps[first], "dense_adam", "backward").then_some(&plan.steps[first])?;
-    let last = only_reader(plan, buffer(layer, "d_input")?)?;
+    let last = only_reader(steps, buffer(layer, "d_input")?)?;
     let mask = is(&plan.steps[last], "relu", "backward_input").then_some(&plan.steps[last])?;
     let Op::DenseAdam(op) = &layer.op else { return None };
     if buffer(mask, "output") != buffer(layer, "input") {
@@ -284,10 +342,11 @@ fn relu_gradient(plan: &Plan, first: usize) -> Option<Rewrite> {
 }
 
 /// A loss with its metric, and with its gradient if that comes next, if the step `first` is the loss.
-fn loss(plan: &Plan, first: usize) -> Option<Rewrite> {
+fn loss(steps: &Steps, first: usize) -> Option<Rewrite> {
+    let plan = steps.plan;
     let [forward, metrics, rest @ ..] = &plan.steps[first..] else { return None };
     let is_loss = forward.op.role_of() == Role::Loss && is(forward, forward.op.name(), "forward");
-    if !is_loss || only_reader(plan, buffer(forward, "loss")?)? != first + 1 {
+    if !is_loss || only_reader(steps, buffer(forward, "loss")?)? != first + 1 {
         return None;
     }
     let Op::Metrics(metrics_op) = &metrics.op else { return None };

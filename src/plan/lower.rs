@@ -28,7 +28,13 @@ pub enum Purpose {
 
 /// Lowers a graph to a plan.
 pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
-    let mut lowering = Lowering { purpose, buffers: Vec::new(), steps: Vec::new(), outputs: Vec::new() };
+    let mut lowering = Lowering {
+        purpose,
+        buffers: Vec::new(),
+        places: HashMap::new(),
+        steps: Vec::new(),
+        outputs: Vec::new(),
+    };
     lowering.forward(graph);
     let mut gradients: HashMap<usize, Vec<BufferId>> = HashMap::new();
     for branch in &graph.branches {
@@ -61,6 +67,8 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
 struct Lowering {
     purpose: Purpose,
     buffers: Vec<Buffer>,
+    /// Each buffer by its name.
+    places: HashMap<String, BufferId>,
     steps: Vec<Step>,
     /// The buffer that holds the output of each node.
     outputs: Vec<BufferId>,
@@ -251,12 +259,13 @@ impl Lowering {
             assert!(same, "{full_name} would be both {:?} and {:?}", buffer.shape, spec.shape);
             return found;
         }
+        self.places.insert(full_name.clone(), self.buffers.len());
         self.buffers.push(Buffer::new(full_name, spec, kind));
         self.buffers.len() - 1
     }
 
     fn find(&self, name: &str) -> Option<BufferId> {
-        self.buffers.iter().position(|buffer| buffer.name == name)
+        self.places.get(name).copied()
     }
 }
 

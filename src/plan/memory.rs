@@ -1,7 +1,9 @@
 //! Who shares memory with whom.
 
-use super::{Kind, Plan, Slot};
+use super::free::Free;
+use super::{Buffer, Kind, Plan, Slot};
 use crate::shape::DType;
+use std::collections::BTreeMap;
 
 /// Gives every buffer a slot; a part of another lies in that one's. Transient buffers of one type share a
 /// slot if the last step that uses one comes before the first step that uses the other; the largest are
@@ -18,29 +20,23 @@ pub fn assign(plan: &mut Plan) {
     let mut order: Vec<usize> = (0..count).filter(|&buffer| plan.buffers[buffer].part_of.is_none()).collect();
     order.sort_by_key(|&buffer| (std::cmp::Reverse(plan.buffers[buffer].bytes()), buffer));
     let mut slots: Vec<Slot> = Vec::new();
-    let mut taken: Vec<Vec<[usize; 2]>> = Vec::new();
+    // Slots to share. As the largest buffers come first, all of them are large enough.
+    let mut shared: BTreeMap<(DType, usize), Free> = BTreeMap::new();
     for buffer in order {
-        let (bytes, dtype, kind) =
-            (plan.buffers[buffer].bytes(), plan.buffers[buffer].dtype, plan.buffers[buffer].kind);
-        let life = match kind {
-            Kind::Transient => lives[buffer].unwrap_or([0, 0]),
-            _ => [0, usize::MAX],
-        };
-        let free = |&slot: &usize| {
-            let slot: usize = slot;
-            kind == Kind::Transient
-                && is_compatible(&slots[slot], dtype, bytes)
-                && taken[slot].iter().all(|other| other[1] < life[0] || life[1] < other[0])
-        };
-        let best = (0..slots.len()).filter(free).min_by_key(|&slot| slots[slot].bytes);
-        let slot = best.unwrap_or_else(|| {
-            let name = plan.buffers[buffer].name.clone();
-            let shared_as = (kind == Kind::Persistent).then_some(name);
+        let Buffer { dtype, kind, ref name, .. } = plan.buffers[buffer];
+        let bytes = plan.buffers[buffer].bytes();
+        let life = (kind == Kind::Transient).then(|| lives[buffer].unwrap_or([0, 0]));
+        let of_type = shared.range_mut((dtype, 0)..=(dtype, usize::MAX));
+        let found = life.and_then(|life| of_type.map(|(_, free)| free).find_map(|free| free.take(life)));
+        let slot = found.unwrap_or_else(|| {
+            let shared_as = (kind == Kind::Persistent).then(|| name.clone());
             slots.push(Slot { dtype, bytes, shared_as });
-            taken.push(Vec::new());
-            slots.len() - 1
+            let slot = slots.len() - 1;
+            if let Some(life) = life {
+                shared.entry((dtype, bytes)).or_default().add(slot, life);
+            }
+            slot
         });
-        taken[slot].push(life);
         plan.buffers[buffer].slot = slot;
     }
     for buffer in 0..count {
@@ -49,10 +45,6 @@ pub fn assign(plan: &mut Plan) {
         plan.buffers[buffer].offset_bytes = first;
     }
     plan.slots = slots;
-}
-
-fn is_compatible(slot: &Slot, dtype: DType, bytes: usize) -> bool {
-    slot.dtype == dtype && slot.bytes >= bytes && slot.shared_as.is_none()
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@
 
 mod backend;
 mod beside;
+mod free;
 mod fuse;
+mod limits;
 mod lower;
 mod memory;
 mod program;
 mod spirv;
 mod together;
 
-pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span};
+pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span, check_memory};
+pub use limits::{Limits, TooLarge};
 pub use lower::{Purpose, lower};
 pub use program::{Bound, Invocation, Pipeline, Program, ProgramError};
 pub use spirv::TranslationError;
@@ -20,6 +23,7 @@ pub use spirv::TranslationError;
 use crate::ops::{ArgumentSpec, Kernel, Op};
 use crate::shape::{DType, Shape};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// The number of a buffer in its plan.
 pub type BufferId = usize;
@@ -200,9 +204,10 @@ impl Plan {
     /// The buffers that live from run to run: what is to be saved. Those that only hold others are not among
     /// them.
     pub fn lasting(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
-        let holds = |id: BufferId| self.buffers.iter().filter_map(|b| b.part_of).any(|part| part.whole == id);
+        let parts = self.buffers.iter().filter_map(|buffer| buffer.part_of);
+        let wholes: HashSet<BufferId> = parts.map(|part| part.whole).collect();
         let buffers = self.buffers.iter().enumerate();
-        buffers.filter(move |(id, buffer)| buffer.kind == Kind::Persistent && !holds(*id))
+        buffers.filter(move |(id, buffer)| buffer.kind == Kind::Persistent && !wholes.contains(id))
     }
 
     /// Floating-point operations of a run. A gradient costs what its forward pass does.

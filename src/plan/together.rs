@@ -7,6 +7,7 @@ use super::{Argument, Buffer, BufferId, Kind, Part, Plan, Step};
 use crate::graph::Graph;
 use crate::ops::ArgumentSpec;
 use crate::shape::DType;
+use std::collections::{HashMap, HashSet};
 
 /// Larger parameters are enough work for a step of their own.
 const MOST_BYTES: usize = 1 << 20;
@@ -22,13 +23,14 @@ struct Unit {
 /// All trained parameters of a model, and the bytes of the small ones.
 fn units(graph: &Graph) -> (Vec<Unit>, usize) {
     let siblings = graph.siblings();
+    let groups = siblings.iter().flat_map(|group| group.iter().map(move |&node| (node, group)));
+    let groups: HashMap<usize, &Vec<usize>> = groups.collect();
     let (mut units, mut end): (Vec<Unit>, usize) = (Vec::new(), 0);
     for (index, node) in graph.nodes.iter().enumerate() {
         for parameter in node.parameters().into_iter().filter(|parameter| parameter.trained) {
             let bytes = parameter.shape.len() * DType::F32.bytes();
-            let group =
-                siblings.iter().find(|group| group.contains(&index) && bytes.is_multiple_of(ALIGNMENT));
-            let group = group.map_or(vec![index], Vec::clone);
+            let group = groups.get(&index).filter(|_| bytes.is_multiple_of(ALIGNMENT));
+            let group = group.map_or(vec![index], |&group| group.clone());
             if group[0] != index {
                 continue;
             }
@@ -49,22 +51,28 @@ fn units(graph: &Graph) -> (Vec<Unit>, usize) {
 /// Puts the parameters together, and the steps of the optimiser, if this plan has one for each of them.
 pub fn together(plan: &mut Plan, graph: &Graph) {
     let (units, bytes) = units(graph);
+    let mut places: HashMap<String, BufferId> = HashMap::new();
+    for (id, buffer) in plan.buffers.iter().enumerate() {
+        places.entry(buffer.name.clone()).or_insert(id);
+    }
+    let buffer = |name: &str| places.get(name).copied();
     let apart = units.iter().filter(|unit| unit.offset_bytes.is_none() && unit.names.len() > 1);
     for (unit, suffix) in apart.flat_map(|unit| ["", ".m", ".v"].map(|suffix| (unit, suffix))) {
-        let buffers = unit.names.iter().map(|name| plan.buffer(&format!("{name}{suffix}")));
+        let buffers = unit.names.iter().map(|name| buffer(&format!("{name}{suffix}")));
         if let Some(buffers) = buffers.collect::<Option<Vec<BufferId>>>() {
             join(plan, &buffers);
         }
     }
     let small: Vec<&Unit> = units.iter().filter(|unit| unit.offset_bytes.is_some()).collect();
-    let update_of = |name: &String| {
-        let is_update = |step: &Step| step.layer == *name && step.op == graph.optimizer;
-        plan.steps.iter().position(is_update)
-    };
+    let mut steps: HashMap<&str, usize> = HashMap::new();
+    for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.op == graph.optimizer) {
+        steps.entry(&step.layer).or_insert(index);
+    }
+    let update_of = |name: &String| steps.get(name.as_str()).copied();
     let names: Vec<&String> = small.iter().flat_map(|unit| &unit.names).collect();
     let updates: Option<Vec<usize>> = names.iter().copied().map(update_of).collect();
     let (Some(updates), [_, _, ..]) = (updates, names.as_slice()) else {
-        let params: Vec<Option<BufferId>> = names.iter().map(|name| plan.buffer(name)).collect();
+        let params: Vec<Option<BufferId>> = names.iter().map(|name| buffer(name)).collect();
         if params.iter().any(Option::is_some) {
             lay(plan, "param", &small, &params, bytes);
         }
@@ -83,6 +91,7 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
         }
     }
     plan.steps[last] = all;
+    let updates: HashSet<usize> = updates.into_iter().collect();
     let mut index = 0;
     plan.steps.retain(|_| {
         index += 1;

@@ -57,11 +57,11 @@ pub struct KernelTime {
     pub percent: f64,
     /// Arithmetic done a second, in GFLOP; zero where the operator counts none.
     pub gflop_per_s: f64,
-    /// Of what the device does at most.
+    /// Of what the probe reaches; above 100 where caches help.
     pub gflop_percent: f64,
     /// Memory moved a second, in GB.
     pub gb_per_s: f64,
-    /// Of what the device does at most.
+    /// Of what the probe reaches; above 100 where caches help.
     pub gb_percent: f64,
 }
 

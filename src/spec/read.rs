@@ -181,8 +181,12 @@ impl<'a> Reader<'a> {
 
     fn layers(&self, parent: &mut Table<'a>) -> Result<Vec<Layer>, SpecError> {
         let mut layers = Vec::new();
+        // Counted on from layer to layer, not from the beginning of the file for each.
+        let (mut line, mut counted) = (1, 0);
         for mut table in self.tables(parent, "layer")? {
-            let line = self.error(table.span.clone(), "").line;
+            let until = table.span.start.max(counted);
+            line += self.text.as_bytes()[counted..until].iter().filter(|&&byte| byte == b'\n').count();
+            counted = until;
             table.of = format!("the layer after {} others", layers.len());
             let name: String = self.required(&mut table, "name")?;
             table.of = format!("layer {name:?}");

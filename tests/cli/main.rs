@@ -4,6 +4,7 @@
 mod accidents;
 mod bad_input;
 mod common;
+mod machine;
 mod reviews;
 mod run_files;
 mod run_folder;

@@ -53,6 +53,8 @@ fn verify_proves_an_operator_and_names_unknown_ones() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeed(folder.path(), &["verify", "--adapter", "cpu", "--op", "dense"]);
     assert!(text.contains("dense.backward_weight") && !text.contains("conv2d"), "{text}");
+    // A bare percentage of error reads as failure.
+    assert!(text.contains("worst error") && text.contains("% of its bound"), "{text}");
     crate::common::fail(
         folder.path(),
         &["verify", "--adapter", "cpu", "--op", "convolve"],

@@ -6,6 +6,7 @@ mod direct;
 mod fast;
 
 use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
+use super::dispatch::in_room;
 use super::packed::{OUTS, Packed, Window};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
@@ -258,9 +259,7 @@ impl Operator for Conv2d {
             let window = Window { vectors: window.vectors.min(vectors), ..*window };
             let parts_of = [("PARTS", parts as f64)];
             let constants = [extents.as_slice(), window.constants().as_slice(), parts_of.as_slice()].concat();
-            let mut dispatch = Dispatch::line(entry_point, invocations, &constants);
-            dispatch.workgroups[2] = parts as u32;
-            dispatch
+            Dispatch::line(entry_point, invocations, &constants).deep(parts)
         };
         let through_windows = |packed: Packed, pack: &str, argument: &str, [rows, width]: [usize; 2]| {
             let mut dispatches = vec![line(pack, packed.len(), &Window::default())];
@@ -285,7 +284,8 @@ impl Operator for Conv2d {
                     Variant::Gpu => line("backward_weight_tile", pieces * g.tiles() * WORKGROUP, &none),
                     Variant::Software => line("backward_weight_partial", pieces * g.weight_blocks(), &none),
                 };
-                vec![sums, line(kernel, g.out_channels * (g.taps() + 1), &none)]
+                let total = g.out_channels * (g.taps() + 1);
+                in_room(vec![sums, line(kernel, total, &none)], "partial", pieces * total)
             }
         }
     }

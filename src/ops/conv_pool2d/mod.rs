@@ -15,6 +15,7 @@ mod twin;
 
 use super::attr::{Padding, Pair, Window as Taps, wrong_arguments};
 use super::conv2d::Conv2d;
+use super::dispatch::in_room;
 use super::dropout::Dropout;
 use super::max_pool2d::MaxPool2d;
 use super::packed::{Packed, Window};
@@ -281,9 +282,7 @@ impl Operator for ConvPool2d {
                 (name, if draws { value } else { 0.0 })
             });
             let constants = [&extents, window.constants().as_slice(), &parts_of, &mask].concat();
-            let mut dispatch = Dispatch::line(entry_point, invocations, &constants);
-            dispatch.workgroups[2] = parts as u32;
-            dispatch
+            Dispatch::line(entry_point, invocations, &constants).deep(parts)
         };
         let whole =
             |entry_point: &str, invocations: usize| line(entry_point, invocations, &Window::default());
@@ -302,21 +301,22 @@ impl Operator for ConvPool2d {
                 "forward" => whole("pack_forward", packed.len()),
                 _ => whole("pack_and_draw", packed.len() + g.layers * g.batch * g.mask_words()),
             };
-            return [vec![pack], seen(kernel, packed, pixels)].concat();
+            return in_room([vec![pack], seen(kernel, packed, pixels)].concat(), "packed", packed.room());
         }
+        let sums = g.out_channels * (g.in_channels * TAPS + 1);
         let partial = match variant {
             Variant::Gpu => whole("backward_weight_tile", pieces * g.tiles() * WORKGROUP),
             Variant::Software => whole("backward_weight_partial", pieces * g.weight_blocks()),
         };
-        let sums = g.out_channels * (g.in_channels * TAPS + 1);
         if kernel == "backward_weight" {
-            return vec![partial, whole("backward_weight", sums)];
+            return in_room(vec![partial, whole("backward_weight", sums)], "partial", pieces * sums);
         }
         let packed = g.backward_weights();
         let blocks = |taps: Taps| (taps.input + taps.before).div_ceil(2);
         let invocations = g.batch * blocks(g.y) * blocks(g.x).div_ceil(lanes.width);
         let sum_and_pack = whole("sum_and_pack", sums + packed.len());
-        [vec![partial, sum_and_pack], seen("backward_input", packed, invocations)].concat()
+        let dispatches = [vec![partial, sum_and_pack], seen("backward_input", packed, invocations)].concat();
+        in_room(in_room(dispatches, "partial", pieces * sums), "packed", packed.room())
     }
 
     fn beside(&self, others: &[&Self], inputs: &[Shape]) -> Option<(Self, Vec<Shape>)> {

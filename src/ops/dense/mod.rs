@@ -77,7 +77,8 @@ impl Dense {
             Dispatch::line(entry_point, invocations, &constants)
         };
         let through_windows = |packed: Packed, [pack, entry_point]: [&str; 2], invocations: usize| {
-            let mut dispatches = vec![line(pack, packed.len(), &Window::default(), 0)];
+            let pack = line(pack, packed.len(), &Window::default(), 0);
+            let mut dispatches = vec![pack.with_room("packed", packed.room())];
             for window in packed.windows() {
                 let dispatch = line(entry_point, invocations, &window, 0);
                 dispatches.push(dispatch.seen_from("packed", window.offset_bytes));
@@ -95,11 +96,12 @@ impl Dense {
                 };
                 let (elements, height) = (headed.layer_len(), headed.height());
                 let pack = line("pack_for_forward", elements, &Window::default(), height);
-                std::iter::once(pack.side_by_side(layers)).chain(headed.windows().map(of_window)).collect()
+                let pack = pack.deep(layers).with_room("packed", headed.room());
+                std::iter::once(pack).chain(headed.windows().map(of_window)).collect()
             }
             "forward" => {
                 let blocks = batch.div_ceil(BLOCK[0]) * out_features.div_ceil(BLOCK[1]);
-                vec![line(kernel, blocks * WORKGROUP, &Window::default(), 0).side_by_side(layers)]
+                vec![line(kernel, blocks * WORKGROUP, &Window::default(), 0).deep(layers)]
             }
             "backward_weight" => {
                 let packed = for_weight(batch, out_features);

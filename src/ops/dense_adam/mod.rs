@@ -2,6 +2,12 @@
 //! in the place of the two, so that the gradient, as large as the weights, is never stored. `update` is
 //! the weights' part; `backward` computes the input's gradient as well, so that the weights are read once,
 //! and that of a ReLU before the layer.
+//!
+//! The batch decides what runs. Up to [`DenseAdam::BACKWARD_BATCH`] samples, all sums of one input fit into the
+//! registers of an invocation: `backward` does everything in one pass over the weights. Up to
+//! [`DenseAdam::UPDATE_BATCH`], the gradients of a block of outputs fit into one uniform window: `update` does all but
+//! the input's gradient, which is a step of its own. Larger batches store the weights' gradient, and Adam reads it. The
+//! weights pass through memory once more each time, which is little beside the arithmetic of so many samples.
 
 mod fast;
 
@@ -47,9 +53,26 @@ const INPUTS: usize = 2;
 const STAGED: usize = 256;
 
 impl DenseAdam {
+    /// The largest batch of `backward`.
+    pub const BACKWARD_BATCH: usize = OUTS;
+    /// The largest batch of `update`.
+    pub const UPDATE_BATCH: usize = WINDOW_BYTES / (OUTS * 4);
+
     /// Whether `backward` can take a batch of this size.
     pub fn takes_backward(batch: usize) -> bool {
-        batch <= OUTS
+        batch <= Self::BACKWARD_BATCH
+    }
+
+    /// What a batch of this size makes of a dense layer's gradients and Adam, in words.
+    pub fn rule(batch: usize) -> String {
+        let [least, most] = [Self::BACKWARD_BATCH, Self::UPDATE_BATCH];
+        if batch <= least {
+            format!("gradients and update in one pass over the weights, as for batches up to {least}")
+        } else if batch <= most {
+            format!("update with the weights' gradient, as for batches from {} to {most}", least + 1)
+        } else {
+            format!("gradients are stored before the update, as for batches above {most}")
+        }
     }
 
     /// `d_output` as `update` reads it: a row a sample, a column an output.
@@ -171,7 +194,7 @@ impl Operator for DenseAdam {
         if kernel == "backward" && variant == Variant::Gpu {
             let all = Window { vectors: batch.div_ceil(4), rows: out_features, ..Window::default() };
             let dispatch = Dispatch::line("backward_tile", in_features, &constants(&all, 0));
-            return vec![dispatch.side_by_side(self.layers)];
+            return vec![dispatch.deep(self.layers)];
         }
         // The layers take turns with the room for what is packed.
         let mut dispatches = Vec::new();
@@ -179,7 +202,8 @@ impl Operator for DenseAdam {
             let whole = constants(&Window::default(), layer);
             if kernel == "backward" {
                 let packed = self.packed_backward(batch);
-                dispatches.push(Dispatch::line("pack_for_backward", packed.len(), &whole));
+                let pack = Dispatch::line("pack_for_backward", packed.len(), &whole);
+                dispatches.push(pack.with_room("packed", packed.room()));
                 for window in packed.windows() {
                     let invocations = in_features.div_ceil(INPUTS);
                     let dispatch = Dispatch::line(kernel, invocations, &constants(&window, layer));
@@ -188,16 +212,13 @@ impl Operator for DenseAdam {
                 continue;
             }
             let packed = self.packed(batch);
-            dispatches.push(Dispatch::line("pack_for_update", packed.len(), &whole));
+            let pack = Dispatch::line("pack_for_update", packed.len(), &whole);
+            dispatches.push(pack.with_room("packed", packed.room()));
             let blocks = self.blocks_a_window(batch);
             for first in packed.windows_of(packed.stride()).step_by(blocks) {
-                let rows = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
-                let columns = in_features.div_ceil(WORKGROUP);
-                let dispatch = Dispatch::line(kernel, 1, &constants(&first, layer));
-                dispatches.push(Dispatch {
-                    workgroups: [columns as u32, rows as u32, 1],
-                    ..dispatch.seen_from("packed", first.offset_bytes)
-                });
+                let here = (out_features - first.first_column).div_ceil(OUTS).min(blocks);
+                let dispatch = Dispatch::line(kernel, in_features, &constants(&first, layer)).deep(here);
+                dispatches.push(dispatch.seen_from("packed", first.offset_bytes));
             }
         }
         dispatches
@@ -267,5 +288,23 @@ impl Operator for DenseAdam {
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
         self.adam.fill(name, elements, generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_tells_what_batches_run() {
+        let op = DenseAdam { dense: Dense { out_features: 40 }, adam: Adam::cases()[0].op.clone(), relu: false, layers: 1 };
+        for (batch, backward, update) in [(32, true, true), (33, false, true), (512, false, true), (513, false, false)] {
+            let inputs = [[batch, 3].into()];
+            assert_eq!(op.takes("backward", &inputs), backward, "{batch}");
+            assert_eq!(op.output_shape(&inputs).is_ok(), update, "{batch}");
+            let words = ["one pass", "from 33 to 512", "above 512"];
+            let kind = if backward { 0 } else { 1 + usize::from(!update) };
+            assert!(DenseAdam::rule(batch).contains(words[kind]), "{batch}: {}", DenseAdam::rule(batch));
+        }
     }
 }
