@@ -5,4 +5,5 @@ mod bad_input;
 mod common;
 mod reviews;
 mod run_folder;
+mod splits;
 mod tables;
