@@ -195,7 +195,14 @@ fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)
             Split { validation: (0..count).collect(), ..Split::default() }
         }
         Some(path) => from_csv(path, &samples, purpose)?,
-        None => Split::seeded(&samples, spec.training.seed),
+        None => {
+            let copies = Copies::of(&samples);
+            if copies.count() > 0 {
+                let count = copies.count();
+                log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
+            }
+            copies.together(Split::by_names(samples.names(), spec.training.seed))
+        }
     };
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);

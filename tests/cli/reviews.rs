@@ -171,7 +171,7 @@ fn a_run_from_before_there_were_rules_reads_words_as_it_was_trained() {
         assert!(text.contains(key), "{text}");
         fs::write(&path, text.replace(key, "")).unwrap();
     }
-    let predict = ["predict", "run", "Splendid!", "splendid", "--adapter", "cpu", "--json"];
+    let predict = ["predict", "run", "Engine!", "engine", "--adapter", "cpu", "--json"];
     let text = succeed(folder.path(), &predict);
     let words: Vec<usize> = text
         .lines()
