@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -57,6 +57,68 @@ const TEMPORARY: &str = ".writing-";
 /// Symbolic links that are followed one after the other, as many as Linux does.
 const MAX_LINKS: usize = 40;
 
+/// Opens a plain file, or what a link to one leads to, for reading.
+///
+/// A named pipe would have the reader wait for a writer, and a device could be read for ever.
+///
+/// # Errors
+/// Those of the system, and one that says what the file is instead: a folder, a named pipe, a device.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    // Asked before it is opened: to open a pipe is to wait already.
+    match kind_beside_plain(std::fs::metadata(path)?.file_type()) {
+        None => File::open(path),
+        Some(kind) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("it is {kind} and not a plain file; copy the contents into a file and give that"),
+        )),
+    }
+}
+
+/// Reads a plain file whole.
+///
+/// # Errors
+/// Those of [`open_plain`] and of reading.
+pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_plain(path)?;
+    let mut bytes = Vec::new();
+    // The system's answer to too large a size is an error; that of `Vec` would be the end.
+    bytes.try_reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a plain file of text in UTF-8.
+///
+/// # Errors
+/// Those of [`read_plain`], and when it is not UTF-8.
+pub fn read_plain_text(path: &Path) -> io::Result<String> {
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+    String::from_utf8(read_plain(path)?).map_err(not_text)
+}
+
+/// What a file is that is not a plain one.
+#[cfg(unix)]
+fn kind_beside_plain(kind: std::fs::FileType) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a folder"),
+        _ if kind.is_fifo() => Some("a named pipe"),
+        _ if kind.is_char_device() || kind.is_block_device() => Some("a device"),
+        _ if kind.is_socket() => Some("a socket"),
+        _ => Some("something else"),
+    }
+}
+
+#[cfg(not(unix))]
+fn kind_beside_plain(kind: std::fs::FileType) -> Option<&'static str> {
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a folder"),
+        _ => Some("something else"),
+    }
+}
+
 /// Writes a file whole: temporary name, sync, rename, sync the folder. A symbolic link stays one, and the file
 /// that it names is written. A new file has the permissions of any new file, a replaced one those that it had.
 ///
@@ -67,7 +129,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let error = |source: io::Error| FileError::Write { path: path.into(), source };
     let target = followed(path).map_err(error)?;
     let permissions = match fs::metadata(&target) {
-        Ok(found) => match kind(&found) {
+        Ok(found) => match kind_beside_plain(found.file_type()) {
             None => Some(found.permissions()),
             Some(kind) => return Err(FileError::NotPlain { path: path.into(), kind }),
         },
@@ -147,15 +209,6 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-/// What it is, if it is no plain file.
-fn kind(found: &fs::Metadata) -> Option<&'static str> {
-    match found {
-        found if found.is_file() => None,
-        found if found.is_dir() => Some("a folder"),
-        _ => Some("a device, pipe or socket"),
-    }
-}
-
 /// A new file whose permissions are those of any new file of this process.
 fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -195,6 +248,26 @@ mod tests {
 
     /// The fault is one of the process: tests that write take turns.
     static TURN: Mutex<()> = Mutex::new(());
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_refused_at_once_and_links_are_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+        for (file, kind) in [
+            (path("pipe"), "a named pipe"),
+            (folder.path().into(), "a folder"),
+            ("/dev/zero".into(), "a device"),
+        ] {
+            let error = read_plain(&file).unwrap_err().to_string();
+            assert!(error.contains(kind), "{error}");
+        }
+        std::fs::write(path("plain"), "text").unwrap();
+        std::os::unix::fs::symlink(path("plain"), path("link")).unwrap();
+        assert_eq!(read_plain_text(&path("link")).unwrap(), "text");
+        assert_eq!(read_plain(&path("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn a_write_that_fails_leaves_the_old_file() {

@@ -9,7 +9,7 @@ use crate::report::picture::{Cell, grid, label_caption};
 use crate::report::save_png;
 use crate::rng::{Generator, Stream};
 use crate::spec::PhotoSpec;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use image::ImageEncoder;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub enum Command {
     /// Draw a grid of 20 labelled faces
     Show(ShowArguments),
-    /// Print the table of photos or the totals of a CSV of reviews, and what was skipped and why
+    /// Print the table of photos or the totals of a CSV or TSV of reviews, and what was skipped and why
     Check(CheckArguments),
     /// Write the built-in set as JPEG files with UTKFace names
     Synth(SynthArguments),
@@ -39,7 +39,7 @@ pub struct ShowArguments {
 
 #[derive(Debug, clap::Args)]
 pub struct CheckArguments {
-    /// A folder, zip or tar.gz of photos, or a CSV of reviews
+    /// A folder, zip or tar.gz of photos, or a CSV or TSV of reviews
     path: PathBuf,
     /// Of reviews: a CSV with the columns row and split; a seeded 80/20 split if not given
     #[arg(long)]
@@ -82,6 +82,12 @@ pub fn run(command: Command) -> Result<Outcome> {
 }
 
 fn show(arguments: &ShowArguments) -> Result<Outcome> {
+    if let Some(path) =
+        arguments.path.as_deref().filter(|path| super::texts::is_table(path) && path.is_file())
+    {
+        let path = path.display();
+        bail!("{path} is a table of texts, and `data show` draws photos; try: faceshader data check {path}");
+    }
     let faces = match &arguments.path {
         Some(path) => photos::read(path, &SHOWN, Labels::Required)?.photos,
         None => photos::built_in(&SHOWN, GRID[0], photos::BUILT_IN_SEED),
@@ -103,7 +109,7 @@ fn cell(photos: &Photos, index: usize) -> Cell<'_> {
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
-    if arguments.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+    if super::texts::is_table(&arguments.path) {
         return super::texts::check(
             &arguments.path,
             arguments.split.as_deref(),

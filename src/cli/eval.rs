@@ -3,7 +3,8 @@
 use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::set::{Set, Use};
-use super::{Outcome, print, texts};
+use super::{Outcome, Usage, print, texts};
+use crate::data::split::Side;
 use crate::spec::Target;
 use crate::train::Trainer;
 use crate::train::history::{BranchResult, total_loss};
@@ -18,10 +19,14 @@ pub struct Arguments {
     /// A folder, zip or tar.gz with UTKFace names, or a CSV of reviews; the run's own if not given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A CSV with the columns file (or row, of reviews) and split: its test or validation samples count. Without it,
-    /// all of --data do, and the run's own validation samples if there is no --data
+    /// A CSV with the columns file (or row, of reviews) and split: its test samples count, or those for validation if there
+    /// are none. Without it,
+    /// all of --data do, and the run's own split if there is no --data
     #[arg(long)]
     split: Option<PathBuf>,
+    /// Which samples of a split of three sides count; those for the test if not given
+    #[arg(long)]
+    side: Option<Measured>,
     #[command(flatten)]
     columns: texts::Columns,
     /// Which weights of the run to use
@@ -35,6 +40,15 @@ pub struct Arguments {
     /// One object of JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A side of a split that is not learnt from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Measured {
+    /// What the best epoch was chosen by
+    Validation,
+    /// What nothing was chosen by
+    Test,
 }
 
 /// Which weights of a run are meant.
@@ -78,9 +92,21 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(split) = arguments.split {
         spec.data.split = Some(split);
     }
+    if own_or_all && arguments.side.is_some() {
+        return Err(Usage("--side needs a split: give --split, or leave out --data".into()).into());
+    }
     let purpose = if own_or_all { Use::EvaluationOfAll } else { Use::Evaluation };
     let (samples, split) = Set::load(&mut spec, purpose, Some(&run))?;
-    let asked = split.validation;
+    let side = match arguments.side {
+        None => split.measured(),
+        Some(Measured::Validation) => Side::Validation,
+        Some(Measured::Test) => Side::Test,
+    };
+    let asked = split.on(side).to_vec();
+    let side = if own_or_all { "all" } else { side.name() };
+    if asked.is_empty() {
+        bail!("the split has no {} on its side {side}", samples.noun());
+    }
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run)?)?;
     let bar = bar("evaluating", None);
@@ -90,19 +116,14 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     })?;
     bar.finish_and_clear();
     if arguments.json {
-        let mut object = serde_json::Map::new();
-        object.insert(samples.noun().into(), asked.len().into());
-        object.insert("loss".into(), total_loss(&results).into());
-        for result in &results {
-            object.insert(format!("{}_loss", result.target.name()), result.loss.into());
-            object.insert(result.target.metric_name().into(), result.metric.into());
-        }
+        let mut object = object(samples.noun(), side, asked.len(), &results);
         if let Some(confusion) = samples.confusion(&mut trainer, &asked)? {
             object.insert("confusion".into(), texts::confusion_json(&confusion));
         }
         print(serde_json::Value::Object(object))?;
     } else {
         print(format_args!("{:<16} {}", samples.noun(), asked.len()))?;
+        print(format_args!("side             {side}"))?;
         print(format_args!("loss             {:.4}", total_loss(&results)))?;
         for result in &results {
             print(line(result))?;
@@ -112,6 +133,29 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// What was measured on `count` samples of a side, for machines.
+pub fn object(
+    noun: &str,
+    side: &str,
+    count: usize,
+    results: &[BranchResult],
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut object = serde_json::Map::new();
+    object.insert(noun.into(), count.into());
+    object.insert("side".into(), side.into());
+    object.insert("loss".into(), total_loss(results).into());
+    for result in results {
+        object.insert(format!("{}_loss", result.target.name()), result.loss.into());
+        object.insert(result.target.metric_name().into(), result.metric.into());
+    }
+    object
+}
+
+/// One branch's metric in a sentence.
+pub fn plain(result: &BranchResult) -> String {
+    line(result).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// One branch's metric for people.

@@ -7,7 +7,7 @@ use super::texts;
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::faces::Photos;
 use crate::data::reviews::Texts;
-use crate::data::split::{Samples, Split};
+use crate::data::split::{Copies, Samples, Split};
 use crate::spec::{InputSpec, Spec};
 use crate::train::Trainer;
 use crate::train::confusion::Confusion;
@@ -43,7 +43,7 @@ impl Set {
             InputSpec::Photo(photo) => Ok(Set::Faces(photos::built_in(photo, count, photos::BUILT_IN_SEED))),
             InputSpec::Text(_) => {
                 let reviews = texts::built_in(count);
-                let all = Split { train: (0..reviews.texts.len()).collect(), validation: Vec::new() };
+                let all = Split { train: (0..reviews.texts.len()).collect(), ..Split::default() };
                 // The model keeps its own vocabulary: what counts is its shape.
                 texts::numbered(reviews, &all, None, &mut spec.clone()).map(Set::Reviews)
             }
@@ -53,6 +53,7 @@ impl Set {
     /// Reads what a model's `[data]` says, or makes the built-in set. Reviews are numbered with the
     /// vocabulary of `run`, or with their own: its size is written into the model.
     pub fn load(spec: &mut Spec, purpose: Use, run: Option<&RunFolder>) -> Result<(Set, Split)> {
+        require_kind(spec, run)?;
         match &mut spec.input {
             InputSpec::Photo(photo) => {
                 let photos = match &spec.data.path {
@@ -63,7 +64,7 @@ impl Set {
                 Ok((Set::Faces(photos), split))
             }
             InputSpec::Text(_) => {
-                let known = run.map(texts::vocabulary_of).transpose()?;
+                let known = run.map(|run| texts::vocabulary_of(run, spec)).transpose()?;
                 let classes = known.as_ref().map(|vocabulary| vocabulary.classes().to_vec());
                 let reviews = texts::load(&spec.data, classes)?;
                 let (reviews, split) = split(reviews, spec, purpose)?;
@@ -179,28 +180,67 @@ impl Set {
     }
 }
 
-/// Splits samples as the model's `[data]` says, and leaves out those on neither side.
+/// Fails if the model's `[data]` is of the other kind, and says what to do: a model for photos is asked
+/// to read a table, or one for texts a folder or an archive. `run` is that of a trained model.
+pub fn require_kind(spec: &Spec, run: Option<&RunFolder>) -> Result<()> {
+    let Some(path) = &spec.data.path else { return Ok(()) };
+    let (is, reads, model) = match &spec.input {
+        InputSpec::Photo(_) if texts::is_table(path) && !path.is_dir() => {
+            ("a table of texts", "photos", "--model review or --model review-plus")
+        }
+        InputSpec::Text(_) if path.is_dir() || holds_photos(path) => {
+            ("no table of texts", "texts", "--model face for photos")
+        }
+        _ => return Ok(()),
+    };
+    let what = match run {
+        Some(_) => "name a run of the other kind".into(),
+        None => format!("add {model}"),
+    };
+    bail!("{} is {is}, and the model {:?} reads {reads}; {what}", path.display(), spec.name)
+}
+
+/// Whether a path is named like a photo, or an archive of photos.
+fn holds_photos(path: &Path) -> bool {
+    let known = ["zip", "tar", "gz", "tgz", "jpg", "jpeg", "png"];
+    path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// Splits samples as the model's `[data]` says, and leaves out those on no side.
 fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
     let count = samples.names().len();
     let name = S::NAME;
     let mut chosen = match &spec.data.split {
-        _ if purpose == Use::EvaluationOfAll => Split { train: Vec::new(), validation: (0..count).collect() },
+        _ if purpose == Use::EvaluationOfAll => {
+            Split { validation: (0..count).collect(), ..Split::default() }
+        }
         Some(path) => from_csv(path, &samples, purpose)?,
-        None => Split::seeded(&samples, spec.training.seed),
+        None => {
+            let copies = Copies::of(&samples);
+            if copies.count() > 0 {
+                let count = copies.count();
+                log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
+            }
+            copies.together(Split::by_names(samples.names(), spec.training.seed))
+        }
     };
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);
     }
     let needs_training = matches!(purpose, Use::Training | Use::Resuming);
-    if chosen.validation.is_empty() || (chosen.train.is_empty() && needs_training) {
+    if chosen.validation.is_empty() && chosen.test.is_empty() || (chosen.train.is_empty() && needs_training) {
         bail!(
-            "{} {name}s are too few: training and validation need at least one each",
-            chosen.train.len() + chosen.validation.len()
+            "{} different {name}s are too few: training and validation need at least one each",
+            count - Copies::of(&samples).count()
         );
     }
     if needs_training {
         let (train, validation) = (chosen.train.len(), chosen.validation.len());
-        log::info!("{name}s: {train} to train on, {validation} to validate with");
+        let test = match chosen.test.len() {
+            0 => String::new(),
+            test => format!(", {test} for a test at the end"),
+        };
+        log::info!("{name}s: {train} to train on, {validation} to validate with{test}");
     }
     Ok(chosen.compact(samples))
 }
@@ -208,7 +248,7 @@ fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)
 fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split> {
     let (name, file) = (S::NAME, path.display());
     let (chosen, notes) = match purpose {
-        Use::Evaluation | Use::EvaluationOfAll => Split::validation_from_csv(path, samples)?,
+        Use::Evaluation | Use::EvaluationOfAll => Split::measured_from_csv(path, samples)?,
         Use::Training | Use::Resuming => Split::from_csv(path, samples)?,
     };
     let (gone, unnamed) = (notes.rows_without_sample, notes.samples_without_row);
@@ -224,5 +264,31 @@ fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split>
     if unnamed > 0 && purpose != Use::Resuming {
         log::warn!("{file}: {unnamed} {name}s have no row and are left out");
     }
+    if purpose == Use::Training {
+        warn_of_copies(path, samples, &chosen);
+    }
     Ok(chosen)
+}
+
+/// Says which samples are on two sides of a split that was given.
+pub fn warn_of_copies<S: Samples>(path: &Path, samples: &S, split: &Split) {
+    let apart = Copies::of(samples).apart(split);
+    if apart.samples == 0 {
+        return;
+    }
+    let pair = |&(copy, original): &(usize, usize)| {
+        let names = samples.names();
+        format!("{} of {}", names[copy].escape_debug(), names[original].escape_debug())
+    };
+    let named: Vec<String> = apart.first.iter().map(pair).collect();
+    let more = if apart.samples > named.len() { ", …" } else { "" };
+    log::warn!(
+        "warning: {}: {} {name}s to measure with are copies of {name}s on another side: {key} {}{more}; what is \
+         measured on them is too good; without --split, copies are kept on one side",
+        path.display(),
+        apart.samples,
+        named.join(", "),
+        name = S::NAME,
+        key = S::KEY,
+    );
 }

@@ -1,16 +1,16 @@
 //! Reviews: how they are read, and what a model says of them.
 
-use super::photos::tell_skipped;
+use super::set::warn_of_copies;
 use super::{Outcome, message, print};
 use crate::data::faces::Labels;
 use crate::data::reviews::check::Summary;
 use crate::data::reviews::synthetic;
-use crate::data::reviews::{ReadOptions, Reviews, TextOptions, Texts, Vocabulary, read};
+use crate::data::reviews::{ReadOptions, Reviews, SkippedRows, TextOptions, Texts, Vocabulary, read};
 use crate::data::split::Split;
 use crate::ops::Metric;
 use crate::report::confusion::confusion_matrix;
 use crate::report::{ReportError, save_png};
-use crate::spec::{DataSpec, InputSpec, Spec, TextSpec};
+use crate::spec::{DataSpec, InputSpec, Spec, TextSpec, Tokens};
 use crate::train::confusion::{Confusion, chosen_class, probabilities};
 use crate::train::run::RunFolder;
 use crate::train::{TrainError, Trainer};
@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 const BUILT_IN_SEED: u64 = 0;
 /// Words named for a prediction.
 const NAMED_WORDS: usize = 5;
+
+/// Rows named a reason when reviews are skipped.
+const NAMED_ROWS: usize = 3;
 
 /// Which columns of a CSV hold reviews.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -47,9 +50,38 @@ impl Columns {
     }
 }
 
-/// The vocabulary of a run.
-pub fn vocabulary_of(run: &RunFolder) -> Result<Vocabulary> {
-    Vocabulary::read(&run.vocabulary()).context("a run that reads texts needs its vocabulary")
+/// The vocabulary of a run, whose model is `spec`.
+pub fn vocabulary_of(run: &RunFolder, spec: &Spec) -> Result<Vocabulary> {
+    let path = run.vocabulary();
+    let vocabulary = Vocabulary::read(&path).context("a run that reads texts needs its vocabulary")?;
+    let InputSpec::Text(text) = &spec.input else { bail!("the model does not read texts") };
+    if let Some(difference) = misfit(&vocabulary, text) {
+        bail!(
+            "{} does not belong to {}: {difference}; take both from one run",
+            path.display(),
+            run.config().display()
+        );
+    }
+    Ok(vocabulary)
+}
+
+/// Where a vocabulary is not that of a model: its numbers would be of other words, or of none.
+fn misfit(vocabulary: &Vocabulary, text: &TextSpec) -> Option<String> {
+    let ours = vocabulary.options();
+    let &TextSpec { length, vocabulary: rows, min_count, keep_negations, distinct, tokens } = text;
+    // A run in which it is not said is from before there was a choice.
+    let theirs =
+        TextOptions { tokens: tokens.unwrap_or_default(), keep_negations, distinct, min_count, length };
+    let pairs = [
+        ("length", ours.length.to_string(), theirs.length.to_string()),
+        ("min_count", ours.min_count.to_string(), theirs.min_count.to_string()),
+        ("keep_negations", ours.keep_negations.to_string(), theirs.keep_negations.to_string()),
+        ("distinct", ours.distinct.to_string(), theirs.distinct.to_string()),
+        ("tokens", format!("{:?}", ours.tokens), format!("{:?}", theirs.tokens)),
+        ("number of words and padding", vocabulary.rows().to_string(), rows.to_string()),
+    ];
+    let (name, ours, theirs) = pairs.into_iter().find(|(_, ours, theirs)| ours != theirs)?;
+    Some(format!("its {name} is {ours}, but the model's is {theirs}"))
 }
 
 /// At least so many reviews of the built-in set.
@@ -66,11 +98,28 @@ pub fn load(data: &DataSpec, classes: Option<Vec<String>>) -> Result<Reviews> {
     Ok(loaded.reviews)
 }
 
+/// Whether a path is named like a table of texts.
+pub fn is_table(path: &Path) -> bool {
+    let known = ["csv", "tsv", "tab"];
+    path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// Says which rows were left out and why.
+fn tell_skipped(skipped: &SkippedRows) {
+    for group in skipped.by_reason() {
+        log::warn!("skipped {}: {} ({})", group.count, group.reason, group.named(NAMED_ROWS));
+    }
+}
+
 /// Prints what `data check` tells of a CSV.
 pub fn check(path: &Path, split: Option<&Path>, columns: &Columns, json: bool) -> Result<Outcome> {
     let loaded = read(path, &columns.options(Labels::Required, None))?;
     let split = match split {
-        Some(split) => Split::from_csv(split, &loaded.reviews)?.0,
+        Some(path) => {
+            let split = Split::from_csv(path, &loaded.reviews)?.0;
+            warn_of_copies(path, &loaded.reviews, &split);
+            split
+        }
         None => Split::seeded(&loaded.reviews, 0),
     };
     let training = training(&loaded.reviews, &split);
@@ -84,6 +133,9 @@ pub fn check(path: &Path, split: Option<&Path>, columns: &Columns, json: bool) -
         }
     };
     let summary = Summary::of(&loaded, &split, &vocabulary);
+    if let Some(warning) = summary.warning() {
+        log::warn!("warning: {warning}");
+    }
     if json {
         print(serde_json::to_string(&summary)?)?
     } else {
@@ -103,8 +155,9 @@ pub fn numbered(
     let vocabulary = match known {
         Some(vocabulary) => vocabulary,
         None => {
+            let tokens = *text.tokens.get_or_insert(Tokens::UnicodeWords);
             let &mut TextSpec { length, min_count, keep_negations, distinct, .. } = text;
-            let options = TextOptions { keep_negations, distinct, min_count, length };
+            let options = TextOptions { tokens, keep_negations, distinct, min_count, length };
             let vocabulary = Vocabulary::build(options, reviews.classes.clone(), training(&reviews, split))?;
             let (stems, kept) = (vocabulary.distinct_stems(), vocabulary.stems().len());
             log::info!(
@@ -234,7 +287,7 @@ pub fn predict(
     columns: &Columns,
     json: bool,
 ) -> Result<Outcome> {
-    let vocabulary = vocabulary_of(run)?;
+    let vocabulary = vocabulary_of(run, spec)?;
     require_classes(spec, vocabulary.classes())?;
     let mut failed = Vec::new();
     let mut texts = Vec::new();
@@ -270,15 +323,17 @@ fn lines_of(argument: &Path, columns: &Columns) -> Result<Vec<String>> {
     }
     if !argument.is_file() {
         let text = argument.to_str().context("the text is not UTF-8")?;
-        let is_named_like_a_file = argument.extension().is_some_and(|extension| {
-            ["txt", "csv"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-        });
+        if argument.exists() {
+            bail!("{text} is not a plain file; copy its contents into one and give that");
+        }
+        let is_txt = argument.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
+        let is_named_like_a_file = is_txt || is_table(argument);
         if is_named_like_a_file && !text.contains(char::is_whitespace) {
             bail!("{text} is not there");
         }
         return Ok(vec![text.to_string()]);
     }
-    if argument.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+    if is_table(argument) {
         let loaded = read(argument, &columns.options(Labels::Optional, None))?;
         tell_skipped(&loaded.skipped);
         return Ok(loaded.reviews.texts);

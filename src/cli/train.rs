@@ -5,10 +5,10 @@ use super::progress::bar;
 use super::report::{draw_curves, write_page};
 use super::saving::Saving;
 use super::sessions::{kernels_before, sessions, this_session};
-use super::set::{Set, Use};
+use super::set::{Set, Use, require_kind};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, model, profile, tell};
-use crate::data::split::Split;
+use super::{Outcome, Usage, above_zero, at_least_one, eval, model, profile, tell};
+use crate::data::split::{Side, Split};
 use crate::gpu::Chosen;
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec, Target};
@@ -31,8 +31,8 @@ pub struct Arguments {
     /// given
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A CSV with the columns file (or row, of reviews) and split (train, test); a seeded 80/20 split if not
-    /// given
+    /// A CSV with the columns file (or row, of reviews) and split (train, test, and val for what the best epoch
+    /// is chosen by if there is a test at the end); a seeded 80/20 split if not given
     #[arg(long)]
     split: Option<PathBuf>,
     /// Run every layer's kernels on their own
@@ -134,6 +134,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.training.epochs = arguments.how.epochs.unwrap_or(default);
     set_learning_rate(&mut spec, arguments.how.lr);
     absolute_paths(&mut spec)?;
+    require_kind(&spec, None)?;
     crate::graph::Graph::new(&spec, spec.training.batch)?;
 
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
@@ -395,13 +396,14 @@ impl<'a> Session<'a> {
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
         self.save(number, 0, is_best, Some(line))?;
-        self.draw()
+        self.draw(None)
     }
 
-    /// Redraws what shows the whole run.
-    fn draw(&self) -> Result<()> {
+    /// Redraws what shows the whole run, with one `more` fact.
+    fn draw(&self, more: Option<(String, String)>) -> Result<()> {
         draw_curves(&self.run, &self.spec, &self.epochs)?;
-        Ok(write_page(&self.run, &self.spec, &self.epochs, &self.facts())?)
+        let facts: Vec<(String, String)> = self.facts().into_iter().chain(more).collect();
+        Ok(write_page(&self.run, &self.spec, &self.epochs, &facts)?)
     }
 
     /// What the best weights say of the validation samples, and the last word.
@@ -419,7 +421,8 @@ impl<'a> Session<'a> {
             );
         }
         self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.how.json)?;
-        self.draw()?;
+        let test = self.measure_test()?;
+        self.draw(test)?;
         self.compare_with_guessing();
         if self.how.profile {
             let profile = self.trainer.profile(PROFILED_STEPS)?;
@@ -430,6 +433,27 @@ impl<'a> Session<'a> {
         }
         log::info!("report: {}", self.run.report().display());
         Ok(())
+    }
+
+    /// Measures the best weights, which are loaded, on the test samples of a split that has some: for the
+    /// user, for `test.json`, and for the report.
+    fn measure_test(&mut self) -> Result<Option<(String, String)>> {
+        let (test, noun) = (&self.split.test, self.samples.noun());
+        if test.is_empty() {
+            return Ok(None);
+        }
+        let results = self.trainer.evaluate(self.samples.dataset(), test, &mut |_, _| {})?;
+        let object = eval::object(noun, Side::Test.name(), test.len(), &results);
+        self.run
+            .write(&self.run.path().join("test.json"), &(serde_json::to_string_pretty(&object)? + "\n"))?;
+        let metrics: Vec<String> = results.iter().map(eval::plain).collect();
+        let text = format!("{} {noun}: loss {:.3}, {}", test.len(), total_loss(&results), metrics.join(", "));
+        // The last line of --json is that of the last epoch.
+        match self.how.json {
+            true => log::info!("test, {text}"),
+            false => tell(&format!("test, {text}"))?,
+        }
+        Ok(Some(("test".into(), text)))
     }
 
     /// What the best guess without looking scores, beside what the last epoch scored.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::faces::{Skipped, by_reason};
+use super::reviews::SkippedRows;
 
 /// Why a data set or its split cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -136,13 +137,13 @@ pub enum DataError {
     #[error(
         "{}: no usable review in it; {}",
         .path.display(),
-        if .skipped.is_empty() { "there is nothing below its first line".into() } else { reasons(.skipped) }
+        if .skipped.is_empty() { "there is nothing below its first line".into() } else { .skipped.to_string() }
     )]
     NoReviews {
         /// The file.
         path: PathBuf,
-        /// Every row and its reason.
-        skipped: Vec<Skipped>,
+        /// The rows by their reasons.
+        skipped: SkippedRows,
     },
     /// Labels that cannot be learnt.
     #[error("{}: {reason}", .path.display())]
@@ -168,7 +169,7 @@ pub enum DataError {
 /// How many reasons, and files to each, a one-line message lists.
 const LISTED: usize = 4;
 
-pub(super) fn reasons(skipped: &[Skipped]) -> String {
+fn reasons(skipped: &[Skipped]) -> String {
     let groups = by_reason(skipped);
     let mut parts: Vec<String> = groups
         .iter()

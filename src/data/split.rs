@@ -1,14 +1,15 @@
-//! Which samples are for training and which for validation.
+//! Which samples are for training, which for validation, and which for a test at the end.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+mod copies;
+mod file;
+mod photos;
 
-use super::error::DataError;
-use super::faces::Photos;
-use super::label::base_name;
+pub use copies::{Apart, Copies};
+
 use crate::rng::{Generator, Stream};
+
+/// The BLAKE3 hash of what a sample is: copies have the same.
+pub type Content = [u8; 32];
 
 /// What can be split: photos by their paths, reviews by the numbers of their rows.
 pub trait Samples: Sized {
@@ -20,6 +21,9 @@ pub trait Samples: Sized {
     /// One a sample, no two alike.
     fn names(&self) -> &[String];
 
+    /// One a sample.
+    fn contents(&self) -> Vec<Content>;
+
     /// Finds samples by what a split file calls them: an index, `None` where there is no such sample,
     /// or what is wrong with the name.
     fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String>;
@@ -28,13 +32,37 @@ pub trait Samples: Sized {
     fn chosen(&self, indices: &[usize]) -> Self;
 }
 
-/// Indices of [`Samples`], each list in ascending order. No sample is in both; some may be in none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Indices of [`Samples`], each list in ascending order. No sample is in two; some may be in none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Split {
     /// What the model learns from.
     pub train: Vec<usize>,
-    /// What it is measured on.
+    /// What it is measured on after every epoch: the best epoch is chosen by it.
     pub validation: Vec<usize>,
+    /// What it is measured on once, at the end. Most splits have none.
+    pub test: Vec<usize>,
+}
+
+/// The part of a split that a sample is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// To learn from.
+    Train,
+    /// To choose by.
+    Validation,
+    /// To measure with at the end.
+    Test,
+}
+
+impl Side {
+    /// In messages and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Train => "train",
+            Side::Validation => "validation",
+            Side::Test => "test",
+        }
+    }
 }
 
 /// Where a split file and the samples do not match. Neither is an error: a split may be written for
@@ -51,186 +79,109 @@ pub struct SplitNotes {
 const SPLIT: u32 = 0;
 const LIMIT_TRAIN: u32 = 1;
 const LIMIT_VALIDATION: u32 = 2;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Train,
-    Validation,
-}
+const LIMIT_TEST: u32 = 3;
 
 impl Split {
+    /// 80 % for training, 20 % for validation, and at least one each of two samples or more. Copies of
+    /// one sample are on one side; a set without copies is split as [`by_names`](Self::by_names) does.
+    pub fn seeded(samples: &impl Samples, seed: u64) -> Split {
+        Copies::of(samples).together(Split::by_names(samples.names(), seed))
+    }
+
     /// 80 % for training, 20 % for validation, and at least one each of two samples or more.
     ///
     /// The samples' names count only through their order: any set of as many gives the same split
     /// of its sorted names. A single sample is for training.
-    pub fn seeded(samples: &impl Samples, seed: u64) -> Split {
-        let names = samples.names();
+    pub fn by_names(names: &[String], seed: u64) -> Split {
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| names[a].cmp(&names[b]));
         Generator::new(seed, 0, SPLIT, Stream::Split).shuffle(&mut order);
         let train = order.split_off(one_in_each((names.len() + 2) / 5, names.len()));
-        Split { train, validation: order }.sorted()
+        Split { train, validation: order, test: Vec::new() }.sorted()
     }
 
-    /// Reads rows of `file,split` for photos, `row,split` for reviews, where split is `train`, or else
-    /// `test`, `val` or `validation`, which all three mean validation. Other columns are ignored.
-    ///
-    /// A row names the photo with that path, or else the one whose file is called the same; or the
-    /// review in that row of its file, from 0 below the header.
-    ///
-    /// # Errors
-    /// Names the file, and the line where there is one: no such file, a missing column, another
-    /// value, a name that fits several samples, a sample on both sides, a side without a sample.
-    pub fn from_csv<S: Samples>(path: &Path, samples: &S) -> Result<(Split, SplitNotes), DataError> {
-        Self::read_csv(path, samples, &[Side::Train, Side::Validation])
+    /// Every side, empty ones too.
+    pub fn sides(&self) -> [(Side, &Vec<usize>); 3] {
+        [(Side::Train, &self.train), (Side::Validation, &self.validation), (Side::Test, &self.test)]
     }
 
-    /// The same for an evaluation, which needs no training samples.
-    pub fn validation_from_csv<S: Samples>(
-        path: &Path,
-        samples: &S,
-    ) -> Result<(Split, SplitNotes), DataError> {
-        Self::read_csv(path, samples, &[Side::Validation])
+    /// How many samples there are on all sides together.
+    pub fn len(&self) -> usize {
+        self.sides().iter().map(|(_, indices)| indices.len()).sum()
     }
 
-    fn read_csv<S: Samples>(
-        path: &Path,
-        samples: &S,
-        needed: &[Side],
-    ) -> Result<(Split, SplitNotes), DataError> {
-        let line_error = |line, reason| DataError::SplitLine { path: path.to_owned(), line, reason };
-        let csv_error = |error: csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
-            line_error(line, format!("not a row of CSV: {error}"))
-        };
-        let file = File::open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
-            _ => DataError::Read { path: path.to_owned(), source },
-        })?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
-        let headers = reader.headers().map_err(csv_error)?.clone();
-        let column = |column| {
-            let found = headers.iter().position(|header| header.eq_ignore_ascii_case(column));
-            found.ok_or(DataError::SplitColumn { path: path.to_owned(), column, key: S::KEY })
-        };
-        let (key_column, split_column) = (column(S::KEY)?, column("split")?);
-        let find = samples.finder();
-        let count = samples.names().len();
-        let mut sides: Vec<Option<Side>> = vec![None; count];
-        let mut notes = SplitNotes::default();
-        let (mut train_rows, mut validation_rows) = (0, 0);
-        for record in reader.records() {
-            let record = record.map_err(csv_error)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let field = |column| record.get(column).unwrap_or_default();
-            let (name, value) = (field(key_column), field(split_column).trim());
-            let side = match value.to_ascii_lowercase().as_str() {
-                "train" => Side::Train,
-                "test" | "val" | "validation" => Side::Validation,
-                _ => {
-                    let reason = format!("split `{value}` is none of train, test, val and validation");
-                    return Err(line_error(line, reason));
-                }
-            };
-            match side {
-                Side::Train => train_rows += 1,
-                Side::Validation => validation_rows += 1,
-            }
-            let Some(index) = find(name).map_err(|reason| line_error(line, reason))? else {
-                notes.rows_without_sample += 1;
-                continue;
-            };
-            if sides[index].is_some_and(|before| before != side) {
-                let reason = format!("`{name}` is in both train and test; delete one of its two rows");
-                return Err(line_error(line, reason));
-            }
-            sides[index] = Some(side);
+    /// Whether every side is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a trained model is measured on: the test samples if there are any, or else those for
+    /// validation.
+    pub fn measured(&self) -> Side {
+        if self.test.is_empty() { Side::Validation } else { Side::Test }
+    }
+
+    /// The samples on a side.
+    pub fn on(&self, side: Side) -> &[usize] {
+        match side {
+            Side::Train => &self.train,
+            Side::Validation => &self.validation,
+            Side::Test => &self.test,
         }
-        let on = |side| (0..count).filter(|&index| sides[index] == Some(side)).collect::<Vec<_>>();
-        let split = Split { train: on(Side::Train), validation: on(Side::Validation) };
-        for (indices, side, name, rows) in [
-            (&split.train, Side::Train, "train", train_rows),
-            (&split.validation, Side::Validation, "validation", validation_rows),
-        ] {
-            if indices.is_empty() && needed.contains(&side) {
-                let side = name;
-                return Err(DataError::SplitSide { path: path.to_owned(), sample: S::NAME, side, rows });
-            }
-        }
-        notes.samples_without_row = sides.iter().filter(|side| side.is_none()).count();
-        Ok((split, notes))
     }
 
-    /// Leaves out the samples on neither side. Positions, which number the samples in all randomness,
-    /// then depend on nothing but the split itself.
+    /// Leaves out the samples on no side. Positions, which number the samples in all randomness, then
+    /// depend on nothing but the split itself.
     pub fn compact<S: Samples>(self, samples: S) -> (S, Split) {
-        let mut chosen: Vec<usize> = self.train.iter().chain(&self.validation).copied().collect();
+        let mut chosen: Vec<usize> = self.sides().iter().flat_map(|(_, indices)| *indices).copied().collect();
         if chosen.len() == samples.names().len() {
             return (samples, self);
         }
         chosen.sort_unstable();
         let kept = samples.chosen(&chosen);
         let place = |index: &usize| chosen.binary_search(index).unwrap_or_default();
-        let train = self.train.iter().map(place).collect();
-        let validation = self.validation.iter().map(place).collect();
-        (kept, Split { train, validation })
+        let [train, validation, test] =
+            self.sides().map(|(_, indices)| indices.iter().map(place).collect::<Vec<_>>());
+        (kept, Split { train, validation, test })
     }
 
-    /// Keeps `limit` samples in all (two at least), chosen by `seed`, in the proportion of the two
-    /// sides and with at least one in each that has one.
+    /// Keeps `limit` samples in all (two at least), chosen by `seed`, in the proportion of the sides and
+    /// with at least one in each that has one.
     pub fn limited(self, limit: usize, seed: u64) -> Split {
-        let limit = limit.max(2);
-        let total = self.train.len() + self.validation.len();
+        let total = self.len();
+        let limit = limit.max(if self.test.is_empty() { 2 } else { 3 });
         if total <= limit {
             return self;
         }
         if self.train.is_empty() || self.validation.is_empty() {
-            let train = self.train.len().min(limit);
-            let validation = self.validation.len().min(limit);
-            return self.keep(train, validation, seed);
+            return self.keep([limit; 3], seed);
         }
         // To the nearest; 128 bits, for the product.
-        let share = (2 * limit as u128 * self.validation.len() as u128 + total as u128) / (2 * total as u128);
-        let validation = one_in_each(share as usize, limit);
-        self.keep(limit - validation, validation, seed)
+        let share = |indices: &[usize]| {
+            ((2 * limit as u128 * indices.len() as u128 + total as u128) / (2 * total as u128)) as usize
+        };
+        let test = if self.test.is_empty() { 0 } else { share(&self.test).clamp(1, limit - 2) };
+        let validation = one_in_each(share(&self.validation), limit - test);
+        self.keep([limit - validation - test, validation, test], seed)
     }
 
-    /// Rows of `file,split` or `row,split` with `train` and `test`, in the samples' order.
-    pub fn to_csv<S: Samples>(&self, samples: &S) -> String {
-        let mut rows: Vec<(usize, &str)> = self.train.iter().map(|&index| (index, "train")).collect();
-        rows.extend(self.validation.iter().map(|&index| (index, "test")));
-        rows.sort_unstable();
-        let mut text = format!("{},split\n", S::KEY);
-        for (index, side) in rows {
-            let name = &samples.names()[index];
-            if name.contains([',', '"', '\n', '\r']) || name.trim() != name {
-                text.push_str(&format!("\"{}\",{side}\n", name.replace('"', "\"\"")));
-            } else {
-                text.push_str(&format!("{name},{side}\n"));
-            }
+    fn keep(mut self, counts: [usize; 3], seed: u64) -> Split {
+        let sides = [
+            (&mut self.train, LIMIT_TRAIN),
+            (&mut self.validation, LIMIT_VALIDATION),
+            (&mut self.test, LIMIT_TEST),
+        ];
+        for ((indices, number), count) in sides.into_iter().zip(counts) {
+            Generator::new(seed, 0, number, Stream::Split).shuffle(indices);
+            indices.truncate(count);
         }
-        text
-    }
-
-    /// Writes [`to_csv`](Self::to_csv).
-    ///
-    /// # Errors
-    /// Those of `writer`.
-    pub fn write_csv(&self, samples: &impl Samples, mut writer: impl Write) -> io::Result<()> {
-        writer.write_all(self.to_csv(samples).as_bytes())
-    }
-
-    fn keep(mut self, train: usize, validation: usize, seed: u64) -> Split {
-        Generator::new(seed, 0, LIMIT_TRAIN, Stream::Split).shuffle(&mut self.train);
-        Generator::new(seed, 0, LIMIT_VALIDATION, Stream::Split).shuffle(&mut self.validation);
-        self.train.truncate(train);
-        self.validation.truncate(validation);
         self.sorted()
     }
 
     fn sorted(mut self) -> Split {
-        self.train.sort_unstable();
-        self.validation.sort_unstable();
+        for indices in [&mut self.train, &mut self.validation, &mut self.test] {
+            indices.sort_unstable();
+        }
         self
     }
 }
@@ -238,60 +189,4 @@ impl Split {
 /// `part` of `total`, moved so that both it and the rest have one, where that can be.
 fn one_in_each(part: usize, total: usize) -> usize {
     if total < 2 { 0 } else { part.clamp(1, total - 1) }
-}
-
-impl Samples for Photos {
-    const KEY: &'static str = "file";
-    const NAME: &'static str = "photo";
-
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String> {
-        let names = Names::of(self);
-        move |name| names.find(name)
-    }
-
-    fn chosen(&self, indices: &[usize]) -> Photos {
-        let mut chosen = Photos::new(self.width, self.height);
-        for &index in indices {
-            chosen.push(self.names[index].clone(), self.labels[index], self.photo(index));
-        }
-        chosen
-    }
-}
-
-/// Finds photos by what a split file calls them.
-struct Names<'a> {
-    by_path: HashMap<&'a str, usize>,
-    /// `None` where several photos in different folders are called the same.
-    by_base: HashMap<&'a str, Option<usize>>,
-}
-
-impl<'a> Names<'a> {
-    fn of(photos: &'a Photos) -> Names<'a> {
-        let mut names = Names { by_path: HashMap::new(), by_base: HashMap::new() };
-        for (index, name) in photos.names.iter().enumerate() {
-            names.by_path.insert(name, index);
-            names.by_base.entry(base_name(name)).and_modify(|found| *found = None).or_insert(Some(index));
-        }
-        names
-    }
-
-    fn find(&self, name: &str) -> Result<Option<usize>, String> {
-        // Exactly as written comes first: a name may contain what is cleaned away here.
-        let slashed = name.trim().replace('\\', "/");
-        let path = slashed.strip_prefix("./").unwrap_or(&slashed);
-        if let Some(&index) = self.by_path.get(name).or_else(|| self.by_path.get(path)) {
-            return Ok(Some(index));
-        }
-        match self.by_base.get(base_name(path)) {
-            Some(None) => Err(format!(
-                "`{name}` could be any of several photos of that name; give its folder as `data check` shows it"
-            )),
-            Some(&found) => Ok(found),
-            None => Ok(None),
-        }
-    }
 }

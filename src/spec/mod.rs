@@ -115,7 +115,26 @@ pub struct TextSpec {
     /// Whether a word counts only where it stands first in a text.
     #[serde(default)]
     pub distinct: bool,
+    /// How texts are cut. A new training takes [`Tokens::UnicodeWords`] if it is not said; a run in which
+    /// it is not said is from before there was a choice, and cut at white space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
 }
+
+/// How a text is cut into tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokens {
+    /// At white space alone, as a tutorial does whose texts have no punctuation: a word beside a comma is
+    /// lost.
+    #[default]
+    WhiteSpace,
+    /// Into the words of Unicode (UAX 29); apostrophes, dashes and tags part them as well.
+    UnicodeWords,
+}
+
+/// Numbers a text that a model may have, at most.
+pub const MAX_TEXT_LENGTH: usize = 1 << 16;
 
 fn usual_min_count() -> usize {
     5

@@ -2,8 +2,8 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, DataSpec, InputSpec, Layer, PhotoSpec, Spec, SpecError, Target, TextSpec,
-    TrainingSpec, is_plain,
+    AugmentSpec, Branch, DataSpec, InputSpec, Layer, MAX_TEXT_LENGTH, PhotoSpec, Spec, SpecError, Target,
+    TextSpec, TrainingSpec, is_plain,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
@@ -289,7 +289,7 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
             }
         }
         InputSpec::Text(TextSpec { length, vocabulary, min_count, .. }) => {
-            within("length", *length, 1, 1 << 16)?;
+            within("length", *length, 1, MAX_TEXT_LENGTH)?;
             within("vocabulary", *vocabulary, 2, 1 << 24)?;
             within("min_count", *min_count, 1, 1 << 16)?;
         }

@@ -8,4 +8,5 @@ mod machine;
 mod reviews;
 mod run_files;
 mod run_folder;
+mod splits;
 mod tables;

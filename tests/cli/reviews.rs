@@ -15,7 +15,7 @@ fn reviews(folder: &Path) {
     let mut text = String::from("Mood,Opinion\n");
     for index in 0..60 {
         let (class, word) = [("Neg", "dreadful"), ("Pos", "splendid")][index % 2];
-        writeln!(text, "{class},\"A {word} car, number {index}, and the engine is {word}\"").unwrap();
+        writeln!(text, "{class},\"A {word}, number {index}, and the engine is {word}!\"").unwrap();
     }
     fs::write(folder.join("reviews.csv"), text).unwrap();
     let two = fs::read_to_string(model()).unwrap();
@@ -64,8 +64,8 @@ fn a_training_on_reviews_leaves_all_that_a_prediction_needs() {
     let labels: Vec<&str> = lines.iter().filter_map(|line| line["label"].as_str()).collect();
     assert_eq!((labels.len(), &labels[..2], labels[3]), (4, &["Pos", "Neg"][..], "Pos"));
     assert!(lines[0]["probability"].as_f64().is_some_and(|p| p > 0.5));
-    // Tokens that are not made of letters only are dropped, as in training.
-    assert_eq!(lines[2]["words"], serde_json::json!([]));
+    // Punctuation is no part of a word.
+    assert_eq!((&lines[2]["words"][0]["word"], labels[2]), (&"splendid".into(), "Pos"));
     let words = lines[3]["words"].as_array().unwrap();
     let splendid = words.iter().find(|word| word["word"] == "splendid").unwrap();
     assert!(splendid["weight"].as_f64().is_some_and(|weight| weight > 0.0), "{words:?}");
@@ -115,4 +115,102 @@ fn mistakes_about_columns_and_models_are_told() {
         fs::read_to_string(folder.path().join("two.toml")).unwrap().replace("\"class\"", "\"gender\"");
     fs::write(folder.path().join("two.toml"), faces).unwrap();
     fail(folder.path(), &train(&[]), 1, &["two.toml", "texts tell their class"]);
+}
+
+#[test]
+fn a_vocabulary_that_is_not_the_models_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    train(folder.path(), &["--epochs", "1"]);
+    let path = folder.path().join("run/vocabulary.json");
+    let good = fs::read_to_string(&path).unwrap();
+    let length = |length: &str| {
+        let start = good.find("\"length\": ").unwrap() + 10;
+        let end = start + good[start..].find('\n').unwrap();
+        format!("{} {length}{}", &good[..start], &good[end..])
+    };
+    let fewer = good.replacen("    \"splendid\",\n", "", 1);
+    assert_ne!(fewer, good);
+    for (text, words) in [
+        (length("7"), "its length is 7, but the model's is"),
+        (length("1000000000000000000"), "`length` is 1000000000000000000"),
+        (fewer, "its number of words and padding is"),
+        (good.replace("\"keep_negations\": false", "\"keep_negations\": true"), "its keep_negations is true"),
+        (good.replace("\"unicode_words\"", "\"white_space\""), "its tokens is WhiteSpace"),
+    ] {
+        fs::write(&path, text).unwrap();
+        for command in [
+            &["eval", "run"][..],
+            &["predict", "run", "a splendid car"],
+            &["train", "--resume", "run", "--epochs", "2"],
+        ] {
+            fail(folder.path(), &[command, &["--adapter", "cpu"]].concat(), 1, &["vocabulary.json", words]);
+        }
+    }
+    fs::write(&path, good).unwrap();
+    succeed(folder.path(), &["eval", "run", "--adapter", "cpu"]);
+}
+
+#[test]
+fn a_run_from_before_there_were_rules_reads_words_as_it_was_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    fs::write(
+        folder.path().join("two.toml"),
+        fs::read_to_string(folder.path().join("two.toml"))
+            .unwrap()
+            .replace("[input]", "[input]\ntokens = \"white_space\""),
+    )
+    .unwrap();
+    train(folder.path(), &["--epochs", "1"]);
+    for (file, key) in
+        [("config.toml", "tokens = \"white_space\"\n"), ("vocabulary.json", "\"tokens\": \"white_space\",")]
+    {
+        let path = folder.path().join("run").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(key), "{text}");
+        fs::write(&path, text.replace(key, "")).unwrap();
+    }
+    let predict = ["predict", "run", "Engine!", "engine", "--adapter", "cpu", "--json"];
+    let text = succeed(folder.path(), &predict);
+    let words: Vec<usize> = text
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["words"].as_array().unwrap().len()
+        })
+        .collect();
+    assert_eq!(words, [0, 1]);
+}
+
+#[test]
+fn a_table_of_tabs_is_checked_trained_on_and_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let csv = fs::read_to_string(folder.path().join("reviews.csv")).unwrap();
+    let tsv = csv.replacen(',', "\t", 1).replace("Neg,", "Neg\t").replace("Pos,", "Pos\t");
+    fs::write(folder.path().join("reviews.tsv"), tsv).unwrap();
+    let check = |file: &str| succeed(folder.path(), &[&["data", "check", file][..], &COLUMNS].concat());
+    assert_eq!(check("reviews.tsv"), check("reviews.csv"));
+    let train = ["train", "--model", "two.toml", "--data", "reviews.tsv", "--adapter", "cpu", "--out", "run"];
+    succeed(folder.path(), &[&train[..], &COLUMNS, &["--epochs", "1"]].concat());
+    let predict = ["predict", "run", "reviews.tsv", "--adapter", "cpu", "--json"];
+    assert_eq!(succeed(folder.path(), &[&predict[..], &COLUMNS].concat()).lines().count(), 60);
+}
+
+#[test]
+fn a_table_given_to_a_model_for_photos_or_photos_to_one_for_texts_gets_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    fs::create_dir(folder.path().join("faces")).unwrap();
+    fail(folder.path(), &["train", "--data", "reviews.csv"], 1, &["reviews.csv", "--model review"]);
+    fail(folder.path(), &["train", "--data", "reviews.csv", "--model", "face-plus"], 1, &["--model review"]);
+    fail(folder.path(), &["train", "--data", "faces", "--model", "review"], 1, &["faces", "--model face"]);
+    fail(folder.path(), &["train", "--data", "faces.zip", "--model", "two.toml"], 1, &["--model face"]);
+    fail(
+        folder.path(),
+        &["data", "show", "reviews.csv"],
+        1,
+        &["data show` draws photos", "data check reviews.csv"],
+    );
+    assert!(!folder.path().join("faces.png").exists());
 }

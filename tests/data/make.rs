@@ -99,10 +99,12 @@ pub fn saved(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// Photos of these names, no two alike.
 pub fn named(names: &[&str]) -> Photos {
     let mut photos = Photos::new(1, 1);
-    for name in names {
-        photos.push((*name).to_owned(), FaceLabel::from_file_name(name).ok(), &[0; 3]);
+    for (index, name) in names.iter().enumerate() {
+        let pixel = (index as u32).to_le_bytes();
+        photos.push((*name).to_owned(), FaceLabel::from_file_name(name).ok(), &pixel[..3]);
     }
     photos
 }

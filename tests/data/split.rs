@@ -1,6 +1,6 @@
 //! Splits, seeded and from a file.
 use faceshader::data::faces::Photos;
-use faceshader::data::split::{Split, SplitNotes};
+use faceshader::data::split::{Apart, Copies, Side, Split, SplitNotes};
 use tempfile::TempDir;
 
 use crate::make::*;
@@ -57,11 +57,11 @@ fn a_limited_split_keeps_the_proportion() {
 fn a_split_file_goes_by_path_or_else_by_file_name() {
     let temp = TempDir::new().unwrap();
     let photos = named(&["x/1.jpg", "x/2.jpg", "x/3.jpg", "x/4.jpg", "y/4.jpg"]);
-    let text = "\u{feff}split,file,more\r\ntrain,x/1.jpg,\r\ntest,2.jpg,\r\nTrain,other\\3.jpg,\r\n\
+    let text = "\u{feff}split,file,more\r\ntrain,x/1.jpg,\r\nvalidation,2.jpg,\r\nTrain,other\\3.jpg,\r\n\
                 val , x/4.jpg,\r\ntrain,gone.jpg,\r\n";
     let path = saved(&temp, "split.csv", text.as_bytes());
     let (split, notes) = Split::from_csv(&path, &photos).unwrap();
-    assert_eq!(split, Split { train: vec![0, 2], validation: vec![1, 3] });
+    assert_eq!(split, Split { train: vec![0, 2], validation: vec![1, 3], test: vec![] });
     assert_eq!(notes, SplitNotes { rows_without_sample: 1, samples_without_row: 1 });
 }
 
@@ -75,7 +75,9 @@ fn a_bad_split_file_is_refused_with_its_line() {
         ("", "line 1: no column `file`"),
         ("file,split\nx/1.jpg,train\nx/2.jpg,dev\n", "line 3: split `dev` is none of"),
         ("file,split\nx/1.jpg,train\n2.jpg,test\n", "line 3: `2.jpg` could be any of several"),
-        (&format!("{both}1.jpg,validation\n"), "line 4: `1.jpg` is in both train and test"),
+        (&format!("{both}1.jpg,validation\n"), "line 4: `1.jpg` is in both train and validation"),
+        (&format!("{both}2.jpg,train\n").replace("y/", "x/"), "line 4: `2.jpg` could be any of several"),
+        (&format!("{both}x/2.jpg,val\n"), "line 4: `x/2.jpg` is in both validation and test"),
         (&format!("{both}\"x/1.jpg\n"), "line 4: not a row of CSV"),
         ("file,split\nx/1.jpg,train\n", "no validation photo: 0 rows say validation"),
         ("file,split\nx/1.jpg,test\n7.jpg,train\n", "no train photo: 1 rows say train"),
@@ -84,7 +86,7 @@ fn a_bad_split_file_is_refused_with_its_line() {
         let error = Split::from_csv(&path, &photos).unwrap_err().to_string();
         assert!(error.contains("split.csv") && error.contains(message), "{error}\nbut expected: {message}");
     }
-    let twice = format!("{both}x/2.jpg,val\n");
+    let twice = format!("{both}x/2.jpg,test\n");
     assert!(Split::from_csv(&saved(&temp, "split.csv", twice.as_bytes()), &photos).is_ok());
 }
 
@@ -92,7 +94,7 @@ fn a_bad_split_file_is_refused_with_its_line() {
 fn a_written_split_reads_back() {
     let temp = TempDir::new().unwrap();
     let photos = named(&["b.jpg", "a, \"quoted\".jpg", "left out.jpg", " c.jpg"]);
-    let split = Split { train: vec![1, 3], validation: vec![0] };
+    let split = Split { train: vec![1, 3], validation: vec![0], test: vec![] };
     let text = split.to_csv(&photos);
     assert_eq!(text, "file,split\nb.jpg,test\n\"a, \"\"quoted\"\".jpg\",train\n\" c.jpg\",train\n");
     let mut written = Vec::new();
@@ -101,4 +103,107 @@ fn a_written_split_reads_back() {
     let (read, notes) = Split::from_csv(&path, &photos).unwrap();
     assert_eq!(read, split);
     assert_eq!(notes, SplitNotes { rows_without_sample: 0, samples_without_row: 1 });
+}
+
+/// Photos of these names whose pixels are those of the letter in front.
+fn copies(names: &[&str]) -> Photos {
+    let mut photos = Photos::new(1, 1);
+    for name in names {
+        photos.push((*name).to_owned(), None, &[name.as_bytes()[0]; 3]);
+    }
+    photos
+}
+
+#[test]
+fn the_seeded_split_keeps_copies_on_one_side() {
+    let names: Vec<String> =
+        (0..36).map(|n| format!("{}/{}.jpg", char::from(b'A' + n % 12), n / 12)).collect();
+    let photos = copies(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut sizes = 0;
+    for seed in 0..50 {
+        let split = Split::seeded(&photos, seed);
+        assert_eq!(split.len(), 36);
+        assert!(!split.train.is_empty() && !split.validation.is_empty());
+        let letter = |index: &usize| photos.names[*index].as_bytes()[0];
+        let learnt: Vec<u8> = split.train.iter().map(letter).collect();
+        assert!(split.validation.iter().all(|index| !learnt.contains(&letter(index))), "seed {seed}");
+        assert_eq!(Copies::of(&photos).apart(&split).samples, 0);
+        sizes += split.validation.len();
+    }
+    assert!((250..470).contains(&sizes), "{sizes} of 1800, expected 360");
+    assert_eq!(Copies::of(&photos).count(), 24);
+}
+
+#[test]
+fn a_set_without_copies_is_split_by_its_names_alone() {
+    let photos = numbered(101);
+    for seed in 0..5 {
+        assert_eq!(Split::seeded(&photos, seed), Split::by_names(&photos.names, seed));
+    }
+    // As it was before there was talk of copies.
+    assert_eq!(Split::seeded(&numbered(15), 3).validation, [0, 4, 8]);
+}
+
+#[test]
+fn copies_leave_no_side_empty_while_there_are_two_photos() {
+    for seed in 0..20 {
+        let split = Split::seeded(&copies(&["a1", "a2", "a3", "b1"]), seed);
+        let sizes = [split.train.len(), split.validation.len()];
+        assert!(sizes == [3, 1] || sizes == [1, 3], "{split:?}");
+        let split = Split::seeded(&copies(&["a1", "a2", "a3"]), seed);
+        assert!(split.train.is_empty() || split.validation.is_empty());
+    }
+}
+
+#[test]
+fn copies_on_two_sides_of_a_split_file_are_found() {
+    let photos = copies(&["a1", "a2", "b1", "b2", "c1", "b3"]);
+    let split = Split { train: vec![0, 3], validation: vec![1, 4], test: vec![2] };
+    let apart = Copies::of(&photos).apart(&split);
+    assert_eq!(apart, Apart { samples: 2, first: vec![(1, 0), (2, 3)] });
+    assert_eq!(Copies::of(&photos).apart(&Split::default()), Apart::default());
+}
+
+#[test]
+fn a_split_of_three_sides_keeps_them_apart() {
+    let temp = TempDir::new().unwrap();
+    let photos = named(&["1.jpg", "2.jpg", "3.jpg", "4.jpg"]);
+    let text = "file,split\n1.jpg,train\n2.jpg,val\n3.jpg,test\n4.jpg,train\n";
+    let path = saved(&temp, "split.csv", text.as_bytes());
+    let (split, _) = Split::from_csv(&path, &photos).unwrap();
+    assert_eq!(split, Split { train: vec![0, 3], validation: vec![1], test: vec![2] });
+    assert_eq!((split.to_csv(&photos).as_str(), split.measured()), (text, Side::Test));
+    let two = saved(&temp, "two.csv", text.replace("val", "test").as_bytes());
+    let (split, _) = Split::from_csv(&two, &photos).unwrap();
+    assert_eq!(split, Split { train: vec![0, 3], validation: vec![1, 2], test: vec![] });
+    assert_eq!(split.measured(), Side::Validation);
+    let gone = saved(&temp, "gone.csv", text.replace("3.jpg", "7.jpg").as_bytes());
+    let error = Split::measured_from_csv(&gone, &photos).unwrap_err().to_string();
+    assert!(error.contains("no test photo: 1 rows say test"), "{error}");
+}
+
+#[test]
+fn a_limit_keeps_three_sides_in_proportion() {
+    let all =
+        Split { train: (0..600).collect(), validation: (600..800).collect(), test: (800..1000).collect() };
+    let sizes = |limit| {
+        let split = all.clone().limited(limit, 3);
+        [split.train.len(), split.validation.len(), split.test.len()]
+    };
+    assert_eq!([sizes(50), sizes(1), sizes(5000)], [[30, 10, 10], [1, 1, 1], [600, 200, 200]]);
+    let photos = numbered(1000);
+    let (kept, split) = all.clone().limited(10, 3).compact(photos.clone());
+    assert_eq!((kept.len(), split.len(), split.test.len()), (10, 10, 2));
+    let original = all.limited(10, 3).test.into_iter().map(|index| photos.names[index].clone());
+    assert!(original.eq(split.test.iter().map(|&index| kept.names[index].clone())));
+}
+
+#[test]
+fn a_split_may_be_parted_by_tabs_or_semicolons() {
+    let temp = TempDir::new().unwrap();
+    let photos = named(&["1.jpg", "2.jpg"]);
+    for text in ["file\tsplit\n1.jpg\ttrain\n2.jpg\ttest\n", "file;split\n1.jpg;train\n2.jpg;test\n"] {
+        let (split, _) = Split::from_csv(&saved(&temp, "split.csv", text.as_bytes()), &photos).unwrap();
+        assert_eq!(split, Split { train: vec![0], validation: vec![1], test: vec![] });
+    }
 }

@@ -42,7 +42,7 @@ pub fn faces(side: u32) -> (Photos, Split) {
         let face = draw(3, index, side);
         photos.push(face.label.file_name(index as usize), Some(face.label), &face.rgb);
     }
-    let split = Split { train: (0..23).collect(), validation: (23..30).collect() };
+    let split = Split { train: (0..23).collect(), validation: (23..30).collect(), ..Split::default() };
     (photos, split)
 }
 

@@ -35,7 +35,7 @@ fn texts() -> (Spec, Texts, Split) {
     (
         spec,
         Texts::new(reviews, vocabulary),
-        Split { train: (0..26).collect(), validation: (26..33).collect() },
+        Split { train: (0..26).collect(), validation: (26..33).collect(), ..Split::default() },
     )
 }
 

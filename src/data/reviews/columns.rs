@@ -51,8 +51,8 @@ impl Columns {
         let found = (found_text.or_else(|| other(found_label)), found_label.or_else(|| other(found_text)));
         let missing = |what: &str, option: &str| {
             let separated = match headers.as_slice() {
-                one if headers.len() == 1 && one.contains([';', '\t']) => {
-                    "; commas must separate the columns"
+                one if headers.len() == 1 && one.contains([';', '\t', '|', ',']) => {
+                    "; commas, semicolons or tabs must separate the columns"
                 }
                 _ => "",
             };
@@ -185,7 +185,7 @@ mod tests {
             (&["text", "label", "Text"], None, None, "columns 1 and 3 are both called `text`; rename one"),
             (&["text", "label", "label"], None, Some("label"), "columns 2 and 3 are both called `label`"),
             (&["text", "label"], Some("label"), None, "the column `label` cannot be both text and label"),
-            (&["text;label"], None, None, "commas must separate the columns"),
+            (&["text|label"], None, None, "commas, semicolons or tabs must separate the columns"),
             (&["a\u{1b}[31m"], None, None, "`a\u{fffd}[31m`"),
         ] {
             let error = find(headers, text, label).unwrap_err();

@@ -4,8 +4,10 @@ mod columns;
 pub mod porter;
 mod read;
 mod rows;
+mod skipped;
 pub mod synthetic;
 mod texts;
+pub mod tokens;
 pub mod vocabulary;
 pub mod words;
 
@@ -13,12 +15,17 @@ pub mod words;
 mod tests;
 
 pub use read::{Loaded, ReadOptions, parse, read};
+pub use rows::delimiter;
+pub use skipped::{SkippedReason, SkippedRows};
 pub use texts::Texts;
 pub use vocabulary::{TextOptions, Vocabulary};
 
 use std::collections::HashMap;
 
-use super::split::Samples;
+use rayon::prelude::*;
+
+use super::split::{Content, Samples};
+use columns::short;
 
 /// Texts in memory, and the classes that they belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,12 +60,24 @@ impl Samples for Reviews {
         &self.names
     }
 
+    /// Of the words and signs, with one space in place of all white space between them.
+    fn contents(&self) -> Vec<Content> {
+        let content = |text: &String| {
+            let mut hasher = blake3::Hasher::new();
+            for piece in text.split_whitespace() {
+                hasher.update(piece.as_bytes()).update(b" ");
+            }
+            hasher.finalize().into()
+        };
+        self.texts.par_iter().map(content).collect()
+    }
+
     fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String> {
         let by_row: HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
         move |name| match name.trim().parse::<u64>() {
             Ok(row) => Ok(by_row.get(row.to_string().as_str()).copied()),
-            Err(_) => Err(format!("row `{name}` is no number of a row; the first review has row 0")),
+            Err(_) => Err(format!("row `{}` is no number of a row; the first review has row 0", short(name))),
         }
     }
 

@@ -1,4 +1,4 @@
-//! From a file of CSV to reviews.
+//! From a table, CSV or TSV, to reviews.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -7,10 +7,11 @@ use std::path::Path;
 
 use super::Reviews;
 use super::columns::{Columns, short};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Rows, delimiter};
+use super::skipped::SkippedRows;
 use crate::data::DataError;
-use crate::data::error::reasons;
-use crate::data::faces::{Labels, Skipped};
+use crate::data::faces::Labels;
+use crate::file::read_plain;
 
 /// What to read.
 #[derive(Debug, Clone)]
@@ -30,18 +31,21 @@ pub struct ReadOptions {
 pub struct Loaded {
     /// The usable reviews, in the file's order.
     pub reviews: Reviews,
-    /// The other rows, in the file's order.
-    pub skipped: Vec<Skipped>,
+    /// The other rows.
+    pub skipped: SkippedRows,
     /// The header of the column with the texts.
     pub text_column: String,
     /// The header of the column with the labels.
     pub label_column: Option<String>,
 }
 
+/// A larger file, in bytes, is refused: it is read whole.
+const MAX_BYTES: u64 = 4 << 30;
 /// More different labels are no classes, but names or texts.
 const MAX_CLASSES: usize = 100;
 
-/// Reads the reviews of a CSV file in UTF-8, with or without a byte-order mark.
+/// Reads the reviews of a CSV file in UTF-8, with or without a byte-order mark; tabs or semicolons may part
+/// its columns as well as commas.
 ///
 /// Classes are the labels in the order of the alphabet, or by value if all are numbers: of `Neg` and
 /// `Pos`, of `0` and `1`, the positive one is class 1.
@@ -51,10 +55,15 @@ const MAX_CLASSES: usize = 100;
 /// two classes or more than 100: names the file and what to do. A row that cannot be used is no error:
 /// it is among the [`skipped`](Loaded::skipped), with its line.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Loaded, DataError> {
-    let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+    let error = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
         _ => DataError::Read { path: path.to_owned(), source },
-    })?;
+    };
+    if std::fs::metadata(path).map_err(error)?.len() > MAX_BYTES {
+        let reason = format!("it is larger than {} GiB; give a part of it", MAX_BYTES >> 30);
+        return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+    }
+    let bytes = read_plain(path).map_err(error)?;
     parse(path, &bytes, options)
 }
 
@@ -63,7 +72,14 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Loaded, DataError> {
 /// # Errors
 /// Those of [`read`], with `path` as the file's name.
 pub fn parse(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Loaded, DataError> {
-    let mut rows = Rows::of(plain_text(bytes).map_err(|what| not_csv(path, what))?);
+    let bytes = plain_text(bytes).map_err(|what| not_csv(path, what))?;
+    let delimiter = delimiter(path, bytes);
+    let delimiters = match delimiter {
+        b'\t' => "tabs",
+        b';' => "semicolons",
+        _ => "commas",
+    };
+    let mut rows = Rows::of(bytes, delimiter);
     let Some(Row { line, fields: headers }) = rows.next() else {
         return Err(not_csv(path, "the file is empty"));
     };
@@ -79,12 +95,12 @@ pub fn parse(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Loaded,
     let header = |column: usize| headers[column].trim().to_owned();
     let mut reviews = Reviews::default();
     let mut labels = Vec::new();
-    let mut skipped = Vec::new();
+    let mut skipped = SkippedRows::default();
     for (number, Row { line, fields }) in rows.enumerate() {
         let usable = fields.and_then(|fields| {
             if fields.len() != headers.len() {
-                let quotes = "; a text with commas needs double quotes around it";
-                let hint = if fields.len() > headers.len() { quotes } else { "" };
+                let quotes = format!("; a text with {delimiters} needs double quotes around it");
+                let hint = if fields.len() > headers.len() { quotes.as_str() } else { "" };
                 return Err(format!(
                     "fields: {}, but {} in the first line{hint}",
                     fields.len(),
@@ -103,7 +119,7 @@ pub fn parse(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Loaded,
                 reviews.texts.push(text);
                 labels.push(label);
             }
-            Err(reason) => skipped.push(Skipped { file: format!("line {line}"), reason }),
+            Err(reason) => skipped.push(line, reason),
         }
     }
     if reviews.is_empty() {
@@ -117,7 +133,7 @@ pub fn parse(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Loaded,
         let reason = classes_fault(&reviews.classes, &header(column));
         if let Some(mut reason) = reason {
             if !skipped.is_empty() {
-                reason += &format!("; {}", reasons(&skipped));
+                reason += &format!("; {skipped}");
             }
             return Err(DataError::Classes { path: path.to_owned(), reason });
         }

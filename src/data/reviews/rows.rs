@@ -1,6 +1,23 @@
 //! Rows of CSV with their lines, bad ones too.
 
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::path::Path;
+
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
+
+/// What parts the columns of a table: a tab in a file that is called `.tsv` or `.tab`, or else the first
+/// of tab, comma and semicolon that is in its first line.
+pub fn delimiter(path: &Path, bytes: &[u8]) -> u8 {
+    let is_tsv = |extension: &OsStr| ["tsv", "tab"].iter().any(|tsv| extension.eq_ignore_ascii_case(tsv));
+    let mut lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let first = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    match path.extension() {
+        Some(extension) if is_tsv(extension) => b'\t',
+        _ => *b"\t,;".iter().find(|delimiter| first.contains(delimiter)).unwrap_or(&b','),
+    }
+}
 
 /// A row of a file: its fields, or why they cannot be told.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,7 +28,7 @@ pub struct Row {
     pub fields: Result<StringRecord, String>,
 }
 
-/// Reads CSV: commas, double quotes, doubled quotes within, and line ends of any kind. Blank lines are
+/// Reads CSV: commas or another delimiter, double quotes, doubled quotes within, and line ends of any kind. Blank lines are
 /// no rows.
 ///
 /// A quote that does not close, or not at the end of its field, costs the line in which it opens. The
@@ -20,7 +37,8 @@ pub struct Rows<'a> {
     bytes: &'a [u8],
     /// Where the reader began.
     start: usize,
-    reader: csv::Reader<&'a [u8]>,
+    delimiter: u8,
+    reader: csv::Reader<Bounded<'a>>,
     /// The line that is at this offset.
     line: (u64, usize),
     /// Bytes that were read in vain.
@@ -29,6 +47,9 @@ pub struct Rows<'a> {
 
 /// A file of quotes that do not close is given up when it has been read about this often.
 const PATIENCE: usize = 16;
+
+/// A longer row, in bytes, is skipped.
+const MAX_ROW_BYTES: usize = 16 << 20;
 
 /// What is wrong with a quote, and where in the row it opens.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,8 +62,8 @@ enum BadQuote {
 
 impl<'a> Rows<'a> {
     /// The rows of a file. A byte-order mark must be gone.
-    pub fn of(bytes: &'a [u8]) -> Rows<'a> {
-        Rows { bytes, start: 0, reader: reader(bytes), line: (1, 0), wasted: 0 }
+    pub fn of(bytes: &'a [u8], delimiter: u8) -> Rows<'a> {
+        Rows { bytes, start: 0, delimiter, reader: reader(bytes, delimiter), line: (1, 0), wasted: 0 }
     }
 
     fn offset(&self) -> usize {
@@ -55,6 +76,34 @@ impl<'a> Rows<'a> {
         self.line.0
     }
 
+    /// A row of tabs in which quotes mean nothing but themselves, and end with its line: most programs
+    /// write them so. A quote at both ends of a field is taken off nevertheless.
+    fn unquoted_line(&mut self, begin: usize) -> Row {
+        let line = self.line_at(begin);
+        let row = &self.bytes[begin..];
+        let end = row.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(row.len());
+        let unquoted = |field: &'_ [u8]| -> Vec<u8> {
+            field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field).to_vec()
+        };
+        let record: ByteRecord = row[..end].split(|&byte| byte == self.delimiter).map(unquoted).collect();
+        match self.resume_behind(begin) {
+            true => Row { line, fields: text(record) },
+            false => Row { line, fields: Err(format!("too many quotes are never closed{GIVEN_UP}")) },
+        }
+    }
+
+    /// Skips the line in which a row begins that is too long, or never ends.
+    fn skip_long(&mut self, before: usize) -> Row {
+        let ends = self.bytes[before..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let line = self.line_at(before + ends);
+        let mut reason =
+            format!("the row is longer than {} MiB, or a quote in it is not closed", MAX_ROW_BYTES >> 20);
+        if !self.resume_behind(before + ends) {
+            reason.push_str(GIVEN_UP);
+        }
+        Row { line, fields: Err(reason) }
+    }
+
     /// Reads on behind the line of a bad quote, unless that was tried too often.
     fn resume_behind(&mut self, quote: usize) -> bool {
         let rest = &self.bytes[quote..];
@@ -63,7 +112,7 @@ impl<'a> Rows<'a> {
         self.wasted += self.offset().saturating_sub(start);
         let resumes = self.wasted <= PATIENCE * self.bytes.len();
         self.start = if resumes { start } else { self.bytes.len() };
-        self.reader = reader(&self.bytes[self.start..]);
+        self.reader = reader(&self.bytes[self.start..], self.delimiter);
         resumes
     }
 }
@@ -75,16 +124,23 @@ impl Iterator for Rows<'_> {
         loop {
             let mut record = ByteRecord::new();
             let before = self.offset();
-            // Of bytes in memory, rows of any length are read without fail.
-            if !self.reader.read_byte_record(&mut record).unwrap_or(false) {
-                return None;
+            self.reader.get_ref().left.set(MAX_ROW_BYTES);
+            match self.reader.read_byte_record(&mut record) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                // Bytes in memory are read without fail but for this.
+                Err(_) => return Some(self.skip_long(before)),
             }
             let after = self.offset();
             // The line end of the row before, and blank lines, are still in front.
             let row = &self.bytes[before..after];
             let begin = before + row.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let raw = &self.bytes[begin..after];
-            if let Some(bad) = bad_quote(raw) {
+            let bad = bad_quote(raw, self.delimiter);
+            if bad.is_some() && self.delimiter == b'\t' {
+                return Some(self.unquoted_line(begin));
+            }
+            if let Some(bad) = bad {
                 let (BadQuote::GoesOn(within) | BadQuote::Unclosed(within)) = bad;
                 let line = self.line_at(begin + within);
                 let mut reason = match bad {
@@ -95,7 +151,7 @@ impl Iterator for Rows<'_> {
                 }
                 .to_owned();
                 if !self.resume_behind(begin + within) {
-                    reason.push_str("; nothing below it was read");
+                    reason.push_str(GIVEN_UP);
                 }
                 return Some(Row { line, fields: Err(reason) });
             }
@@ -108,8 +164,30 @@ impl Iterator for Rows<'_> {
     }
 }
 
-fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
-    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes)
+const GIVEN_UP: &str = "; nothing below it was read";
+
+/// Bytes in memory, of which so many are given and then an error.
+struct Bounded<'a> {
+    bytes: &'a [u8],
+    left: Cell<usize>,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.get();
+        if left == 0 && !self.bytes.is_empty() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = buffer.len().min(left);
+        let read = self.bytes.read(&mut buffer[..count])?;
+        self.left.set(left - read);
+        Ok(read)
+    }
+}
+
+fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<Bounded<'_>> {
+    let bytes = Bounded { bytes, left: Cell::new(MAX_ROW_BYTES) };
+    ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes)
 }
 
 fn text(record: ByteRecord) -> Result<StringRecord, String> {
@@ -132,7 +210,7 @@ fn line_ends(bytes: &[u8]) -> u64 {
 }
 
 /// The first quote of a row that opens a field and does not close at its end.
-fn bad_quote(row: &[u8]) -> Option<BadQuote> {
+fn bad_quote(row: &[u8], delimiter: u8) -> Option<BadQuote> {
     let find = |byte: u8, from: usize| row[from..].iter().position(|&b| b == byte).map(|n| from + n);
     let mut field = 0;
     loop {
@@ -144,12 +222,13 @@ fn bad_quote(row: &[u8]) -> Option<BadQuote> {
                 field = quote + 1;
                 match row.get(field) {
                     Some(b'"') => field += 1,
-                    None | Some(b',' | b'\r' | b'\n') => break,
+                    None | Some(b'\r' | b'\n') => break,
+                    Some(&byte) if byte == delimiter => break,
                     Some(_) => return Some(BadQuote::GoesOn(open)),
                 }
             }
         }
-        field = find(b',', field)? + 1;
+        field = find(delimiter, field)? + 1;
     }
 }
 
@@ -163,7 +242,7 @@ mod tests {
             Ok(fields) => (line, fields.iter().collect::<Vec<_>>().join("|")),
             Err(reason) => (line, format!("! {reason}")),
         };
-        Rows::of(text.as_bytes()).map(row).collect()
+        Rows::of(text.as_bytes(), b',').map(row).collect()
     }
 
     fn lines(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
@@ -210,9 +289,50 @@ mod tests {
     }
 
     #[test]
+    fn quotes_mean_nothing_in_a_line_of_tabs_that_cannot_be_read_with_them() {
+        let text = "a\t\"b \\\"c\\\" d\"\ne\t\"f\ng\t\"h\ti\"\nj\tk \"l\"\n\"m\nn\"\to\n";
+        let rows = Rows::of(text.as_bytes(), b'\t');
+        let rows: Vec<(u64, String)> =
+            rows.map(|row| (row.line, row.fields.unwrap().iter().collect::<Vec<_>>().join("|"))).collect();
+        let expected = [(1, "a|b \\\"c\\\" d"), (2, "e|\"f"), (3, "g|h\ti"), (4, "j|k \"l\""), (5, "m\nn|o")];
+        assert_eq!(rows, lines(&expected));
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_costs_its_line() {
+        let long = MAX_ROW_BYTES + 20_000;
+        for text in ["y".repeat(long), ",".repeat(long), format!("\"{}", "y".repeat(long))] {
+            let rows = rows(&format!("a,b\n\n{text}\nc,d\n"));
+            assert_eq!(rows.len(), 3);
+            assert_eq!((&rows[0], &rows[2]), (&(1, "a|b".to_owned()), &(4, "c|d".to_owned())));
+            assert!(
+                rows[1].0 == 3 && rows[1].1.starts_with("! the row is longer than 16 MiB"),
+                "{}",
+                rows[1].0
+            );
+        }
+        let fits = format!("a,b\nc,{}\n", "y".repeat(MAX_ROW_BYTES - 20_000));
+        assert!(rows(&fits)[1].1.len() > MAX_ROW_BYTES / 2);
+    }
+
+    #[test]
+    fn the_first_line_tells_what_parts_the_columns() {
+        for (name, text, expected) in [
+            ("a.tsv", "one;two,three\n", b'\t'),
+            ("a.TAB", "", b'\t'),
+            ("a.csv", "\n\none\ttwo,three\n", b'\t'),
+            ("a.csv", "one;two,three\n", b','),
+            ("a.txt", "one;two\nthree,four\n", b';'),
+            ("a", "one\n", b','),
+        ] {
+            assert_eq!(delimiter(Path::new(name), text.as_bytes()), expected, "{name} {text:?}");
+        }
+    }
+
+    #[test]
     fn bytes_that_are_no_text_are_named() {
         let bytes = b"a,b\nc,\x93d\x94\n\0,e\nf,g";
-        let rows: Vec<Row> = Rows::of(bytes).collect();
+        let rows: Vec<Row> = Rows::of(bytes, b',').collect();
         let reason = |row: &Row| row.fields.clone().unwrap_err();
         assert!(reason(&rows[1]).starts_with("field 2 is not UTF-8"), "{:?}", rows[1]);
         assert!(reason(&rows[2]).starts_with("there is a NUL byte"), "{:?}", rows[2]);

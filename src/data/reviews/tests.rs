@@ -7,6 +7,7 @@ use super::*;
 use crate::data::DataError;
 use crate::data::faces::Labels;
 use crate::data::split::{Split, SplitNotes};
+use crate::spec::Tokens;
 
 const OPTIONS: ReadOptions =
     ReadOptions { text_column: None, label_column: None, labels: Labels::Required, classes: None };
@@ -24,7 +25,12 @@ fn refusal(bytes: impl AsRef<[u8]>) -> String {
 /// The texts, and lines and reasons of what was skipped.
 fn read_and_skipped(bytes: impl AsRef<[u8]>) -> (Vec<String>, Vec<(String, String)>) {
     let Loaded { reviews, skipped, .. } = parsed(bytes, &OPTIONS).unwrap();
-    (reviews.texts, skipped.into_iter().map(|skipped| (skipped.file, skipped.reason)).collect())
+    let rows = skipped.by_reason().into_iter().flat_map(|SkippedReason { reason, files, .. }| {
+        files.into_iter().map(move |line| (line, reason.clone()))
+    });
+    let mut rows: Vec<(String, String)> = rows.collect();
+    rows.sort_by_key(|(line, _)| line.trim_start_matches("line ").parse::<u64>().unwrap());
+    (reviews.texts, rows)
 }
 
 #[test]
@@ -103,7 +109,7 @@ fn what_is_no_table_of_reviews_is_refused_with_what_to_do() {
         (b"a,b,c\n1,2,3\n", "line 1: no column is named like a text; there is `a`, `b`, `c`"),
         (b"\n\nmood,words\nx,y\n", "line 3: no column is named like a text"),
         (b"text,label,text\n1,2,3\n", "line 1: columns 1 and 3 are both called `text`"),
-        (b"label;text\nx;y\n", "commas must separate the columns"),
+        (b"label|text\nx|y\n", "commas, semicolons or tabs must separate the columns"),
     ] {
         let refusal = refusal(bytes);
         assert!(refusal.contains(message), "{refusal}\nbut expected: {message}");
@@ -127,13 +133,42 @@ fn a_field_of_ten_megabytes_is_a_review_like_any_other() {
 }
 
 #[test]
+fn tabs_and_semicolons_part_columns_too() {
+    let expected = parsed("label,text\nx,\"one, 1\"\ny,two\n", &OPTIONS).unwrap().reviews;
+    for text in ["label\ttext\nx\tone, 1\ny\t\"two\"\n", "label;text\nx;\"one, 1\"\ny;two\n"] {
+        assert_eq!(parsed(text, &OPTIONS).unwrap().reviews, expected, "{text:?}");
+    }
+    let (texts, skipped) = read_and_skipped("label\ttext\nx\tone\ttwo\ny\tthree\nx\tfour\n");
+    assert_eq!(texts, ["three", "four"]);
+    assert!(skipped[0].1.ends_with("a text with tabs needs double quotes around it"), "{skipped:?}");
+}
+
+#[test]
+fn copies_of_reviews_are_counted_whatever_their_white_space() {
+    let text = "label,text\nx,a good car\ny,bad\nx,\" a good\n car \"\ny,a goodcar\nx,bad\n";
+    let loaded = parsed(text, &OPTIONS).unwrap();
+    let options = TextOptions { min_count: 1, ..TextOptions::default() };
+    let vocabulary = Vocabulary::build(options, loaded.reviews.classes.clone(), ["good"]).unwrap();
+    let split = Split { train: vec![0, 1], validation: vec![2, 3], test: vec![4] };
+    let summary = Summary::of(&loaded, &split, &vocabulary);
+    assert_eq!((summary.copies, summary.copies_apart, summary.test), (2, 2, 1));
+    let text = summary.to_string();
+    assert!(
+        text.contains("copies           2  of earlier reviews\n  apart          2  on another"),
+        "{text}"
+    );
+    let seeded = Split::seeded(&loaded.reviews, 0);
+    assert_eq!(Summary::of(&loaded, &seeded, &vocabulary).copies_apart, 0);
+}
+
+#[test]
 fn labels_are_read_as_a_trained_model_knows_them() {
     let classes = Some(vec!["bad".to_owned(), "good".to_owned()]);
     let text = "label,text\ngood,one\nugly,two\n,three\n";
     let strict = parsed(text, &ReadOptions { classes: classes.clone(), ..OPTIONS }).unwrap();
     assert_eq!(strict.reviews.labels, [Some(1)]);
-    assert_eq!(strict.skipped[0].reason, "the label `ugly` is none of the model's: bad, good");
-    assert_eq!(strict.skipped[1].reason, "the label is empty");
+    let reasons: Vec<String> = strict.skipped.by_reason().into_iter().map(|group| group.reason).collect();
+    assert_eq!(reasons, ["the label `ugly` is none of the model's: bad, good", "the label is empty"]);
     let lax = ReadOptions { classes, labels: Labels::Optional, ..OPTIONS };
     assert_eq!(parsed(text, &lax).unwrap().reviews.labels, [Some(1), None, None]);
     let bare = parsed("text\none\ntwo\n", &lax).unwrap();
@@ -147,7 +182,7 @@ fn a_split_file_goes_by_the_numbers_of_rows() {
     let reviews = parsed("label,text\nx,a\ny,b\nx,\ny,d\nx,e\n", &OPTIONS).unwrap().reviews;
     std::fs::write(&path, "row,split\n0,train\n 1 ,test\n2,train\n3,train\n").unwrap();
     let (split, notes) = Split::from_csv(&path, &reviews).unwrap();
-    assert_eq!(split, Split { train: vec![0, 2], validation: vec![1] });
+    assert_eq!(split, Split { train: vec![0, 2], validation: vec![1], test: vec![] });
     assert_eq!(notes, SplitNotes { rows_without_sample: 1, samples_without_row: 1 });
     let (kept, split) = split.compact(reviews);
     assert_eq!(
@@ -169,7 +204,7 @@ fn a_split_file_goes_by_the_numbers_of_rows() {
 #[test]
 fn the_summary_counts_all_there_is() {
     let loaded = parsed("label,text\nx,the seat is 1\ny,seats and cars.\ny,\n", &OPTIONS).unwrap();
-    let split = Split { train: vec![0], validation: vec![1] };
+    let split = Split { train: vec![0], validation: vec![1], test: vec![] };
     let options = TextOptions { min_count: 1, ..TextOptions::default() };
     let vocabulary =
         Vocabulary::build(options, loaded.reviews.classes.clone(), [loaded.reviews.texts[0].as_str()]);
@@ -177,9 +212,25 @@ fn the_summary_counts_all_there_is() {
         Summary::of(&loaded, &split, &vocabulary.unwrap()).to_string(),
         "reviews          2\n        1  x\n        1  y\ntraining         1\nvalidation       1\n\
          stems            1  in the training reviews\n  kept           1\n\
-         tokens           7\n  dropped        2  not made of letters only\n\
+         tokens           7\n  dropped        1  not made of letters only\n           numbers: 1 (1)\n\
          skipped          1\n        1  the review is empty\n           line 4\n"
     );
+}
+
+#[test]
+fn tokens_that_are_dropped_for_their_form_are_told_when_they_are_many() {
+    let summary = |text: &str| {
+        let loaded = parsed(format!("label,text\nx,\"{text}\"\ny,the seat\n"), &OPTIONS).unwrap();
+        let split = Split { train: vec![0, 1], ..Split::default() };
+        let options = TextOptions { min_count: 1, ..TextOptions::default() };
+        let texts = loaded.reviews.texts.iter().map(String::as_str).collect::<Vec<_>>();
+        let vocabulary = Vocabulary::build(options, loaded.reviews.classes.clone(), texts).unwrap();
+        Summary::of(&loaded, &split, &vocabulary)
+    };
+    assert_eq!(summary("in 1999 it was a very good car!").warning(), None);
+    let warning = summary("in 1999 and in 2001, 2001: 3.5 V6 it was").warning();
+    let expected = "42 % of the tokens are dropped for their form: numbers: 4 (2001, 1999, 3.5, …), words with digits: 1 (v6)";
+    assert_eq!(warning.as_deref(), Some(expected));
 }
 
 #[test]
@@ -197,14 +248,18 @@ fn built_in_reviews_are_the_same_each_time_and_balanced() {
     );
     let distinct: std::collections::HashSet<_> = set.texts.iter().collect();
     assert!(distinct.len() > 595, "{}", distinct.len());
-    assert_eq!(set.texts.iter().map(|text| words::tokens_without_letters_only(text)).sum::<usize>(), 0);
+    for rule in [Tokens::WhiteSpace, Tokens::UnicodeWords] {
+        let mut tokens = set.texts.iter().flat_map(|text| tokens::tokens(text, rule));
+        assert!(tokens.all(|token| token.form == tokens::Form::Word));
+    }
 }
 
 /// The share of the second half of the reviews that naive Bayes on the presence of these features gets
 /// right after counting them in the first half.
 fn naive_bayes(set: &Reviews, features: fn(&[String]) -> Vec<String>) -> f64 {
     let of = |text: &str| {
-        let stems: Vec<String> = words::words(text, false).map(|word| word.stem).collect();
+        let stems: Vec<String> =
+            words::words(text, Tokens::UnicodeWords, false).map(|word| word.stem).collect();
         features(&stems).into_iter().collect::<std::collections::HashSet<_>>()
     };
     let half = set.len() / 2;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::words::words;
 use crate::data::DataError;
-use crate::file::{FileError, write_whole};
+use crate::file::{FileError, read_plain, write_whole};
+use crate::spec::{MAX_TEXT_LENGTH, Tokens};
 
 /// The number that fills a text up to its length. The first word's number is 1.
 pub const PADDING: u32 = 0;
@@ -18,6 +19,9 @@ pub const PADDING: u32 = 0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextOptions {
+    /// How texts are cut. Vocabularies from before there was a choice do not say it.
+    #[serde(default)]
+    pub tokens: Tokens,
     /// Whether `not` and its kin stay in; see [`words`].
     pub keep_negations: bool,
     /// Whether a stem has a number only where it stands first in a text.
@@ -31,7 +35,13 @@ pub struct TextOptions {
 
 impl Default for TextOptions {
     fn default() -> TextOptions {
-        TextOptions { keep_negations: false, distinct: false, min_count: 5, length: 550 }
+        TextOptions {
+            tokens: Tokens::UnicodeWords,
+            keep_negations: false,
+            distinct: false,
+            min_count: 5,
+            length: 550,
+        }
     }
 }
 
@@ -78,7 +88,8 @@ impl Vocabulary {
         training: impl IntoParallelIterator<Item = &'a str>,
     ) -> Result<Vocabulary, DataError> {
         let counts = training.into_par_iter().fold(HashMap::<String, usize>::new, |mut counts, text| {
-            words(text, options.keep_negations).for_each(|word| *counts.entry(word.stem).or_default() += 1);
+            words(text, options.tokens, options.keep_negations)
+                .for_each(|word| *counts.entry(word.stem).or_default() += 1);
             counts
         });
         let counts = counts.reduce(HashMap::new, |mut counts, others| {
@@ -129,7 +140,7 @@ impl Vocabulary {
     /// Numbers the stems of a text; those that have no number are left out first.
     pub fn encode(&self, text: &str) -> Encoded {
         let mut seen = HashSet::new();
-        let known = words(text, self.options.keep_negations)
+        let known = words(text, self.options.tokens, self.options.keep_negations)
             .filter_map(|word| Some((*self.numbers.get(&word.stem)?, word.place)))
             .filter(|&(number, _)| !self.options.distinct || seen.insert(number));
         let (mut tokens, places): (Vec<u32>, Vec<_>) = known.take(self.options.length).unzip();
@@ -161,15 +172,17 @@ impl Vocabulary {
     /// Reads what [`write`](Self::write) wrote.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no such vocabulary: names the file and what is wrong.
+    /// When the file cannot be read, or is no such vocabulary: names the file and what is wrong. A length
+    /// above [`MAX_TEXT_LENGTH`] is that of no model.
     pub fn read(path: &Path) -> Result<Vocabulary, FileError> {
-        let text = std::fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+        let text = read_plain(path).map_err(|source| FileError::Read { path: path.into(), source })?;
         let contents = |reason: String| FileError::Contents { path: path.into(), reason };
         let saved: Saved<Vec<String>> =
             serde_json::from_slice(&text).map_err(|error| contents(error.to_string()))?;
         let Saved { classes, options, distinct_stems, stems } = saved;
-        if options.length == 0 {
-            return Err(contents("`length` is 0".into()));
+        if !(1..=MAX_TEXT_LENGTH).contains(&options.length) {
+            let length = options.length;
+            return Err(contents(format!("`length` is {length}; it must be from 1 to {MAX_TEXT_LENGTH}")));
         }
         if classes.len() < 2 {
             return Err(contents(format!("{} in place of two classes or more", classes.len())));
@@ -182,6 +195,10 @@ impl Vocabulary {
         }
         if stems.is_empty() || u32::try_from(stems.len()).is_err() {
             return Err(contents(format!("{} stems", stems.len())));
+        }
+        if stems.len() > distinct_stems {
+            let reason = format!("{} stems of {distinct_stems} different ones", stems.len());
+            return Err(contents(reason));
         }
         Ok(Self::of(options, classes, distinct_stems, stems))
     }
@@ -196,8 +213,13 @@ mod tests {
         Vocabulary::build(options, vec!["bad".into(), "good".into()], texts).unwrap()
     }
 
-    const SHORT: TextOptions =
-        TextOptions { keep_negations: false, distinct: false, min_count: 2, length: 4 };
+    const SHORT: TextOptions = TextOptions {
+        tokens: Tokens::WhiteSpace,
+        keep_negations: false,
+        distinct: false,
+        min_count: 2,
+        length: 4,
+    };
 
     #[test]
     fn the_most_frequent_stem_is_1_and_equals_go_by_the_alphabet() {
@@ -247,6 +269,23 @@ mod tests {
     }
 
     #[test]
+    fn a_vocabulary_from_before_there_were_rules_cuts_at_white_space() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocabulary.json");
+        let vocabulary = vocabulary(SHORT);
+        vocabulary.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let old = text.replace("\"tokens\": \"white_space\",", "");
+        assert_ne!(old, text);
+        std::fs::write(&path, old).unwrap();
+        assert_eq!(Vocabulary::read(&path).unwrap(), vocabulary);
+        assert_eq!(vocabulary.encode("car, seat").tokens, [2, 0, 0, 0]);
+        let words =
+            Vocabulary { options: TextOptions { tokens: Tokens::UnicodeWords, ..SHORT }, ..vocabulary };
+        assert_eq!(words.encode("car, seat").tokens, [1, 2, 0, 0]);
+    }
+
+    #[test]
     fn a_damaged_vocabulary_is_refused_with_its_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vocabulary.json");
@@ -257,7 +296,10 @@ mod tests {
             ("\"good\"", "\"bad\"", "the class `bad` is there twice"),
             ("\"bad\",", "", "1 in place of two classes"),
             ("\"length\": 4", "\"length\": 0", "`length` is 0"),
+            ("\"length\": 4", "\"length\": 1000000000000000000", "`length` is 1000000000000000000"),
             ("\"length\": 4", "\"size\": 4", "unknown field `size`"),
+            ("\"distinct_stems\": 4", "\"distinct_stems\": 2", "3 stems of 2 different ones"),
+            ("\"white_space\"", "\"letters\"", "unknown variant `letters`"),
             ("\"stems\"", "\"words\"", "unknown field `words`"),
             ("{", "", "invalid type"),
         ] {

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::porter::stem;
+use super::tokens::{Form, tokens};
+use crate::spec::Tokens;
 
 static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     let list = include_str!("../../../assets/text/stop_words.txt");
@@ -27,48 +29,40 @@ pub struct Word {
 
 /// The stems of a text, in its order.
 ///
-/// The text is cut at white space. What is made of letters only is put into lower case, dropped if it
-/// is a stop word, and stemmed. Everything else is dropped: `19mpg`, but also `it's` and the last word
-/// of a sentence together with its full stop. Letters are Unicode's, of any script.
+/// The text is cut by `rule`, see [`tokens`]. Words in lower case are dropped if they are stop words, and
+/// else stemmed. Tokens of another [`Form`] are dropped: `19mpg`, and by [`Tokens::WhiteSpace`] also
+/// `it's` and the last word of a sentence together with its full stop. Letters are Unicode's, of any
+/// script.
 ///
 /// With `keep_negations`, `no`, `not` and `nor` stay although they are stop words, and so does a word
 /// that ends in `n't`, as it is but for a curly apostrophe, which becomes a straight one. Where a text
 /// has lost its apostrophes, `don t` is read as `don't`; so are the halves of the other stop words in
 /// `n't`, and of `can't`.
-pub fn words(text: &str, keep_negations: bool) -> impl Iterator<Item = Word> {
-    let mut tokens = text.split_whitespace().map(move |token| {
-        let start = token.as_ptr().addr() - text.as_ptr().addr();
-        (start..start + token.len(), token.to_lowercase())
-    });
+pub fn words(text: &str, rule: Tokens, keep_negations: bool) -> impl Iterator<Item = Word> {
+    let mut tokens = tokens(text, rule);
     let mut next = tokens.next();
     std::iter::from_fn(move || {
         loop {
-            let (mut place, token) = next.take()?;
+            let mut token = next.take()?;
             next = tokens.next();
             if keep_negations {
-                if let Some(stem) = negation(&token) {
-                    return Some(Word { stem, place });
+                if let Some(stem) = negation(&token.text) {
+                    return Some(Word { stem, place: token.place });
                 }
-                if let Some((end, _)) = next.take_if(|(_, after)| after == "t" && is_half(&token)) {
-                    place.end = end.end;
+                let is_verb = token.form == Form::Word && token.text.ends_with('n');
+                if let Some(half) = next.take_if(|after| {
+                    after.text == "t" && (is_half(&token.text) || after.after_apostrophe && is_verb)
+                }) {
+                    token.place.end = half.place.end;
                     next = tokens.next();
-                    return Some(Word { stem: token + "'t", place });
+                    return Some(Word { stem: token.text + "'t", place: token.place });
                 }
             }
-            if is_word(&token) && !is_stop_word(&token) {
-                return Some(Word { stem: stem(&token), place });
+            if token.form == Form::Word && !is_stop_word(&token.text) {
+                return Some(Word { stem: stem(&token.text), place: token.place });
             }
         }
     })
-}
-
-/// How many of a text's tokens are dropped because they are not made of letters only.
-pub fn tokens_without_letters_only(text: &str) -> usize {
-    text.split_whitespace().filter(|token| !is_word(token)).count()
-}
-
-fn is_word(token: &str) -> bool {
-    token.chars().all(char::is_alphabetic)
 }
 
 /// The stem of a word that negates.
@@ -77,7 +71,7 @@ fn negation(token: &str) -> Option<String> {
         return Some(token.to_owned());
     }
     let verb = token.strip_suffix("n't").or_else(|| token.strip_suffix("n’t"))?;
-    (!verb.is_empty() && is_word(verb)).then(|| format!("{verb}n't"))
+    (!verb.is_empty() && verb.chars().all(char::is_alphabetic)).then(|| format!("{verb}n't"))
 }
 
 /// Whether a `t` behind this word is what remains of `'t`.
@@ -89,8 +83,13 @@ fn is_half(token: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn stems_by(rule: Tokens, text: &str, keep_negations: bool) -> Vec<String> {
+        words(text, rule, keep_negations).map(|word| word.stem).collect()
+    }
+
+    /// By the rule of the tutorial.
     fn stems(text: &str, keep_negations: bool) -> Vec<String> {
-        words(text, keep_negations).map(|word| word.stem).collect()
+        stems_by(Tokens::WhiteSpace, text, keep_negations)
     }
 
     #[test]
@@ -106,7 +105,8 @@ mod tests {
     fn words_of_letters_are_lowered_and_stemmed_and_the_rest_is_dropped() {
         let text = "  The CARS\twere\nnoisy, at 70mph it's 1 problem\u{a0}Überholte ";
         assert_eq!(stems(text, false), ["car", "problem", "überholt"]);
-        assert_eq!(tokens_without_letters_only(text), 4);
+        let dropped = tokens(text, Tokens::WhiteSpace).filter(|token| token.form != Form::Word);
+        assert_eq!(dropped.count(), 4);
         assert_eq!(stems("", false), [""; 0]);
         assert_eq!(stems("the 1 of", false), [""; 0]);
     }
@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn places_are_those_of_the_original_words() {
         let text = "The İSTANBUL cars, I couldn t stand THEM Driving";
-        let placed = |keep| words(text, keep).map(|word| &text[word.place]).collect::<Vec<_>>();
+        let placed =
+            |keep| words(text, Tokens::WhiteSpace, keep).map(|word| &text[word.place]).collect::<Vec<_>>();
         assert_eq!(placed(false), ["stand", "Driving"]);
         assert_eq!(placed(true), ["couldn t", "stand", "Driving"]);
     }
@@ -125,5 +126,44 @@ mod tests {
         assert_eq!(stems(text, false), ["like", "sedan", "none"]);
         let kept = ["not", "like", "nor", "don't", "didn't", "won't", "can't", "no", "sedan", "none"];
         assert_eq!(stems(text, true), kept);
+    }
+    #[test]
+    fn words_beside_punctuation_are_words() {
+        let stems = |text| stems_by(Tokens::UnicodeWords, text, false);
+        assert_eq!(stems("excellent!"), ["excel"]);
+        assert_eq!(stems("The CARS, were\nnoisy; at 70mph it's 1 (problem)."), ["car", "noisi", "problem"]);
+        assert_eq!(stems("it's I'll don't can't they've he'd"), [""; 0]);
+        assert_eq!(stems("bad<br /><br />well-built"), ["bad", "well", "built"]);
+    }
+
+    #[test]
+    fn punctuation_makes_no_difference_to_stems() {
+        let bare = "I don t like it  It s the car s engine  I ll sell it  can t you tell  we ve 2 V6 cars";
+        let written =
+            "I don't like it. It’s the car's engine! I'll \"sell\" it - can't you tell? We've 2 V6 cars.";
+        for keep in [false, true] {
+            let stems = stems_by(Tokens::UnicodeWords, written, keep);
+            assert_eq!(stems, stems_by(Tokens::UnicodeWords, bare, keep));
+            assert_eq!(stems, stems_by(Tokens::WhiteSpace, bare, keep));
+        }
+    }
+
+    #[test]
+    fn negations_with_apostrophes_keep_their_places() {
+        let text = "I Don't like, didn’t mayn't no (CAN’T), do n't won t x1n't not.";
+        let placed: Vec<(String, &str)> =
+            words(text, Tokens::UnicodeWords, true).map(|word| (word.stem, &text[word.place])).collect();
+        let expected = [
+            ("don't", "Don't"),
+            ("like", "like"),
+            ("didn't", "didn’t"),
+            ("mayn't", "mayn't"),
+            ("no", "no"),
+            ("can't", "CAN’T"),
+            ("n't", "n't"),
+            ("won't", "won t"),
+            ("not", "not"),
+        ];
+        assert_eq!(placed, expected.map(|(stem, place)| (stem.to_owned(), place)));
     }
 }
