@@ -8,9 +8,12 @@ mod backend;
 mod bench;
 mod cache;
 mod data;
+mod epoch_bar;
 mod eval;
 mod export;
 mod first_check;
+mod guessing;
+mod interrupt;
 mod model;
 mod photos;
 mod predict;
@@ -21,6 +24,8 @@ mod saving;
 mod sessions;
 mod set;
 mod summary;
+mod table;
+mod terminal;
 mod texts;
 mod train;
 mod tune;
@@ -28,9 +33,10 @@ mod verify;
 
 use crate::gpu::adapter::NoSuchAdapter;
 use crate::verify::KernelFailure;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
+use terminal::{print, print_data, tell};
 
 /// Trains convolutional networks on any GPU, and on a CPU where there is none.
 #[derive(Debug, Parser)]
@@ -81,10 +87,12 @@ struct Usage(String);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,faceshader=info"))
-        .format(|f, record| writeln!(f, "{}", record.args()))
-        .init();
-    let arguments = Arguments::parse();
+    terminal::let_large_writes_fail();
+    terminal::start_log();
+    let arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return help_or_refusal(&error),
+    };
     let outcome = match arguments.command {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
@@ -98,16 +106,58 @@ pub fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
     };
+    let outcome = match terminal::untold() {
+        Some(error) => outcome.and(Err(error.into())),
+        None => outcome,
+    };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         // Whoever read our output has had enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", message(&error));
+            terminal::say(format_args!("error: {}", message(&error)));
             ExitCode::from(code(&error))
         }
     }
+}
+
+/// Reads the command line. A number below 0 is the value of the flag before it, which then says what it takes.
+fn parse() -> Result<Arguments, clap::Error> {
+    fn with_negative_numbers(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|arg| {
+                let takes_value = arg.get_long().is_some() && arg.get_action().takes_values();
+                if takes_value { arg.allow_negative_numbers(true) } else { arg }
+            })
+            .mut_subcommands(with_negative_numbers)
+    }
+    let mut command = with_negative_numbers(Arguments::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Prints what clap has to say: help, the version, or what is wrong with the command line.
+fn help_or_refusal(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // clap repeats what it was given.
+        let is_safe = |argument: std::ffi::OsString| {
+            let text = argument.to_string_lossy();
+            terminal::safe(&text) == text
+        };
+        if std::env::args_os().all(is_safe) {
+            // With its colours. If it cannot be told, neither can that.
+            let _ = error.print();
+        } else {
+            terminal::say(error.to_string().trim_end());
+        }
+    } else if let Err(error) = error.print().and_then(|()| io::stdout().flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        terminal::say(format_args!("error: {}", terminal::of_stdout(error)));
+        return ExitCode::FAILURE;
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// The error and its causes, without those that an error before them has told already.
@@ -147,19 +197,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(broken)
 }
 
-/// Writes a line to stdout.
-fn print(line: impl std::fmt::Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{line}")
-}
-
-/// Prints a line. Training goes on if nobody reads any more.
-fn tell(line: &str) -> anyhow::Result<()> {
-    match print(line) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 /// A count that must be at least 1.
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -167,6 +204,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(_) => Err("it must be a whole number of at least 1".into()),
     }
+}
+
+/// A random seed.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("it must be a whole number from 0 to {}", u64::MAX))
 }
 
 /// A number above 0 that is finite.

@@ -28,7 +28,8 @@ impl Saving {
             Ok(written) => written?,
             Err(_) => bail!("writing the epoch's files failed; the message is above"),
         }
-        tell(&line)
+        tell(&line);
+        Ok(())
     }
 }
 

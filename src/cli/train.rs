@@ -1,24 +1,25 @@
 //! `faceshader train`
 
 use super::backend::AdapterArguments;
-use super::progress::bar;
+use super::epoch_bar::EpochBar;
 use super::report::{draw_curves, write_page};
 use super::saving::Saving;
 use super::sessions::{kernels_before, sessions, this_session};
 use super::set::{Set, Use};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, model, profile, tell};
+use super::{
+    Outcome, Usage, above_zero, at_least_one, guessing, interrupt, model, profile, seed, table, tell,
+};
 use crate::data::split::Split;
 use crate::gpu::Chosen;
 use crate::ops::Op;
 use crate::plan::BackendInfo;
-use crate::spec::{InputSpec, Schedule, Spec, Target};
+use crate::spec::{InputSpec, Schedule, Spec};
 use crate::train::history::{Epoch, total_loss};
 use crate::train::run::RunFolder;
 use crate::train::{Progress, Stopped, Trainer};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_parser = above_zero)]
     lr: Option<f64>,
     /// Of all randomness
-    #[arg(long)]
+    #[arg(long, value_parser = seed)]
     seed: Option<u64>,
     /// Use this many samples only, training and validation together
     #[arg(long, value_parser = at_least_one)]
@@ -214,35 +215,21 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn train(mut self, first: usize) -> Result<Outcome> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = stop.clone();
-        ctrlc::set_handler(move || {
-            if asked.swap(true, Ordering::Relaxed) {
-                // Asked twice: do not finish the step.
-                std::process::exit(130);
-            }
-        })?;
+        let stop: &AtomicBool = interrupt::watched()?;
         log::info!("run folder: {}", self.run.path().display());
         let mut sessions = sessions(&self.run)?;
         sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
+        guessing::write(&self.run, &self.spec, &self.samples, &self.split)?;
         if !self.json {
-            tell(&heading(&self.spec))?;
+            tell(&table::heading(&self.spec));
         }
+        let mut progress = EpochBar::new(self.spec.training.epochs, self.spec.training.batch);
         for epoch in first..self.spec.training.epochs {
-            let progress = bar(&format!("epoch {}", epoch + 1), None);
+            progress.begin(epoch);
             let (mut saved, saving) = (Ok(()), &mut self.saving);
             let mut show = |step: Progress| {
-                let (what, done, all) = match step {
-                    Progress::Training(done, all) => ("training", done, all),
-                    Progress::Validation(done, all) => ("validation", done, all),
-                };
-                if progress.length() != Some(all as u64) {
-                    progress.reset();
-                    progress.set_length(all as u64);
-                }
-                progress.set_message(format!("epoch {} {what}", epoch + 1));
-                progress.set_position(done as u64);
+                progress.show(epoch, step);
                 if saving.is_ready() {
                     saved = progress.suspend(|| saving.wait());
                     // What cannot be saved need not be trained.
@@ -250,8 +237,8 @@ impl Session<'_> {
                 }
             };
             let samples = self.samples.dataset();
-            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show)?;
-            progress.finish_and_clear();
+            let stopped = self.trainer.epoch(epoch, samples, &self.split, stop, &mut show)?;
+            progress.clear();
             match stopped {
                 Stopped::Done(results) => {
                     saved?;
@@ -290,7 +277,7 @@ impl Session<'_> {
         let state = self.trainer.state(results.epoch - 1)?;
         let loss = total_loss(&results.validation);
         let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
-        let line = if self.json { results.json() } else { row(&results) };
+        let line = if self.json { results.json() } else { table::row(&results) };
         let number = results.epoch;
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
@@ -319,8 +306,8 @@ impl Session<'_> {
             );
         }
         self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.json)?;
-        write_page(&self.run, &self.spec, &self.epochs, &self.facts())?;
-        self.compare_with_guessing();
+        let told = guessing::last_words(&self.spec, &self.samples, &self.split, &self.epochs);
+        write_page(&self.run, &self.spec, &self.epochs, &[self.facts(), told].concat())?;
         if self.profile {
             let profile = self.trainer.profile(PROFILED_STEPS)?;
             profile::write(&profile, &self.run.path().join("profile"))?;
@@ -330,42 +317,6 @@ impl Session<'_> {
         }
         log::info!("report: {}", self.run.report().display());
         Ok(())
-    }
-
-    /// What the best guess without looking scores, beside what the last epoch scored.
-    fn compare_with_guessing(&self) {
-        let Some(last) = self.epochs.last() else { return };
-        for result in &last.validation {
-            let answers = |samples: &[usize]| -> Vec<f32> {
-                let samples = samples.iter();
-                samples.filter_map(|&index| self.samples.dataset().answer(index, result.target)).collect()
-            };
-            let mut known = answers(&self.split.train);
-            let asked = answers(&self.split.validation);
-            known.sort_by(f32::total_cmp);
-            let Some(&median) = known.get(known.len() / 2) else { continue };
-            let count = asked.len().max(1) as f32;
-            match result.target {
-                Target::Age => log::info!(
-                    "age after epoch {}: off by {:.2} years on average; always saying {median} would be off by {:.2}",
-                    last.epoch,
-                    result.metric,
-                    asked.iter().map(|age| (age - median).abs()).sum::<f32>() / count
-                ),
-                Target::Gender | Target::Class => {
-                    let times = |class: &[f32]| (class.len(), class.first().copied());
-                    let commonest = known.chunk_by(|a, b| a == b).map(times).max_by_key(|&(count, _)| count);
-                    let right = asked.iter().filter(|&&class| Some(class) == commonest.and_then(|(_, c)| c));
-                    log::info!(
-                        "{} after epoch {}: {:.2} % right; always saying the commonest would be {:.2} %",
-                        result.target.name(),
-                        last.epoch,
-                        100.0 * result.metric,
-                        100.0 * right.count() as f32 / count
-                    );
-                }
-            }
-        }
     }
 
     fn facts(&self) -> Vec<(String, String)> {
@@ -385,27 +336,4 @@ impl Session<'_> {
         .map(|(name, value)| (name.to_string(), value))
         .into()
     }
-}
-
-/// The columns of [`row`].
-fn heading(spec: &Spec) -> String {
-    let mut text = format!("{:>5} {:>11} {:>11}", "epoch", "train loss", "val loss");
-    for branch in &spec.branches {
-        let name = branch.target.metric_name().replace('_', " ");
-        text += &format!(" {:>21} {:>19}", format!("train {name}"), format!("val {name}"));
-    }
-    text + &format!(" {:>8}", "seconds")
-}
-
-fn row(epoch: &Epoch) -> String {
-    let mut text = format!(
-        "{:>5} {:>11.3} {:>11.3}",
-        epoch.epoch,
-        total_loss(&epoch.train),
-        total_loss(&epoch.validation)
-    );
-    for (train, validation) in epoch.train.iter().zip(&epoch.validation) {
-        text += &format!(" {:>21.4} {:>19.4}", train.metric, validation.metric);
-    }
-    text + &format!(" {:>8.1}", epoch.seconds)
 }

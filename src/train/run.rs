@@ -1,6 +1,7 @@
 //! The run folder: everything that a training leaves behind.
 
 use super::history::{Epoch, curves_csv, read_curves, results_csv};
+use super::listing;
 use crate::file::{FileError, write_whole};
 use crate::spec::{Spec, SpecError};
 use std::fs;
@@ -84,7 +85,7 @@ impl RunFolder {
         let config = run.config();
         let text = fs::read_to_string(&config).map_err(|error| RunError::NotARun {
             path: path.into(),
-            reason: format!("config.toml: {error}"),
+            reason: listing::reason(path, &error),
         })?;
         let spec = Spec::parse(&text, &config.display().to_string())?;
         Ok((run, spec))

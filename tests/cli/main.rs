@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod common;
+mod guessing;
 mod ranges;
 mod reviews;
 mod run_folder;
 mod tables;
+mod terminal;
