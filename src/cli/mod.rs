@@ -34,6 +34,7 @@ mod verify;
 use crate::gpu::adapter::NoSuchAdapter;
 use crate::verify::KernelFailure;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::any::TypeId;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use terminal::{print, print_data, tell};
@@ -116,20 +117,24 @@ pub fn main() -> ExitCode {
         // Whoever read our output has had enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            progress::clear();
             terminal::say(format_args!("error: {}", message(&error)));
             ExitCode::from(code(&error))
         }
     }
 }
 
-/// Reads the command line. A number below 0 is the value of the flag before it, which then says what it takes.
+/// Reads the command line. What stands behind a flag that takes a number is its value, also with a minus: the flag
+/// then says what it takes.
 fn parse() -> Result<Arguments, clap::Error> {
     fn with_negative_numbers(command: clap::Command) -> clap::Command {
+        let numbers = [TypeId::of::<f64>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+        let takes_number = move |arg: &clap::Arg| {
+            let value = arg.get_value_parser().type_id();
+            arg.get_long().is_some() && numbers.iter().any(|number| value == *number)
+        };
         command
-            .mut_args(|arg| {
-                let takes_value = arg.get_long().is_some() && arg.get_action().takes_values();
-                if takes_value { arg.allow_negative_numbers(true) } else { arg }
-            })
+            .mut_args(|arg| if takes_number(&arg) { arg.allow_hyphen_values(true) } else { arg })
             .mut_subcommands(with_negative_numbers)
     }
     let mut command = with_negative_numbers(Arguments::command());

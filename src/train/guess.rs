@@ -253,7 +253,7 @@ mod tests {
             [(Metric::AbsoluteError, Target::Age, 40.0), (Metric::ClassAccuracy, Target::Class, 2.0)]
         {
             let guess = Guess::from_labels(metric, vec![label; 3]).unwrap();
-            let compare = |labels| compared(&guess, labels, result(target, 0.5, 0.5));
+            let compare = |labels: &[f32]| compared(&guess, labels, result(target, 0.5, 0.5));
             assert!(compare(&[label]).has_nothing_to_learn() && compare(&[label]).is_no_better());
             assert!(!compare(&[label, 1.0]).has_nothing_to_learn());
         }

@@ -12,7 +12,8 @@ const NAMED: usize = 5;
 pub fn reason(path: &Path, error: &io::Error) -> String {
     let inside = runs_in(path);
     if let Some(newest) = inside.first() {
-        let others: Vec<String> = inside.iter().skip(1).take(NAMED - 1).map(shown).collect();
+        let others: Vec<String> =
+            inside.iter().skip(1).take(NAMED - 1).map(|path| path.display().to_string()).collect();
         let others = if others.is_empty() { String::new() } else { format!(", {}", others.join(", ")) };
         let more = if inside.len() > NAMED { ", …" } else { "" };
         return format!("it holds runs; name one of them: {} (the newest){others}{more}", newest.display());
@@ -25,10 +26,6 @@ pub fn reason(path: &Path, error: &io::Error) -> String {
         return format!("it lies in the run {}; name that", run.display());
     }
     format!("config.toml: {error}")
-}
-
-fn shown(path: &PathBuf) -> String {
-    path.display().to_string()
 }
 
 fn is_run(folder: &Path) -> bool {

@@ -149,6 +149,7 @@ fn a_negative_number_belongs_to_its_flag() {
         ("--lr", "-1"),
         ("--lr", "-0.5"),
         ("--lr", "-1e-3"),
+        ("--lr", "-inf"),
         ("--epochs", "-1"),
         ("--batch", "-1"),
         ("--limit", "-1"),
@@ -163,7 +164,7 @@ fn a_negative_number_belongs_to_its_flag() {
         &["bench", "--batch", "-1"],
         &["summary", "face", "--batch", "-1"],
         &["profile", "--steps", "-1"],
-        &["verify", "--steps", "-1"],
+        &["verify", "--batch", "-1"],
     ] {
         fail(folder.path(), arguments, 2, &["-1", "it must be a"]);
     }
