@@ -31,6 +31,8 @@ override FEATURES: u32;
 override WEIGHT: f32;
 override LOSS: u32;
 override METRIC: u32;
+override LOW: f32;
+override HIGH: f32;
 
 const WORKGROUP: u32 = 64u;
 

@@ -6,7 +6,7 @@
 //
 // with count = batch[0], the number of real samples, and by METRIC
 //
-//   0  metric(n) = |x - t|
+//   0  metric(n) = |clamp(x, LOW, HIGH) - t|, since no label lies beyond LOW and HIGH
 //   1  metric(n) = 1 where x > 0 and t > 0.5 agree, else 0
 //   2  metric(n) = 1 where the largest of input[n,..], the first of equals, stands at class targets[n]
 //
@@ -29,6 +29,8 @@
 override SAMPLES: u32;
 override FEATURES: u32;
 override METRIC: u32;
+override LOW: f32;
+override HIGH: f32;
 
 // include parts/metrics.wgsl
 

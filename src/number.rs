@@ -46,6 +46,8 @@ pub trait Number:
     fn abs(self) -> Self;
     /// The larger of this and zero, exact.
     fn max_zero(self) -> Self;
+    /// The nearest number from `low` to `high`, exact.
+    fn clamped(self, low: f32, high: f32) -> Self;
     /// The larger of two, this one if they are equal. A device may see either as the larger one where
     /// their bounds overlap.
     fn larger(self, other: Self) -> Self;
@@ -113,6 +115,9 @@ macro_rules! plain_float {
             }
             fn max_zero(self) -> Self {
                 if self > 0.0 { self } else { 0.0 }
+            }
+            fn clamped(self, low: f32, high: f32) -> Self {
+                <$float>::clamp(self, low.into(), high.into())
             }
             fn larger(self, other: Self) -> Self {
                 if other > self { other } else { self }
@@ -279,6 +284,15 @@ impl Number for Bounded {
         Self { value: self.value.max(0.0), err: self.err }
     }
 
+    fn clamped(self, low: f32, high: f32) -> Self {
+        let [low, high] = [low, high].map(f64::from);
+        let value = self.value.clamp(low, high);
+        // The device holds the limit itself where all that it may have lies beyond it. Elsewhere two clamped
+        // numbers differ by no more than the numbers do.
+        let is_beyond = self.value + self.err <= low || self.value - self.err >= high;
+        Self { value, err: if is_beyond { 0.0 } else { self.err } }
+    }
+
     fn larger(self, other: Self) -> Self {
         // Whichever the device takes: max(a + d, b + e) is off from max(a, b) by at most max(|d|, |e|).
         Self { value: self.value.max(other.value), err: self.err.max(other.err) }
@@ -318,6 +332,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_clamped_number_keeps_its_bound_within_the_limits_and_has_none_beyond() {
+        let clamped = |value, err| Bounded { value, err }.clamped(0.0, 150.0);
+        assert_eq!(clamped(30.0, 0.25), Bounded { value: 30.0, err: 0.25 });
+        // The device may be on the other side of the limit.
+        assert_eq!(clamped(-0.125, 0.25), Bounded { value: 0.0, err: 0.25 });
+        assert_eq!(clamped(-9.5, 0.25), Bounded { value: 0.0, err: 0.0 });
+        assert_eq!(clamped(151.0, 0.25), Bounded { value: 150.0, err: 0.0 });
+        assert_eq!([-9.5_f32, 30.0, 151.0].map(|age| age.clamped(0.0, 150.0)), [0.0, 30.0, 150.0]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // What a sample adds to a branch's metric, and a batch to its running sums. FEATURES are the values of `input` a
-// sample; for METRIC see metrics.wgsl.
+// sample; for METRIC, LOW and HIGH see metrics.wgsl.
 
 fn metric_of(n: u32) -> f32 {
     if METRIC == 2u {
@@ -16,7 +16,7 @@ fn metric_of(n: u32) -> f32 {
     if METRIC == 1u {
         return select(0.0, 1.0, (x > 0.0) == (t > 0.5));
     }
-    return abs(x - t);
+    return abs(clamp(x, LOW, HIGH) - t);
 }
 
 fn add_to_sums(loss: f32, metric: f32, count: u32) {

@@ -1,6 +1,6 @@
 //! `faceshader data`
 
-use super::{Outcome, Usage, at_least_one, photos, print, progress};
+use super::{Outcome, Usage, at_least_one, photos, print, print_data, progress, seed};
 use crate::data::check::{Summary, Table, rows};
 use crate::data::faces::{Labels, Photos};
 use crate::data::synthetic::draw;
@@ -33,7 +33,7 @@ pub struct ShowArguments {
     #[arg(long, default_value = "faces.png")]
     out: PathBuf,
     /// Of the choice of faces
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed)]
     seed: u64,
 }
 
@@ -59,7 +59,7 @@ pub struct SynthArguments {
     #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_least_one)]
     count: usize,
     /// Of the faces
-    #[arg(long, default_value_t = photos::BUILT_IN_SEED)]
+    #[arg(long, default_value_t = photos::BUILT_IN_SEED, value_parser = seed)]
     seed: u64,
     /// Width and height in pixels
     #[arg(long, default_value_t = 200, value_parser = at_least_one)]
@@ -124,9 +124,9 @@ fn check(arguments: &CheckArguments) -> Result<Outcome> {
     let loaded = photos::read(&arguments.path, &SHOWN, Labels::Required)?;
     if arguments.json {
         for row in rows(&loaded.photos) {
-            print(serde_json::to_string(&row)?)?;
+            print_data(serde_json::to_string(&row)?)?;
         }
-        print(serde_json::to_string(&Summary::of(&loaded))?)?;
+        print_data(serde_json::to_string(&Summary::of(&loaded))?)?;
     } else {
         print(Table(&loaded.photos))?;
         print(Summary::of(&loaded))?;

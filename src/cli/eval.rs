@@ -3,7 +3,7 @@
 use super::backend::AdapterArguments;
 use super::progress::bar;
 use super::set::{Set, Use};
-use super::{Outcome, Usage, print, texts};
+use super::{Outcome, Usage, guessing, print, print_data, texts};
 use crate::data::split::Side;
 use crate::spec::Target;
 use crate::train::Trainer;
@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         if let Some(confusion) = samples.confusion(&mut trainer, &asked)? {
             object.insert("confusion".into(), texts::confusion_json(&confusion));
         }
-        print(serde_json::Value::Object(object))?;
+        print_data(serde_json::Value::Object(object))?;
     } else {
         print(format_args!("{:<16} {}", samples.noun(), asked.len()))?;
         print(format_args!("side             {side}"))?;
@@ -132,6 +132,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
             texts::print_confusion(&confusion)?;
         }
     }
+    guessing::warn_of(&run, &samples, &asked, &results)?;
     Ok(Outcome::Done)
 }
 

@@ -9,9 +9,12 @@ mod bench;
 mod cache;
 mod data;
 mod drivers;
+mod epoch_bar;
 mod eval;
 mod export;
 mod first_check;
+mod guessing;
+mod interrupt;
 mod model;
 mod photos;
 mod predict;
@@ -22,6 +25,8 @@ mod saving;
 mod sessions;
 mod set;
 mod summary;
+mod table;
+mod terminal;
 mod texts;
 mod threads;
 mod train;
@@ -30,9 +35,11 @@ mod verify;
 
 use crate::gpu::adapter::NoSuchAdapter;
 use crate::verify::KernelFailure;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::any::TypeId;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use terminal::{print, print_data, tell};
 
 /// Trains convolutional networks on any GPU, and on a CPU where there is none.
 #[derive(Debug, Parser)]
@@ -83,13 +90,15 @@ struct Usage(String);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,faceshader=info"))
-        .format(|f, record| writeln!(f, "{}", record.args()))
-        .init();
+    terminal::let_large_writes_fail();
+    terminal::start_log();
+    let arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return help_or_refusal(&error),
+    };
     fail_as_asked();
-    let arguments = Arguments::parse();
     if let Err(error) = threads::start() {
-        eprintln!("error: {}", message(&error));
+        terminal::say(format_args!("error: {}", message(&error)));
         return ExitCode::FAILURE;
     }
     let outcome = match arguments.command {
@@ -105,13 +114,18 @@ pub fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
     };
+    let outcome = match terminal::untold() {
+        Some(error) => outcome.and(Err(error.into())),
+        None => outcome,
+    };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         // Whoever read our output has had enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", message(&error));
+            progress::clear();
+            terminal::say(format_args!("error: {}", message(&error)));
             ExitCode::from(code(&error))
         }
     }
@@ -124,6 +138,47 @@ fn fail_as_asked() {
     {
         crate::file::fail_operation(number);
     }
+}
+
+/// Reads the command line. What stands behind a flag that takes a number is its value, also with a minus: the flag
+/// then says what it takes.
+fn parse() -> Result<Arguments, clap::Error> {
+    fn with_negative_numbers(command: clap::Command) -> clap::Command {
+        let numbers = [TypeId::of::<f64>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+        let takes_number = move |arg: &clap::Arg| {
+            let value = arg.get_value_parser().type_id();
+            arg.get_long().is_some() && numbers.iter().any(|number| value == *number)
+        };
+        command
+            .mut_args(|arg| if takes_number(&arg) { arg.allow_hyphen_values(true) } else { arg })
+            .mut_subcommands(with_negative_numbers)
+    }
+    let mut command = with_negative_numbers(Arguments::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Prints what clap has to say: help, the version, or what is wrong with the command line.
+fn help_or_refusal(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // clap repeats what it was given.
+        let is_safe = |argument: std::ffi::OsString| {
+            let text = argument.to_string_lossy();
+            terminal::safe(&text) == text
+        };
+        if std::env::args_os().all(is_safe) {
+            // With its colours. If it cannot be told, neither can that.
+            let _ = error.print();
+        } else {
+            terminal::say(error.to_string().trim_end());
+        }
+    } else if let Err(error) = error.print().and_then(|()| io::stdout().flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        terminal::say(format_args!("error: {}", terminal::of_stdout(error)));
+        return ExitCode::FAILURE;
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// The error and its causes, without those that an error before them has told already.
@@ -163,19 +218,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(broken)
 }
 
-/// Writes a line to stdout.
-fn print(line: impl std::fmt::Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{line}")
-}
-
-/// Prints a line. Training goes on if nobody reads any more.
-fn tell(line: &str) -> anyhow::Result<()> {
-    match print(line) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 /// A count that must be at least 1.
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -183,6 +225,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(_) => Err("it must be a whole number of at least 1".into()),
     }
+}
+
+/// A random seed.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("it must be a whole number from 0 to {}", u64::MAX))
 }
 
 /// A number above 0 that is finite.

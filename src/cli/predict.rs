@@ -3,7 +3,7 @@
 use super::backend::AdapterArguments;
 use super::eval::Weights;
 use super::report::{Answer, draw_predictions};
-use super::{Outcome, Usage, message, photos, print, texts};
+use super::{Outcome, Usage, message, photos, print_data, texts};
 use crate::data::faces::{Labels, Photos};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
@@ -73,7 +73,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let answers: Vec<(usize, Answer)> =
         samples.iter().map(|&index| (index, Answer::new(&spec, &outputs, index))).collect();
     if !arguments.json {
-        print("file,age,gender,probability")?;
+        print_data("file,age,gender,probability")?;
     }
     for (index, answer) in &answers {
         print_answer(&all.names[*index], answer, arguments.json)?;
@@ -98,7 +98,7 @@ fn print_answer(file: &str, answer: &Answer, json: bool) -> Result<()> {
             "gender": gender.map(|(gender, _)| gender.to_string()),
             "probability": gender.map(|(_, probability)| probability),
         });
-        print(line)?;
+        print_data(line)?;
         return Ok(());
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -109,5 +109,5 @@ fn print_answer(file: &str, answer: &Answer, json: bool) -> Result<()> {
         &gender.map_or(String::new(), |(_, probability)| format!("{probability:.4}")),
     ])?;
     let line = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
-    Ok(print(line.trim_end())?)
+    Ok(print_data(line.trim_end())?)
 }

@@ -27,7 +27,7 @@ impl Answer {
         let mut answer = Self { age: None, female: None };
         for (branch, outputs) in spec.branches.iter().zip(outputs) {
             match branch.target {
-                Target::Age => answer.age = Some(outputs[photo]),
+                Target::Age => answer.age = Some(branch.target.bounded(outputs[photo])),
                 Target::Gender => answer.female = Some(1.0 / (1.0 + (-outputs[photo]).exp())),
                 Target::Class => {}
             }
@@ -142,4 +142,19 @@ pub fn write_page(
     let title = run.path().file_name().map_or(spec.name.clone(), |name| name.to_string_lossy().into());
     let page = html::report(&title, facts, &header, &rows, &images);
     run.write(&run.report(), &page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_age_is_predicted_that_nobody_has() {
+        let spec = Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap();
+        let outputs = [vec![-9.5, 31.25, 412.0], vec![-9.5, 0.0, 3.0]];
+        let answers = [0, 1, 2].map(|photo| Answer::new(&spec, &outputs, photo));
+        assert_eq!(answers.map(|answer| answer.age), [Some(0.0), Some(31.25), Some(150.0)]);
+        // A logit has no range.
+        assert!(answers[0].female.is_some_and(|female| female > 0.0 && female < 1e-3));
+    }
 }

@@ -36,7 +36,8 @@ impl Saving {
             Ok(written) => written?,
             Err(_) => bail!("writing the epoch's files failed; the message is above"),
         }
-        line.map_or(Ok(()), |line| tell(&line))
+        line.iter().for_each(|line| tell(line));
+        Ok(())
     }
 }
 

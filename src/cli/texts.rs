@@ -1,7 +1,7 @@
 //! Reviews: how they are read, and what a model says of them.
 
 use super::set::warn_of_copies;
-use super::{Outcome, message, print};
+use super::{Outcome, message, print, print_data};
 use crate::data::faces::Labels;
 use crate::data::reviews::check::Summary;
 use crate::data::reviews::synthetic;
@@ -137,7 +137,7 @@ pub fn check(path: &Path, split: Option<&Path>, columns: &Columns, json: bool) -
         log::warn!("warning: {warning}");
     }
     if json {
-        print(serde_json::to_string(&summary)?)?
+        print_data(serde_json::to_string(&summary)?)?
     } else {
         print(summary.to_string().trim_end())?
     }
@@ -304,7 +304,7 @@ pub fn predict(
         bail!("there is no text to predict");
     }
     if !json {
-        print("label,probability,words,text")?;
+        print_data("label,probability,words,text")?;
     }
     for text in &texts {
         let answer = Answer::of(text, &vocabulary, &mut trainer)?;
@@ -400,7 +400,7 @@ impl Answer {
             let line = serde_json::json!({
                 "label": label, "probability": self.probability, "words": words, "text": text,
             });
-            return Ok(print(line)?);
+            return Ok(print_data(line)?);
         }
         let words: Vec<String> =
             self.words.iter().map(|(word, weight)| format!("{word} {:+.1} %", 100.0 * weight)).collect();
@@ -408,6 +408,6 @@ impl Answer {
         let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         writer.write_record([label, &format!("{:.4}", self.probability), &words.join("; "), &plain])?;
         let line = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
-        Ok(print(line.trim_end())?)
+        Ok(print_data(line.trim_end())?)
     }
 }

@@ -1,24 +1,25 @@
 //! `faceshader train`
 
 use super::backend::AdapterArguments;
-use super::progress::bar;
+use super::epoch_bar::EpochBar;
 use super::report::{draw_curves, write_page};
 use super::saving::Saving;
 use super::sessions::{kernels_before, sessions, this_session};
 use super::set::{Set, Use, require_kind};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, eval, model, profile, tell};
+use super::{
+    Outcome, Usage, above_zero, at_least_one, eval, guessing, interrupt, model, profile, seed, table, tell,
+};
 use crate::data::split::{Side, Split};
 use crate::gpu::Chosen;
 use crate::plan::BackendInfo;
-use crate::spec::{InputSpec, Schedule, Spec, Target};
+use crate::spec::{InputSpec, Schedule, Spec};
 use crate::train::checkpoint::Notes;
 use crate::train::history::{Epoch, total_loss};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
 use crate::train::{Place, Progress, Stopped, TrainError, Trainer};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ pub struct Arguments {
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
     /// Of all randomness
-    #[arg(long)]
+    #[arg(long, value_parser = seed)]
     seed: Option<u64>,
     /// Use this many samples only, training and validation together
     #[arg(long, value_parser = at_least_one)]
@@ -272,23 +273,18 @@ impl<'a> Session<'a> {
     }
 
     fn train(mut self, first: usize) -> Result<Outcome> {
-        let asked = Arc::new(AtomicBool::new(false));
-        let by_user = asked.clone();
-        ctrlc::set_handler(move || {
-            if by_user.swap(true, Ordering::Relaxed) {
-                // Asked twice: do not finish the step.
-                std::process::exit(130);
-            }
-        })?;
+        let asked: &AtomicBool = interrupt::watched()?;
         log::info!("run folder: {}", self.run.path().display());
         let mut sessions = sessions(&self.run)?;
         sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
+        guessing::write(&self.run, &self.spec, &self.samples, &self.split)?;
         if !self.how.json && first < self.spec.training.epochs {
-            tell(&heading(&self.spec))?;
+            tell(&table::heading(&self.spec));
         }
+        let mut progress = EpochBar::new(self.spec.training.epochs, self.spec.training.batch);
         for epoch in first..self.spec.training.epochs {
-            let trained = self.epoch(epoch, &asked).map_err(|error| self.advised(error))?;
+            let trained = self.epoch(epoch, asked, &mut progress).map_err(|error| self.advised(error))?;
             let Some(results) = trained else { return self.interrupted() };
             self.finish_epoch(results)?;
             if asked.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
@@ -301,23 +297,14 @@ impl<'a> Session<'a> {
 
     /// Trains an epoch, from 0, with a checkpoint now and then. `None` if the user asked to stop in its midst; the
     /// last checkpoint is then on its way.
-    fn epoch(&mut self, epoch: usize, asked: &AtomicBool) -> Result<Option<Epoch>> {
-        let progress = bar(&format!("epoch {}", epoch + 1), None);
+    fn epoch(&mut self, epoch: usize, asked: &AtomicBool, progress: &mut EpochBar) -> Result<Option<Epoch>> {
+        progress.begin(epoch);
         let between = Duration::try_from_secs_f64(60.0 * self.how.save_minutes).unwrap_or(Duration::MAX);
         loop {
             let stop = AtomicBool::new(false);
             let (mut written, saving, saved) = (Ok(()), &mut self.saving, self.saved);
             let mut show = |step: Progress| {
-                let (what, done, all) = match step {
-                    Progress::Training(done, all) => ("training", done, all),
-                    Progress::Validation(done, all) => ("validation", done, all),
-                };
-                if progress.length() != Some(all as u64) {
-                    progress.reset();
-                    progress.set_length(all as u64);
-                }
-                progress.set_message(format!("epoch {} {what}", epoch + 1));
-                progress.set_position(done as u64);
+                progress.show(epoch, step);
                 if saving.is_ready() {
                     written = progress.suspend(|| saving.wait());
                 }
@@ -331,7 +318,7 @@ impl<'a> Session<'a> {
             written?;
             match stopped? {
                 Stopped::Done(results) => {
-                    progress.finish_and_clear();
+                    progress.clear();
                     return Ok(Some(results));
                 }
                 Stopped::Interrupted(step) => {
@@ -340,7 +327,7 @@ impl<'a> Session<'a> {
                 }
             }
             if asked.load(Ordering::Relaxed) {
-                progress.finish_and_clear();
+                progress.clear();
                 return Ok(None);
             }
         }
@@ -391,19 +378,18 @@ impl<'a> Session<'a> {
         self.saving.wait()?;
         let loss = total_loss(&results.validation);
         let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
-        let line = if self.how.json { results.json() } else { row(&results) };
+        let line = if self.how.json { results.json() } else { table::row(&results) };
         let number = results.epoch;
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
         self.save(number, 0, is_best, Some(line))?;
-        self.draw(None)
+        self.draw(&[])
     }
 
-    /// Redraws what shows the whole run, with one `more` fact.
-    fn draw(&self, more: Option<(String, String)>) -> Result<()> {
+    /// Redraws what shows the whole run, with `more` facts.
+    fn draw(&self, more: &[(String, String)]) -> Result<()> {
         draw_curves(&self.run, &self.spec, &self.epochs)?;
-        let facts: Vec<(String, String)> = self.facts().into_iter().chain(more).collect();
-        Ok(write_page(&self.run, &self.spec, &self.epochs, &facts)?)
+        Ok(write_page(&self.run, &self.spec, &self.epochs, &[&self.facts(), more].concat())?)
     }
 
     /// What the best weights say of the validation samples, and the last word.
@@ -422,8 +408,9 @@ impl<'a> Session<'a> {
         }
         self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.how.json)?;
         let test = self.measure_test()?;
-        self.draw(test)?;
-        self.compare_with_guessing();
+        let mut told = guessing::last_words(&self.spec, &self.samples, &self.split, &self.epochs);
+        told.extend(test);
+        self.draw(&told)?;
         if self.how.profile {
             let profile = self.trainer.profile(PROFILED_STEPS)?;
             profile::write(&profile, &self.run.path().join("profile"))?;
@@ -451,45 +438,9 @@ impl<'a> Session<'a> {
         // The last line of --json is that of the last epoch.
         match self.how.json {
             true => log::info!("test, {text}"),
-            false => tell(&format!("test, {text}"))?,
+            false => tell(&format!("test, {text}")),
         }
         Ok(Some(("test".into(), text)))
-    }
-
-    /// What the best guess without looking scores, beside what the last epoch scored.
-    fn compare_with_guessing(&self) {
-        let Some(last) = self.epochs.last() else { return };
-        for result in &last.validation {
-            let answers = |samples: &[usize]| -> Vec<f32> {
-                let samples = samples.iter();
-                samples.filter_map(|&index| self.samples.dataset().answer(index, result.target)).collect()
-            };
-            let mut known = answers(&self.split.train);
-            let asked = answers(&self.split.validation);
-            known.sort_by(f32::total_cmp);
-            let Some(&median) = known.get(known.len() / 2) else { continue };
-            let count = asked.len().max(1) as f32;
-            match result.target {
-                Target::Age => log::info!(
-                    "age after epoch {}: off by {:.2} years on average; always saying {median} would be off by {:.2}",
-                    last.epoch,
-                    result.metric,
-                    asked.iter().map(|age| (age - median).abs()).sum::<f32>() / count
-                ),
-                Target::Gender | Target::Class => {
-                    let times = |class: &[f32]| (class.len(), class.first().copied());
-                    let commonest = known.chunk_by(|a, b| a == b).map(times).max_by_key(|&(count, _)| count);
-                    let right = asked.iter().filter(|&&class| Some(class) == commonest.and_then(|(_, c)| c));
-                    log::info!(
-                        "{} after epoch {}: {:.2} % right; always saying the commonest would be {:.2} %",
-                        result.target.name(),
-                        last.epoch,
-                        100.0 * result.metric,
-                        100.0 * right.count() as f32 / count
-                    );
-                }
-            }
-        }
     }
 
     fn facts(&self) -> Vec<(String, String)> {
@@ -509,27 +460,4 @@ impl<'a> Session<'a> {
         .map(|(name, value)| (name.to_string(), value))
         .into()
     }
-}
-
-/// The columns of [`row`].
-fn heading(spec: &Spec) -> String {
-    let mut text = format!("{:>5} {:>11} {:>11}", "epoch", "train loss", "val loss");
-    for branch in &spec.branches {
-        let name = branch.target.metric_name().replace('_', " ");
-        text += &format!(" {:>21} {:>19}", format!("train {name}"), format!("val {name}"));
-    }
-    text + &format!(" {:>8}", "seconds")
-}
-
-fn row(epoch: &Epoch) -> String {
-    let mut text = format!(
-        "{:>5} {:>11.3} {:>11.3}",
-        epoch.epoch,
-        total_loss(&epoch.train),
-        total_loss(&epoch.validation)
-    );
-    for (train, validation) in epoch.train.iter().zip(&epoch.validation) {
-        text += &format!(" {:>21.4} {:>19.4}", train.metric, validation.metric);
-    }
-    text + &format!(" {:>8.1}", epoch.seconds)
 }

@@ -58,8 +58,7 @@ pub enum LabelError {
     Date,
 }
 
-/// The highest age, in years, that a file name may tell.
-pub const MAX_AGE: u32 = 150;
+pub use crate::spec::MAX_AGE;
 
 impl FaceLabel {
     /// Reads the label off a UTKFace name, `age_gender_race_date` and any extensions.

@@ -77,11 +77,12 @@ impl Operator for MeasuredLoss {
     fn cases() -> Vec<Case<Self>> {
         let pairs = |weight| {
             [
-                (Op::Mse(Mse { weight }), Metric::AbsoluteError),
+                (Op::Mse(Mse { weight }), Metric::AbsoluteError, None),
+                (Op::Mse(Mse { weight }), Metric::AbsoluteError, Some([-0.5, 0.75])),
                 // No plan has these two together, but the shader keeps apart what they choose.
-                (Op::Mse(Mse { weight }), Metric::BinaryAccuracy),
-                (Op::BceWithLogits(BceWithLogits { weight }), Metric::BinaryAccuracy),
-                (Op::SoftmaxCrossEntropy(SoftmaxCrossEntropy { weight }), Metric::ClassAccuracy),
+                (Op::Mse(Mse { weight }), Metric::BinaryAccuracy, None),
+                (Op::BceWithLogits(BceWithLogits { weight }), Metric::BinaryAccuracy, None),
+                (Op::SoftmaxCrossEntropy(SoftmaxCrossEntropy { weight }), Metric::ClassAccuracy, None),
             ]
         };
         let mut cases = Vec::new();
@@ -97,8 +98,8 @@ impl Operator for MeasuredLoss {
             (0.5, [2 * WORKGROUP + 2, 5]),
             (1.0, [300, 1]),
         ] {
-            for (loss, metric) in pairs(weight) {
-                let op = MeasuredLoss { loss: Box::new(loss), metrics: Metrics { metric } };
+            for (loss, metric, range) in pairs(weight) {
+                let op = MeasuredLoss { loss: Box::new(loss), metrics: Metrics { metric, range } };
                 cases.push(Case::new(op, [shape.into()]));
             }
         }

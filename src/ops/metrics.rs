@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// `|input - target|`; its mean is the mean absolute error (MAE).
+    /// `|input - target|`, the input within [`Metrics::range`]; its mean is the mean absolute error (MAE).
     AbsoluteError,
     /// 1 where the logit and the target choose the same class, else 0; its mean is the accuracy.
     BinaryAccuracy,
@@ -29,19 +29,31 @@ pub enum Metric {
 pub struct Metrics {
     /// What is summed besides the loss.
     pub metric: Metric,
+    /// Between which two numbers all labels of an absolute error lie. An output beyond them counts as the nearer
+    /// of the two. Without it, outputs count as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f32; 2]>,
 }
 
 /// Number of running sums.
 pub const SUMS: usize = 3;
 
 impl Metrics {
+    /// The lowest and the highest output that counts as it is.
+    fn limits(&self) -> [f32; 2] {
+        self.range.unwrap_or([f32::MIN, f32::MAX])
+    }
+
     /// What the shader has to know, for inputs of this shape.
-    pub(super) fn constants(&self, input: &Shape) -> [(&'static str, f64); 3] {
+    pub(super) fn constants(&self, input: &Shape) -> [(&'static str, f64); 5] {
         let samples = input.batch();
+        let [low, high] = self.limits().map(f64::from);
         [
             ("SAMPLES", samples as f64),
             ("FEATURES", (input.len() / samples.max(1)) as f64),
             ("METRIC", self.metric as u8 as f64),
+            ("LOW", low),
+            ("HIGH", high),
         ]
     }
 }
@@ -70,12 +82,13 @@ impl Operator for Metrics {
         let [input, target, loss, batch, sums] = args else { wrong_arguments(kernel) };
         let [samples, features] = input.rows();
         let count = (batch.words()[BATCH_COUNT] as usize).min(samples);
+        let [low, high] = self.limits();
         let mut metric = N::Sum::default();
         for n in 0..count {
             let logits = &input.real()[n * features..][..features];
             let truth = || target.real()[n * features];
             metric.add(match self.metric {
-                Metric::AbsoluteError => (logits[0] - truth()).abs(),
+                Metric::AbsoluteError => (logits[0].clamped(low, high) - truth()).abs(),
                 Metric::ClassAccuracy => {
                     let best = (0..features).reduce(|best, class| {
                         if logits[class].value() > logits[best].value() { class } else { best }
@@ -100,9 +113,16 @@ impl Operator for Metrics {
 
     fn cases() -> Vec<Case<Self>> {
         let mut cases = Vec::new();
-        for metric in [Metric::AbsoluteError, Metric::BinaryAccuracy, Metric::ClassAccuracy] {
+        for (metric, range) in [
+            (Metric::AbsoluteError, None),
+            (Metric::AbsoluteError, Some([0.0, 150.0])),
+            // Among the inputs' normals and the targets.
+            (Metric::AbsoluteError, Some([-0.5, 0.75])),
+            (Metric::BinaryAccuracy, None),
+            (Metric::ClassAccuracy, None),
+        ] {
             for shape in [[1, 1], [7, 1], [20, 3], [50, 4], [WORKGROUP + 1, 5], [300, 3]] {
-                cases.push(Case::new(Metrics { metric }, [shape.into()]));
+                cases.push(Case::new(Metrics { metric, range }, [shape.into()]));
             }
         }
         cases

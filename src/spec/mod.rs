@@ -32,6 +32,9 @@ pub enum Target {
     Class,
 }
 
+/// The highest age, in years, that a label may tell.
+pub const MAX_AGE: u32 = 150;
+
 impl Target {
     /// All targets.
     pub const ALL: [Target; 3] = [Target::Age, Target::Gender, Target::Class];
@@ -61,6 +64,22 @@ impl Target {
             Target::Gender => "gender",
             Target::Class => "class",
         }
+    }
+
+    /// Between which two numbers all labels lie, if that is known: what a model says beyond them is taken as the
+    /// nearer of the two, in predictions and in metrics. The loss is that of the output as it is, so that it goes
+    /// on to pull outputs back.
+    pub fn range(self) -> Option<[f32; 2]> {
+        match self {
+            Target::Age => Some([0.0, MAX_AGE as f32]),
+            // Logits.
+            Target::Gender | Target::Class => None,
+        }
+    }
+
+    /// A prediction: the output of a branch within the target's range.
+    pub fn bounded(self, output: f32) -> f32 {
+        self.range().map_or(output, |[low, high]| output.clamp(low, high))
     }
 
     /// The losses that this target can be learned with.

@@ -2,7 +2,9 @@
 
 pub mod checkpoint;
 pub mod confusion;
+pub mod guess;
 pub mod history;
+mod listing;
 mod lock;
 pub mod run;
 mod seal;

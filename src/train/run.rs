@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Notes, notes};
 use super::history::{Epoch, curves_csv, read_curves, results_csv};
+use super::listing;
 use super::lock::{LOCK, Lock};
 use super::seal::{model_name, seal, unseal};
 use crate::file::{FileError, checksum, is_temporary, sweep, write_whole};
@@ -111,7 +112,7 @@ impl RunFolder {
         let config = run.config();
         let text = fs::read_to_string(&config).map_err(|error| RunError::NotARun {
             path: path.into(),
-            reason: format!("config.toml: {error}"),
+            reason: listing::reason(path, &error),
         })?;
         run.model = unseal(&text).map_err(|reason| FileError::Contents { path: config.clone(), reason })?;
         let spec = Spec::parse(&text, &config.display().to_string())?;

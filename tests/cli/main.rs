@@ -4,9 +4,12 @@
 mod accidents;
 mod bad_input;
 mod common;
+mod guessing;
 mod machine;
+mod ranges;
 mod reviews;
 mod run_files;
 mod run_folder;
 mod splits;
 mod tables;
+mod terminal;
