@@ -488,7 +488,7 @@ mod tests {
         let text = format!(
             "name = \"large\"\n[input]\nwidth = 1024\nheight = 1024\n[optimizer]\nop = \"adam\"\nlearning_rate = 0.1\n\
              [training]\nbatch = {batch}\nepochs = 1\n{}[[layer]]\nname = \"pool\"\nop = \"global_avg_pool2d\"\n\
-             [[branch]]\nname = \"age\"\ntarget = \"age\"\nloss = {{ op = \"mse\" }}\n[[branch.layer]]\n\
+             [[layer]]\nname = \"flatten\"\nop = \"flatten\"\n[[branch]]\nname = \"age\"\ntarget = \"age\"\nloss = {{ op = \"mse\" }}\n[[branch.layer]]\n\
              name = \"dense\"\nop = \"dense\"\nout_features = 1\n",
             (0..layers).map(conv).collect::<String>()
         );
