@@ -18,7 +18,7 @@ pub fn load(name: &str) -> Result<Spec> {
         return Ok(Spec::parse(text, &format!("{name}.toml"))?);
     }
     let path = Path::new(name);
-    let text = std::fs::read_to_string(path).with_context(|| {
+    let text = crate::file::read_plain_text(path).with_context(|| {
         let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         format!("the model {name:?} is not built in ({}) and cannot be read as a file", names.join(", "))
     })?;

@@ -21,7 +21,7 @@ fn train(folder: &Path, more: &[&str]) -> String {
 fn a_training_leaves_everything_the_design_promises() {
     let folder = tempfile::tempdir().unwrap();
     let text = train(folder.path(), &[]);
-    assert_eq!(text.lines().count(), 3, "a heading and a line an epoch: {text}");
+    assert_eq!(text.lines().count(), 4, "a heading of two lines and a line an epoch: {text}");
     let run = folder.path().join("run");
     for file in [
         "config.toml",

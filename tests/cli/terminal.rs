@@ -2,6 +2,7 @@
 
 use crate::common::{code, faces, fail, program, run, stderr, stdout, succeed, tiny};
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -205,4 +206,88 @@ fn the_table_of_epochs_fits_80_columns() {
     );
     assert_eq!(lines[1].split_whitespace().filter(|word| *word == "val").count(), 3, "{table}");
     assert!(lines.iter().all(|line| line.len() <= 80), "{table}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_named_pipe_is_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe.toml")).status().unwrap().success());
+    for command in [["train", "--model", "pipe.toml"].as_slice(), &["summary", "pipe.toml"]] {
+        fail(folder.path(), command, 1, &["pipe.toml", "named pipe"]);
+    }
+}
+
+/// What a terminal of 80 columns shows after all this: the characters, and the sequences that move and clear.
+#[cfg(target_os = "linux")]
+fn screen(written: &str) -> Vec<String> {
+    let (mut lines, mut row, mut column) = (vec![Vec::<char>::new()], 0_usize, 0_usize);
+    let mut rest = written.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\u{1b}' if rest.next_if_eq(&'[').is_some() => {
+                let mut number = String::new();
+                while let Some(digit) = rest.next_if(|c| !c.is_ascii_alphabetic()) {
+                    number.push(digit);
+                }
+                let count = number.parse().unwrap_or(1);
+                match rest.next().unwrap() {
+                    'A' => row = row.saturating_sub(count),
+                    'B' => row += count,
+                    'K' => lines[row].clear(),
+                    'm' | 'h' | 'l' => {}
+                    other => panic!("ESC[{number}{other}"),
+                }
+            }
+            _ => {
+                if column == 80 {
+                    (row, column) = (row + 1, 0);
+                }
+                lines.resize_with(lines.len().max(row + 1), Vec::new);
+                let width = lines[row].len().max(column + 1);
+                lines[row].resize(width, ' ');
+                lines[row][column] = c;
+                column += 1;
+            }
+        }
+        lines.resize_with(lines.len().max(row + 1), Vec::new);
+    }
+    let text = |line: Vec<char>| line.into_iter().collect::<String>().trim_end().to_string();
+    lines.into_iter().map(text).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_takes_the_bar_off_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    faces(folder.path());
+    // util-linux's script lends the program a terminal, and types what it is given.
+    let mut command = training(folder.path());
+    command.args(["--epochs", "100000"]);
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let line = words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("stty cols 80 rows 24; {line}"), "/dev/null"]).env("TERM", "xterm");
+    script.current_dir(folder.path()).env("XDG_CACHE_HOME", folder.path().join(".cache"));
+    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut keys, mut terminal) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+    let (mut written, mut buffer, mut is_asked) = (Vec::new(), [0; 4096], false);
+    while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+        written.extend_from_slice(&buffer[..count]);
+        if !is_asked && String::from_utf8_lossy(&written).contains("1/4 ") {
+            keys.write_all(&[3]).unwrap();
+            is_asked = true;
+        }
+    }
+    assert_eq!(script.wait().unwrap().code(), Some(130));
+    let written = String::from_utf8_lossy(&written).into_owned();
+    for part in ["epoch 1/100000", " samples/s, ", " left, ", " for all"] {
+        assert!(written.contains(part), "{part:?} is missing: {written}");
+    }
+    assert!(!written.contains(" 0/0"), "{written}");
+    let shown = screen(&written);
+    assert!(shown.iter().all(|line| !line.contains("samples/s")), "{shown:#?}");
+    assert!(shown.last().unwrap().contains("--resume"), "{shown:#?}");
 }
