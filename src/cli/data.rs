@@ -13,13 +13,14 @@ use anyhow::{Context, Result};
 use image::ImageEncoder;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Draw a grid of 20 labelled faces
     Show(ShowArguments),
-    /// Print the table of photos or the totals of a CSV of reviews, and what was skipped and why
+    /// Print the totals of photos or of a CSV of reviews, and what was skipped and why
     Check(CheckArguments),
     /// Write the built-in set as JPEG files with UTKFace names
     Synth(SynthArguments),
@@ -46,7 +47,10 @@ pub struct CheckArguments {
     split: Option<PathBuf>,
     #[command(flatten)]
     columns: super::texts::Columns,
-    /// One line of JSON a photo, then one with the totals
+    /// Print a row a photo before the totals
+    #[arg(long)]
+    list: bool,
+    /// The totals as one line of JSON; with --list, before it, one line of JSON a photo
     #[arg(long)]
     json: bool,
 }
@@ -56,13 +60,13 @@ pub struct SynthArguments {
     /// The folder to write to; it is made if it is not there
     dir: PathBuf,
     /// Number of faces
-    #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_least_one)]
+    #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_most::<MAX_COUNT>)]
     count: usize,
     /// Of the faces
     #[arg(long, default_value_t = photos::BUILT_IN_SEED)]
     seed: u64,
     /// Width and height in pixels
-    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 200, value_parser = at_most::<MAX_SIZE>)]
     size: usize,
 }
 
@@ -70,6 +74,10 @@ pub struct SynthArguments {
 pub const GRID: [usize; 2] = [20, 5];
 /// The size of the photos in the grid.
 const SHOWN: PhotoSpec = PhotoSpec { width: 128, height: 128, range: [0.0, 1.0] };
+/// Faces that are drawn at most: more differ in little.
+const MAX_COUNT: usize = 1_000_000;
+/// Width and height in pixels that are drawn at most: the lines have no more detail.
+const MAX_SIZE: usize = 4096;
 /// Of the JPEG files that are written, in percent.
 const JPEG_QUALITY: u8 = 95;
 
@@ -81,14 +89,32 @@ pub fn run(command: Command) -> Result<Outcome> {
     }
 }
 
+fn at_most<const MOST: usize>(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        value if value > MOST => Err(format!("it must be at most {MOST}")),
+        value => Ok(value),
+    }
+}
+
 fn show(arguments: &ShowArguments) -> Result<Outcome> {
-    let faces = match &arguments.path {
-        Some(path) => photos::read(path, &SHOWN, Labels::Required)?.photos,
-        None => photos::built_in(&SHOWN, GRID[0], photos::BUILT_IN_SEED),
+    let choose = |count: usize| {
+        let mut chosen: Vec<usize> = (0..count).collect();
+        Generator::new(arguments.seed, 0, 1, Stream::Order).shuffle(&mut chosen);
+        chosen.truncate(GRID[0]);
+        chosen
     };
-    let mut chosen: Vec<usize> = (0..faces.len()).collect();
-    Generator::new(arguments.seed, 0, 1, Stream::Order).shuffle(&mut chosen);
-    chosen.truncate(GRID[0]);
+    let (faces, chosen) = match &arguments.path {
+        Some(path) => {
+            let (source, listed) = photos::list(path)?;
+            let names: Vec<String> =
+                choose(listed.names.len()).into_iter().map(|index| listed.names[index].clone()).collect();
+            let faces = photos::read_chosen(&source, &SHOWN, &names)?;
+            let place = |name: &String| faces.names.iter().position(|known| known == name);
+            let chosen: Vec<usize> = names.iter().filter_map(place).collect();
+            (faces, chosen)
+        }
+        None => (photos::built_in(&SHOWN, &choose(GRID[0])), (0..GRID[0]).collect()),
+    };
     let cells: Vec<Cell> = chosen.iter().map(|&index| cell(&faces, index)).collect();
     let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| path.display().to_string());
     save_png(&grid(&title, GRID[1], &cells), &arguments.out)?;
@@ -103,7 +129,12 @@ fn cell(photos: &Photos, index: usize) -> Cell<'_> {
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
-    if arguments.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+    let is_table =
+        |extension: &OsStr| ["csv", "tsv"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+    if arguments.path.extension().is_some_and(is_table) {
+        if arguments.list {
+            return Err(Usage("--list is for photos".into()).into());
+        }
         return super::texts::check(
             &arguments.path,
             arguments.split.as_deref(),
@@ -116,14 +147,19 @@ fn check(arguments: &CheckArguments) -> Result<Outcome> {
         return Err(Usage(message.into()).into());
     }
     let loaded = photos::read(&arguments.path, &SHOWN, Labels::Required)?;
+    let summary = Summary::of(&loaded);
     if arguments.json {
-        for row in rows(&loaded.photos) {
-            print(serde_json::to_string(&row)?)?;
+        if arguments.list {
+            for row in rows(&loaded.photos) {
+                print(serde_json::to_string(&row)?)?;
+            }
         }
-        print(serde_json::to_string(&Summary::of(&loaded))?)?;
+        print(serde_json::to_string(&summary)?)?;
     } else {
-        print(Table(&loaded.photos))?;
-        print(Summary::of(&loaded))?;
+        if arguments.list {
+            print(Table(&loaded.photos))?;
+        }
+        print(summary.to_string().trim_end())?;
     }
     Ok(Outcome::Done)
 }

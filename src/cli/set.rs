@@ -5,14 +5,17 @@ use super::photos;
 use super::report::{Answer, draw_predictions};
 use super::texts;
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
+use crate::data::error::shown_path;
 use crate::data::faces::Photos;
+use crate::data::names::PhotoNames;
 use crate::data::reviews::Texts;
 use crate::data::split::{Samples, Split};
-use crate::spec::{InputSpec, Spec};
+use crate::spec::{InputSpec, PhotoSpec, Spec};
 use crate::train::Trainer;
 use crate::train::confusion::Confusion;
 use crate::train::run::RunFolder;
 use anyhow::{Result, bail};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What samples are read for.
@@ -40,7 +43,9 @@ impl Set {
     /// At least so many samples of the built-in set, to try a model on.
     pub fn built_in(spec: &mut Spec, count: usize) -> Result<Set> {
         match &spec.input {
-            InputSpec::Photo(photo) => Ok(Set::Faces(photos::built_in(photo, count, photos::BUILT_IN_SEED))),
+            InputSpec::Photo(photo) => {
+                Ok(Set::Faces(photos::built_in(photo, &(0..count).collect::<Vec<_>>())))
+            }
             InputSpec::Text(_) => {
                 let reviews = texts::built_in(count);
                 let all = Split { train: (0..reviews.texts.len()).collect(), validation: Vec::new() };
@@ -53,13 +58,9 @@ impl Set {
     /// Reads what a model's `[data]` says, or makes the built-in set. Reviews are numbered with the
     /// vocabulary of `run`, or with their own: its size is written into the model.
     pub fn load(spec: &mut Spec, purpose: Use, run: Option<&RunFolder>) -> Result<(Set, Split)> {
-        match &mut spec.input {
+        match &spec.input {
             InputSpec::Photo(photo) => {
-                let photos = match &spec.data.path {
-                    Some(path) => photos::read(path, photo, photos::Labels::Required)?.photos,
-                    None => photos::built_in(photo, photos::BUILT_IN_FACES, photos::BUILT_IN_SEED),
-                };
-                let (photos, split) = split(photos, spec, purpose)?;
+                let (photos, split) = faces(photo, spec, purpose)?;
                 Ok((Set::Faces(photos), split))
             }
             InputSpec::Text(_) => {
@@ -159,10 +160,58 @@ impl Set {
     }
 }
 
+/// Photos and their split. Where a part of them is enough, it is chosen by names, and only that part is
+/// decoded or drawn.
+fn faces(size: &PhotoSpec, spec: &Spec, purpose: Use) -> Result<(Photos, Split)> {
+    let is_part = spec.data.split.is_some() || spec.data.limit.is_some();
+    let Some(path) = &spec.data.path else {
+        let all = photos::built_in_names(photos::BUILT_IN_FACES);
+        let numbers: HashMap<String, usize> = all.iter().cloned().zip(0..).collect();
+        let (names, split) = split(PhotoNames(all), spec, purpose)?;
+        let numbers: Vec<usize> = names.0.iter().filter_map(|name| numbers.get(name).copied()).collect();
+        return Ok((photos::built_in(size, &numbers), split));
+    };
+    if !is_part || purpose == Use::EvaluationOfAll {
+        return split(photos::read(path, size, photos::Labels::Required)?.photos, spec, purpose);
+    }
+    let (source, listed) = photos::list(path)?;
+    let (names, chosen) = choose(PhotoNames(listed.names), spec, purpose)?;
+    require_both::<PhotoNames>(&chosen, purpose)?;
+    let photos = photos::read_chosen(&source, size, &names.0)?;
+    let lost = names.0.len() - photos.len();
+    if lost > 0 && purpose == Use::Resuming {
+        bail!(
+            "{}: {lost} photos cannot be read any more; a training goes on only with the photos it began with",
+            shown_path(path)
+        );
+    }
+    let chosen = match &spec.data.split {
+        // Those that cannot be read are on no side.
+        Some(_) => {
+            let places: HashMap<&String, usize> = photos.names.iter().zip(0..).collect();
+            let there = |indices: &[usize]| {
+                indices.iter().filter_map(|&index| places.get(&names.0[index]).copied()).collect()
+            };
+            Split { train: there(&chosen.train), validation: there(&chosen.validation) }
+        }
+        // Only now it is known which photos are copies of each other.
+        None => Split::seeded(&photos, spec.training.seed),
+    };
+    require_both::<Photos>(&chosen, purpose)?;
+    tell_sides::<Photos>(&chosen, purpose);
+    Ok((photos, chosen))
+}
+
 /// Splits samples as the model's `[data]` says, and leaves out those on neither side.
 fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
+    let (samples, chosen) = choose(samples, spec, purpose)?;
+    require_both::<S>(&chosen, purpose)?;
+    tell_sides::<S>(&chosen, purpose);
+    Ok((samples, chosen))
+}
+
+fn choose<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
     let count = samples.names().len();
-    let name = S::NAME;
     let mut chosen = match &spec.data.split {
         _ if purpose == Use::EvaluationOfAll => Split { train: Vec::new(), validation: (0..count).collect() },
         Some(path) => from_csv(path, &samples, purpose)?,
@@ -171,22 +220,33 @@ fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);
     }
-    let needs_training = matches!(purpose, Use::Training | Use::Resuming);
-    if chosen.validation.is_empty() || (chosen.train.is_empty() && needs_training) {
-        bail!(
-            "{} {name}s are too few: training and validation need at least one each",
-            chosen.train.len() + chosen.validation.len()
-        );
-    }
-    if needs_training {
-        let (train, validation) = (chosen.train.len(), chosen.validation.len());
-        log::info!("{name}s: {train} to train on, {validation} to validate with");
-    }
     Ok(chosen.compact(samples))
 }
 
+fn needs_training(purpose: Use) -> bool {
+    matches!(purpose, Use::Training | Use::Resuming)
+}
+
+fn require_both<S: Samples>(chosen: &Split, purpose: Use) -> Result<()> {
+    if chosen.validation.is_empty() || (chosen.train.is_empty() && needs_training(purpose)) {
+        bail!(
+            "{} {}s are too few: training and validation need at least one each",
+            chosen.train.len() + chosen.validation.len(),
+            S::NAME
+        );
+    }
+    Ok(())
+}
+
+fn tell_sides<S: Samples>(chosen: &Split, purpose: Use) {
+    if needs_training(purpose) {
+        let (train, validation) = (chosen.train.len(), chosen.validation.len());
+        log::info!("{}s: {train} to train on, {validation} to validate with", S::NAME);
+    }
+}
+
 fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split> {
-    let (name, file) = (S::NAME, path.display());
+    let (name, file) = (S::NAME, shown_path(path));
     let (chosen, notes) = match purpose {
         Use::Evaluation | Use::EvaluationOfAll => Split::validation_from_csv(path, samples)?,
         Use::Training | Use::Resuming => Split::from_csv(path, samples)?,

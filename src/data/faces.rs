@@ -1,5 +1,6 @@
 //! Photos in memory, as the model takes them, and how they get there.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use serde::Serialize;
 pub use super::decode::decode;
 use super::error::DataError;
 use super::label::FaceLabel;
-use super::source::{Entry, Source};
+use super::source::{Ask, Entry, Ignored, Source};
 
 /// Photos of one size, side by side in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Photos {
     pub labels: Vec<Option<FaceLabel>>,
 }
 
-/// A file that is named like a photo and cannot be used, or a row that is no review.
+/// A photo that cannot be used, a file that is only named like one, or a row that is no review.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Skipped {
     /// The path within the source, or `line 7`.
@@ -54,8 +55,8 @@ pub struct Loaded {
     pub photos: Photos,
     /// The others, sorted by name.
     pub skipped: Vec<Skipped>,
-    /// Files that are not named like photos.
-    pub ignored_files: usize,
+    /// Files that are no photos.
+    pub ignored: Ignored,
     /// What the user should know of a damaged archive.
     pub warning: Option<String>,
 }
@@ -80,6 +81,23 @@ pub struct LoadOptions {
     pub limit: Option<usize>,
     /// Whether a broken name is a reason to skip.
     pub labels: Labels,
+    /// Only the photos of these names are decoded; nothing else counts. `None` takes all.
+    pub only: Option<HashSet<String>>,
+    /// What the pixels may take, such as [`available_bytes`](super::memory::available_bytes).
+    pub memory_bytes: u64,
+}
+
+/// What a source holds, by names and first bytes.
+#[derive(Debug)]
+pub struct Survey {
+    /// Photos, sorted by name, those without a label included where labels are optional.
+    pub names: Vec<String>,
+    /// Files that should be photos and cannot be used, sorted by name.
+    pub skipped: Vec<Skipped>,
+    /// Files that are no photos.
+    pub ignored: Ignored,
+    /// What the user should know of a damaged archive.
+    pub warning: Option<String>,
 }
 
 impl Photos {
@@ -116,12 +134,29 @@ impl Photos {
         self.width as usize * self.height as usize * 3
     }
 
-    fn reserve(&mut self, photos: usize) -> Result<(), DataError> {
+    /// Makes room for so many photos in all, if they fit into so much memory.
+    fn reserve(&mut self, photos: usize, memory_bytes: u64) -> Result<(), DataError> {
         let bytes = photos as u128 * self.photo_bytes() as u128;
         usize::try_from(bytes)
             .ok()
-            .and_then(|bytes| self.pixels.try_reserve_exact(bytes).ok())
-            .ok_or(DataError::TooMany { photos, bytes })
+            .filter(|_| bytes <= memory_bytes.into())
+            .and_then(|bytes| self.pixels.try_reserve_exact(bytes.saturating_sub(self.pixels.len())).ok())
+            .ok_or(DataError::TooMany {
+                photos,
+                width: self.width,
+                height: self.height,
+                free_bytes: memory_bytes,
+            })
+    }
+
+    /// Makes room for one more photo, and for some behind it.
+    fn make_room(&mut self, memory_bytes: u64) -> Result<(), DataError> {
+        let needed = self.pixels.len() + self.photo_bytes();
+        if needed <= self.pixels.capacity() {
+            return Ok(());
+        }
+        let more = self.len() + 1 + self.len() / 2;
+        self.reserve(more, memory_bytes).or_else(|_| self.reserve(self.len() + 1, memory_bytes))
     }
 
     fn truncate(&mut self, photos: usize) {
@@ -180,34 +215,64 @@ struct Collected {
     photos: Photos,
     skipped: Vec<Skipped>,
     done: usize,
+    too_many: Option<DataError>,
+}
+
+/// Lists the photos of a source without decoding one.
+///
+/// # Errors
+/// When the source cannot be read. A source without a photo is none.
+pub fn survey(source: &Source, labels: Labels) -> Result<Survey, DataError> {
+    let (mut names, mut skipped) = (Vec::new(), Vec::new());
+    let remains = source.list()?.for_each(Ask::Heads, &mut |Entry { name, bytes }| {
+        match bytes.and_then(|_| label_of(&name, labels)) {
+            Ok(_) => names.push(name),
+            Err(reason) => skipped.push(Skipped { file: name, reason }),
+        }
+        ControlFlow::Continue(())
+    })?;
+    names.sort();
+    skipped.sort();
+    Ok(Survey { names, skipped, ignored: remains.ignored, warning: remains.warning })
 }
 
 /// Reads, decodes and resizes the photos of a source.
 ///
 /// One thread reads, all of rayon's decode, and the queue between them holds as many files as there
-/// are threads. The result does not depend on their number. `progress` is told how many files are
-/// done, and of how many where that is known.
+/// are threads. The result does not depend on their number. `progress` is told how many photos are
+/// done, and of how many files where that is known.
 ///
 /// # Errors
-/// When the source cannot be read or holds not one usable photo. A file that cannot be used is no
-/// error: it is among the [`skipped`](Loaded::skipped).
+/// When the source cannot be read, holds not one usable photo, or more than fit into memory. A file that
+/// cannot be used is no error: it is among the [`skipped`](Loaded::skipped).
 pub fn load(
     source: &Source,
     options: &LoadOptions,
     progress: &(dyn Fn(usize, Option<usize>) + Sync),
 ) -> Result<Loaded, DataError> {
     let listed = source.list()?;
-    let (total, is_sorted) = (listed.total(), listed.is_sorted());
+    let is_sorted = listed.is_sorted();
+    let total = options.only.as_ref().map(HashSet::len).or(listed.total());
     let limit = options.limit.unwrap_or(usize::MAX);
     let mut photos = Photos::new(options.width, options.height);
-    photos.reserve(total.unwrap_or(0).min(limit))?;
-    let collected = Mutex::new(Collected { photos, skipped: Vec::new(), done: 0 });
+    if let Some(files) = total
+        && photos.reserve(files.min(limit), options.memory_bytes).is_err()
+    {
+        // Some of the files may be no photos.
+        let photos_there = match &options.only {
+            Some(names) => names.len(),
+            None => survey(source, options.labels)?.names.len(),
+        };
+        photos.reserve(photos_there.min(limit), options.memory_bytes)?;
+    }
+    let collected = Mutex::new(Collected { photos, skipped: Vec::new(), done: 0, too_many: None });
     let enough = AtomicBool::new(false);
     let (sender, receiver) = sync_channel::<Entry>(rayon::current_num_threads());
     progress(0, total);
     let remains = std::thread::scope(|scope| {
         let reader = scope.spawn(move || {
-            listed.for_each(&mut |entry| match sender.send(entry) {
+            let ask = options.only.as_ref().map_or(Ask::All, Ask::Only);
+            listed.for_each(ask, &mut |entry| match sender.send(entry) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             })
@@ -217,7 +282,13 @@ pub fn load(
             let photo = usable(&entry, options);
             let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
             match photo {
-                Ok((label, rgb)) => collected.photos.push(entry.name, label, &rgb),
+                Ok((label, rgb)) => match collected.photos.make_room(options.memory_bytes) {
+                    Ok(()) => collected.photos.push(entry.name, label, &rgb),
+                    Err(error) => {
+                        collected.too_many = Some(error);
+                        enough.store(true, Ordering::SeqCst);
+                    }
+                },
                 Err(reason) => collected.skipped.push(Skipped { file: entry.name, reason }),
             }
             collected.done += 1;
@@ -228,8 +299,11 @@ pub fn load(
         });
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))
     })?;
-    let Collected { mut photos, mut skipped, .. } =
+    let Collected { mut photos, mut skipped, too_many, .. } =
         collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = too_many {
+        return Err(error);
+    }
     photos.sort();
     skipped.sort();
     if photos.len() >= limit {
@@ -238,13 +312,11 @@ pub fn load(
         skipped.retain(|skipped| skipped.file.as_str() < last);
     }
     photos.pixels.shrink_to_fit();
-    let ignored_files = remains.ignored_files;
+    let ignored = remains.ignored;
     match (photos.is_empty(), skipped.is_empty()) {
-        (true, true) if limit > 0 => {
-            Err(DataError::NoPhotos { path: source.path().to_owned(), ignored_files })
-        }
+        (true, true) if limit > 0 => Err(DataError::NoPhotos { path: source.path().to_owned(), ignored }),
         (true, false) => Err(DataError::NoneUsable { path: source.path().to_owned(), skipped }),
-        _ => Ok(Loaded { photos, skipped, ignored_files, warning: remains.warning }),
+        _ => Ok(Loaded { photos, skipped, ignored, warning: remains.warning }),
     }
 }
 
@@ -253,9 +325,13 @@ pub fn load(
 fn usable(entry: &Entry, options: &LoadOptions) -> Result<(Option<FaceLabel>, Vec<u8>), String> {
     let bytes = entry.bytes.as_ref().map_err(String::clone)?;
     let rgb = decode(bytes, options.width, options.height)?;
-    match FaceLabel::from_file_name(&entry.name) {
-        Ok(label) => Ok((Some(label), rgb)),
-        Err(_) if options.labels == Labels::Optional => Ok((None, rgb)),
+    Ok((label_of(&entry.name, options.labels)?, rgb))
+}
+
+fn label_of(name: &str, labels: Labels) -> Result<Option<FaceLabel>, String> {
+    match FaceLabel::from_file_name(name) {
+        Ok(label) => Ok(Some(label)),
+        Err(_) if labels == Labels::Optional => Ok(None),
         Err(error) => Err(format!("the name tells no label: {error}")),
     }
 }

@@ -1,11 +1,10 @@
 //! Which samples are for training and which for validation.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::error::DataError;
+use super::error::{DataError, open_file};
 use super::faces::Photos;
 use super::label::base_name;
 use crate::rng::{Generator, Stream};
@@ -103,10 +102,7 @@ impl Split {
             let line = error.position().map_or(1, csv::Position::line);
             line_error(line, format!("not a row of CSV: {error}"))
         };
-        let file = File::open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
-            _ => DataError::Read { path: path.to_owned(), source },
-        })?;
+        let file = open_file(path)?;
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
         let headers = reader.headers().map_err(csv_error)?.clone();
         let column = |column| {
@@ -249,7 +245,7 @@ impl Samples for Photos {
     }
 
     fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String> {
-        let names = Names::of(self);
+        let names = Names::of(&self.names);
         move |name| names.find(name)
     }
 
@@ -263,23 +259,23 @@ impl Samples for Photos {
 }
 
 /// Finds photos by what a split file calls them.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     by_path: HashMap<&'a str, usize>,
     /// `None` where several photos in different folders are called the same.
     by_base: HashMap<&'a str, Option<usize>>,
 }
 
 impl<'a> Names<'a> {
-    fn of(photos: &'a Photos) -> Names<'a> {
+    pub(super) fn of(all: &'a [String]) -> Names<'a> {
         let mut names = Names { by_path: HashMap::new(), by_base: HashMap::new() };
-        for (index, name) in photos.names.iter().enumerate() {
+        for (index, name) in all.iter().enumerate() {
             names.by_path.insert(name, index);
             names.by_base.entry(base_name(name)).and_modify(|found| *found = None).or_insert(Some(index));
         }
         names
     }
 
-    fn find(&self, name: &str) -> Result<Option<usize>, String> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<usize>, String> {
         // Exactly as written comes first: a name may contain what is cleaned away here.
         let slashed = name.trim().replace('\\', "/");
         let path = slashed.strip_prefix("./").unwrap_or(&slashed);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::vocabulary::Vocabulary;
 use super::words::tokens_without_letters_only;
 use super::{Loaded, Reviews};
-use crate::data::check::shown;
+use crate::data::error::shown;
 use crate::data::faces::{SkippedGroup, by_reason};
 use crate::data::split::Split;
 

@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::io::Read;
 use std::path::Path;
 
 use super::Reviews;
 use super::columns::{Columns, short};
 use super::rows::{Row, Rows};
 use crate::data::DataError;
-use crate::data::error::reasons;
+use crate::data::error::{open_file, reasons};
 use crate::data::faces::{Labels, Skipped};
 
 /// What to read.
@@ -51,10 +51,10 @@ const MAX_CLASSES: usize = 100;
 /// two classes or more than 100: names the file and what to do. A row that cannot be used is no error:
 /// it is among the [`skipped`](Loaded::skipped), with its line.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Loaded, DataError> {
-    let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
-        _ => DataError::Read { path: path.to_owned(), source },
-    })?;
+    let mut bytes = Vec::new();
+    open_file(path)?
+        .read_to_end(&mut bytes)
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     parse(path, &bytes, options)
 }
 
