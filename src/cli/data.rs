@@ -2,6 +2,7 @@
 
 use super::{Outcome, Usage, at_least_one, photos, print, progress};
 use crate::data::check::{Summary, Table, rows};
+use crate::data::error::shown_path;
 use crate::data::faces::{Labels, Photos};
 use crate::data::synthetic::draw;
 use crate::file::write_whole;
@@ -116,9 +117,9 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
         None => (photos::built_in(&SHOWN, &choose(GRID[0])), (0..GRID[0]).collect()),
     };
     let cells: Vec<Cell> = chosen.iter().map(|&index| cell(&faces, index)).collect();
-    let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| path.display().to_string());
+    let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| shown_path(path));
     save_png(&grid(&title, GRID[1], &cells), &arguments.out)?;
-    print(arguments.out.display())?;
+    print(shown_path(&arguments.out))?;
     Ok(Outcome::Done)
 }
 
@@ -166,7 +167,7 @@ fn check(arguments: &CheckArguments) -> Result<Outcome> {
 
 fn synth(arguments: &SynthArguments) -> Result<Outcome> {
     let dir = &arguments.dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", shown_path(dir)))?;
     let side = u32::try_from(arguments.size)?;
     let bar = progress::bar("drawing faces", Some(arguments.count));
     (0..arguments.count).into_par_iter().try_for_each(|index| {
@@ -175,12 +176,12 @@ fn synth(arguments: &SynthArguments) -> Result<Outcome> {
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
             .write_image(&face.rgb, side, side, image::ExtendedColorType::Rgb8)
-            .with_context(|| format!("{} cannot be encoded", path.display()))?;
+            .with_context(|| format!("{} cannot be encoded", shown_path(&path)))?;
         write_whole(&path, &jpeg)?;
         bar.inc(1);
         anyhow::Ok(())
     })?;
     bar.finish_and_clear();
-    print(format_args!("{} faces in {}", arguments.count, dir.display()))?;
+    print(format_args!("{} faces in {}", arguments.count, shown_path(dir)))?;
     Ok(Outcome::Done)
 }

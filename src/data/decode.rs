@@ -1,6 +1,7 @@
 //! From the bytes of an image file to RGB pixels of the model's size.
 
 mod budget;
+mod coder;
 mod huffman;
 mod jpeg;
 mod png;

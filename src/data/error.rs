@@ -38,8 +38,8 @@ pub enum DataError {
     },
     /// An archive out of which not one file could be read.
     #[error(
-        "{}: the archive is damaged and nothing in it could be read ({reason}); download or copy it again",
-        shown_path(.path)
+        "{}: the archive is damaged and nothing in it could be read ({}); download or copy it again",
+        shown_path(.path), shown(.reason)
     )]
     BrokenArchive {
         /// The archive.
@@ -74,13 +74,16 @@ pub enum DataError {
     },
     /// The photos do not fit into memory.
     #[error(
-        "{photos} photos of {width}x{height} pixels need {} of memory, and {} are free; load fewer \
-         (--limit), or give the model a smaller input",
+        "{photos} photos{} of {width}x{height} pixels need {} of memory, and {} are free; load fewer \
+         (--limit, or fewer at a time), or give the model a smaller input",
+        if *.at_least { " or more" } else { "" },
         mebibytes(*.photos as u128 * u128::from(*.width) * u128::from(*.height) * 3), mebibytes((*.free_bytes).into())
     )]
     TooMany {
-        /// How many photos there are, at least.
+        /// How many photos there are.
         photos: usize,
+        /// Whether there may be more.
+        at_least: bool,
         /// Of the model's input, in pixels.
         width: u32,
         /// Of the model's input, in pixels.
@@ -89,7 +92,7 @@ pub enum DataError {
         free_bytes: u64,
     },
     /// A line of a split file that cannot be read or makes no sense.
-    #[error("{} line {line}: {reason}", shown_path(.path))]
+    #[error("{} line {line}: {}", shown_path(.path), shown(.reason))]
     SplitLine {
         /// The split file.
         path: PathBuf,
@@ -139,7 +142,7 @@ pub enum DataError {
         what: String,
     },
     /// The first line of a file of reviews.
-    #[error("{} line {line}: {reason}", shown_path(.path))]
+    #[error("{} line {line}: {}", shown_path(.path), shown(.reason))]
     Header {
         /// The file.
         path: PathBuf,
@@ -161,7 +164,7 @@ pub enum DataError {
         skipped: Vec<Skipped>,
     },
     /// Labels that cannot be learnt.
-    #[error("{}: {reason}", shown_path(.path))]
+    #[error("{}: {}", shown_path(.path), shown(.reason))]
     Classes {
         /// The file.
         path: PathBuf,

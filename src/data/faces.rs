@@ -1,19 +1,12 @@
-//! Photos in memory, as the model takes them, and how they get there.
+//! Photos in memory, as the model takes them.
 
-use std::collections::HashSet;
-use std::ops::ControlFlow;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
-
-use rayon::iter::{IntoParallelIterator, ParallelBridge, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
 pub use super::decode::decode;
 use super::error::DataError;
 use super::label::FaceLabel;
-use super::source::{Ask, Entry, Ignored, Source};
+pub use super::load::{Labels, LoadOptions, Loaded, Survey, load, survey};
 
 /// Photos of one size, side by side in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,58 +39,6 @@ pub struct SkippedGroup {
     pub reason: String,
     /// In their order.
     pub files: Vec<String>,
-}
-
-/// What a source held.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The usable photos, sorted by name.
-    pub photos: Photos,
-    /// The others, sorted by name.
-    pub skipped: Vec<Skipped>,
-    /// Files that are no photos.
-    pub ignored: Ignored,
-    /// What the user should know of a damaged archive.
-    pub warning: Option<String>,
-}
-
-/// Whether a photo without a label is of use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Labels {
-    /// To train and evaluate: a broken name is a reason to skip.
-    Required,
-    /// To predict.
-    Optional,
-}
-
-/// What to load.
-#[derive(Debug, Clone)]
-pub struct LoadOptions {
-    /// Of the model's input, in pixels.
-    pub width: u32,
-    /// Of the model's input, in pixels.
-    pub height: u32,
-    /// Stops after this many usable photos in order of their names.
-    pub limit: Option<usize>,
-    /// Whether a broken name is a reason to skip.
-    pub labels: Labels,
-    /// Only the photos of these names are decoded; nothing else counts. `None` takes all.
-    pub only: Option<HashSet<String>>,
-    /// What the pixels may take, such as [`available_bytes`](super::memory::available_bytes).
-    pub memory_bytes: u64,
-}
-
-/// What a source holds, by names and first bytes.
-#[derive(Debug)]
-pub struct Survey {
-    /// Photos, sorted by name, those without a label included where labels are optional.
-    pub names: Vec<String>,
-    /// Files that should be photos and cannot be used, sorted by name.
-    pub skipped: Vec<Skipped>,
-    /// Files that are no photos.
-    pub ignored: Ignored,
-    /// What the user should know of a damaged archive.
-    pub warning: Option<String>,
 }
 
 impl Photos {
@@ -135,7 +76,7 @@ impl Photos {
     }
 
     /// Makes room for so many photos in all, if they fit into so much memory.
-    fn reserve(&mut self, photos: usize, memory_bytes: u64) -> Result<(), DataError> {
+    pub(super) fn reserve(&mut self, photos: usize, memory_bytes: u64) -> Result<(), DataError> {
         let bytes = photos as u128 * self.photo_bytes() as u128;
         usize::try_from(bytes)
             .ok()
@@ -143,6 +84,7 @@ impl Photos {
             .and_then(|bytes| self.pixels.try_reserve_exact(bytes.saturating_sub(self.pixels.len())).ok())
             .ok_or(DataError::TooMany {
                 photos,
+                at_least: false,
                 width: self.width,
                 height: self.height,
                 free_bytes: memory_bytes,
@@ -150,23 +92,30 @@ impl Photos {
     }
 
     /// Makes room for one more photo, and for some behind it.
-    fn make_room(&mut self, memory_bytes: u64) -> Result<(), DataError> {
+    pub(super) fn make_room(&mut self, memory_bytes: u64) -> Result<(), DataError> {
         let needed = self.pixels.len() + self.photo_bytes();
         if needed <= self.pixels.capacity() {
             return Ok(());
         }
         let more = self.len() + 1 + self.len() / 2;
-        self.reserve(more, memory_bytes).or_else(|_| self.reserve(self.len() + 1, memory_bytes))
+        self.reserve(more, memory_bytes).or_else(|_| self.reserve(self.len() + 1, memory_bytes)).map_err(
+            |error| match error {
+                DataError::TooMany { photos, width, height, free_bytes, .. } => {
+                    DataError::TooMany { photos, at_least: true, width, height, free_bytes }
+                }
+                error => error,
+            },
+        )
     }
 
-    fn truncate(&mut self, photos: usize) {
+    pub(super) fn truncate(&mut self, photos: usize) {
         self.pixels.truncate(photos * self.photo_bytes());
         self.names.truncate(photos);
         self.labels.truncate(photos);
     }
 
     /// Sorts by name in place: a second copy of the pixels may not fit into memory.
-    fn sort(&mut self) {
+    pub(super) fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by(|&a, &b| self.names[a].cmp(&self.names[b]));
         let bytes = self.photo_bytes();
@@ -209,131 +158,6 @@ pub fn by_reason(skipped: &[Skipped]) -> Vec<SkippedGroup> {
     }
     groups.sort_by(|a, b| b.files.len().cmp(&a.files.len()).then_with(|| a.reason.cmp(&b.reason)));
     groups
-}
-
-struct Collected {
-    photos: Photos,
-    skipped: Vec<Skipped>,
-    done: usize,
-    too_many: Option<DataError>,
-}
-
-/// Lists the photos of a source without decoding one.
-///
-/// # Errors
-/// When the source cannot be read. A source without a photo is none.
-pub fn survey(source: &Source, labels: Labels) -> Result<Survey, DataError> {
-    let (mut names, mut skipped) = (Vec::new(), Vec::new());
-    let remains = source.list()?.for_each(Ask::Heads, &mut |Entry { name, bytes }| {
-        match bytes.and_then(|_| label_of(&name, labels)) {
-            Ok(_) => names.push(name),
-            Err(reason) => skipped.push(Skipped { file: name, reason }),
-        }
-        ControlFlow::Continue(())
-    })?;
-    names.sort();
-    skipped.sort();
-    Ok(Survey { names, skipped, ignored: remains.ignored, warning: remains.warning })
-}
-
-/// Reads, decodes and resizes the photos of a source.
-///
-/// One thread reads, all of rayon's decode, and the queue between them holds as many files as there
-/// are threads. The result does not depend on their number. `progress` is told how many photos are
-/// done, and of how many files where that is known.
-///
-/// # Errors
-/// When the source cannot be read, holds not one usable photo, or more than fit into memory. A file that
-/// cannot be used is no error: it is among the [`skipped`](Loaded::skipped).
-pub fn load(
-    source: &Source,
-    options: &LoadOptions,
-    progress: &(dyn Fn(usize, Option<usize>) + Sync),
-) -> Result<Loaded, DataError> {
-    let listed = source.list()?;
-    let is_sorted = listed.is_sorted();
-    let total = options.only.as_ref().map(HashSet::len).or(listed.total());
-    let limit = options.limit.unwrap_or(usize::MAX);
-    let mut photos = Photos::new(options.width, options.height);
-    if let Some(files) = total
-        && photos.reserve(files.min(limit), options.memory_bytes).is_err()
-    {
-        // Some of the files may be no photos.
-        let photos_there = match &options.only {
-            Some(names) => names.len(),
-            None => survey(source, options.labels)?.names.len(),
-        };
-        photos.reserve(photos_there.min(limit), options.memory_bytes)?;
-    }
-    let collected = Mutex::new(Collected { photos, skipped: Vec::new(), done: 0, too_many: None });
-    let enough = AtomicBool::new(false);
-    let (sender, receiver) = sync_channel::<Entry>(rayon::current_num_threads());
-    progress(0, total);
-    let remains = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || {
-            let ask = options.only.as_ref().map_or(Ask::All, Ask::Only);
-            listed.for_each(ask, &mut |entry| match sender.send(entry) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            })
-        });
-        // Entries are taken in their order, so that all before the one that was enough get finished.
-        receiver.into_iter().take_while(|_| !enough.load(Ordering::SeqCst)).par_bridge().for_each(|entry| {
-            let photo = usable(&entry, options);
-            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
-            match photo {
-                Ok((label, rgb)) => match collected.photos.make_room(options.memory_bytes) {
-                    Ok(()) => collected.photos.push(entry.name, label, &rgb),
-                    Err(error) => {
-                        collected.too_many = Some(error);
-                        enough.store(true, Ordering::SeqCst);
-                    }
-                },
-                Err(reason) => collected.skipped.push(Skipped { file: entry.name, reason }),
-            }
-            collected.done += 1;
-            if is_sorted && collected.photos.len() >= limit {
-                enough.store(true, Ordering::SeqCst);
-            }
-            progress(collected.done, total);
-        });
-        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })?;
-    let Collected { mut photos, mut skipped, too_many, .. } =
-        collected.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(error) = too_many {
-        return Err(error);
-    }
-    photos.sort();
-    skipped.sort();
-    if photos.len() >= limit {
-        photos.truncate(limit);
-        let last = photos.names.last().map_or("", String::as_str);
-        skipped.retain(|skipped| skipped.file.as_str() < last);
-    }
-    photos.pixels.shrink_to_fit();
-    let ignored = remains.ignored;
-    match (photos.is_empty(), skipped.is_empty()) {
-        (true, true) if limit > 0 => Err(DataError::NoPhotos { path: source.path().to_owned(), ignored }),
-        (true, false) => Err(DataError::NoneUsable { path: source.path().to_owned(), skipped }),
-        _ => Ok(Loaded { photos, skipped, ignored, warning: remains.warning }),
-    }
-}
-
-/// The label and the pixels of an entry, or why it is skipped. What is no photo is not blamed for
-/// its name.
-fn usable(entry: &Entry, options: &LoadOptions) -> Result<(Option<FaceLabel>, Vec<u8>), String> {
-    let bytes = entry.bytes.as_ref().map_err(String::clone)?;
-    let rgb = decode(bytes, options.width, options.height)?;
-    Ok((label_of(&entry.name, options.labels)?, rgb))
-}
-
-fn label_of(name: &str, labels: Labels) -> Result<Option<FaceLabel>, String> {
-    match FaceLabel::from_file_name(name) {
-        Ok(label) => Ok(Some(label)),
-        Err(_) if labels == Labels::Optional => Ok(None),
-        Err(error) => Err(format!("the name tells no label: {error}")),
-    }
 }
 
 #[cfg(test)]

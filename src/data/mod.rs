@@ -6,6 +6,7 @@ pub mod decode;
 pub mod error;
 pub mod faces;
 pub mod label;
+pub mod load;
 pub mod memory;
 pub mod names;
 pub mod reviews;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod common;
+mod photos;
 mod reviews;
 mod run_folder;
 mod tables;

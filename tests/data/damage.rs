@@ -10,7 +10,7 @@ const RESTARTS: &[u8] = include_bytes!("../assets/restarts.jpg");
 const CMYK: &[u8] = include_bytes!("../assets/cmyk.jpg");
 
 fn detailed() -> RgbImage {
-    RgbImage::from_fn(96, 80, |x, y| Rgb([(x * 5 ^ y * 3) as u8, (x * y / 7) as u8, (y * 9) as u8]))
+    RgbImage::from_fn(96, 80, |x, y| Rgb([((x * 5) ^ (y * 3)) as u8, (x * y / 7) as u8, (y * 9) as u8]))
 }
 
 fn jpegs() -> Vec<(&'static str, Vec<u8>)> {

@@ -5,16 +5,14 @@
 //! its blocks, no code may lead beyond a block's last coefficient, and behind the last block only
 //! padding may be left.
 
+use super::coder::{COEFFICIENTS, Coder, Scan, Tables};
 use super::huffman::{Bits, Fault, Table};
 
-/// Bytes that may be left behind a scan's last block: some cameras write one or two too many.
-const MAX_EXTRA_BYTES: usize = 2;
 /// Twice the largest DC coefficient of 8-bit samples: beyond it the differences do not belong together.
 const MAX_DC: i32 = 2048;
 /// As many as the decoder takes.
 const MAX_SCANS: usize = 100;
 const DC_COEFFICIENTS: usize = 1;
-const COEFFICIENTS: usize = 64;
 
 struct Component {
     id: u8,
@@ -35,16 +33,6 @@ struct Frame {
     width: usize,
     height: usize,
     components: Vec<Component>,
-}
-
-/// What a start-of-scan segment says.
-struct Scan {
-    /// Index into the frame's components, DC table and AC table.
-    parts: Vec<[usize; 3]>,
-    first: usize,
-    last: usize,
-    high: u8,
-    low: u8,
 }
 
 #[derive(Default)]
@@ -228,129 +216,6 @@ impl Checker {
             missing.fill(Some(scan.low));
         }
         Ok(coder.bits.end())
-    }
-}
-
-struct Tables<'a> {
-    dc: Option<&'a Table>,
-    ac: Option<&'a Table>,
-}
-
-/// The state of a scan between two restarts.
-struct Coder<'a> {
-    bits: Bits<'a>,
-    predictions: [i32; 4],
-    /// Blocks for which nothing more comes in this band.
-    end_of_band_run: u32,
-}
-
-impl Coder<'_> {
-    /// Only padding may be left.
-    fn end_interval(&mut self) -> Result<(), Fault> {
-        self.predictions = [0; 4];
-        if self.end_of_band_run > 0 || self.bits.extra_bytes() > MAX_EXTRA_BYTES {
-            return Err(Fault::LeftOver);
-        }
-        Ok(())
-    }
-
-    fn difference(&mut self, tables: &Tables, place: usize) -> Result<(), Fault> {
-        let size = self.bits.symbol(tables.dc)?;
-        if size > 16 {
-            return Err(Fault::OutOfRange);
-        }
-        let value = self.bits.take(u32::from(size))? as i32;
-        // Figure F.12: the upper half of the values are positive.
-        let negative = size > 0 && value < 1 << (size - 1);
-        let value = if negative { value - (1 << size) + 1 } else { value };
-        self.predictions[place] = self.predictions[place].wrapping_add(value);
-        Ok(())
-    }
-
-    fn sequential(&mut self, tables: &Tables, place: usize) -> Result<(), Fault> {
-        self.difference(tables, place)?;
-        let mut next = 1;
-        while next < COEFFICIENTS {
-            let symbol = self.bits.symbol(tables.ac)?;
-            let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-            if size == 0 && run < 15 {
-                break;
-            }
-            next += run + 1;
-            if next > COEFFICIENTS {
-                return Err(Fault::OutOfRange);
-            }
-            self.bits.take(size)?;
-        }
-        Ok(())
-    }
-
-    fn first_ac(&mut self, tables: &Tables, scan: &Scan, nonzero: &mut u64) -> Result<(), Fault> {
-        if self.end_of_band_run > 0 {
-            self.end_of_band_run -= 1;
-            return Ok(());
-        }
-        let mut next = scan.first;
-        while next <= scan.last {
-            let symbol = self.bits.symbol(tables.ac)?;
-            let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-            if size == 0 && run < 15 {
-                self.end_of_band_run = (1 << run) - 1 + self.bits.take(run as u32)?;
-                break;
-            }
-            next += run + 1;
-            if next > scan.last + 1 {
-                return Err(Fault::OutOfRange);
-            }
-            if size > 0 {
-                self.bits.take(size)?;
-                *nonzero |= 1 << (next - 1);
-            }
-        }
-        Ok(())
-    }
-
-    /// Section G.1.2.3: one bit more for each coefficient that is not 0, between codes for new ones.
-    fn refined_ac(&mut self, tables: &Tables, scan: &Scan, nonzero: &mut u64) -> Result<(), Fault> {
-        let mut next = scan.first;
-        while self.end_of_band_run == 0 && next <= scan.last {
-            let symbol = self.bits.symbol(tables.ac)?;
-            let (mut run, size) = (u32::from(symbol >> 4), symbol & 15);
-            match size {
-                0 if run < 15 => {
-                    self.end_of_band_run = (1 << run) + self.bits.take(run)?;
-                    break;
-                }
-                0 => {}
-                1 => drop(self.bits.take(1)?),
-                _ => return Err(Fault::OutOfRange),
-            }
-            while next <= scan.last {
-                if *nonzero >> next & 1 == 1 {
-                    self.bits.take(1)?;
-                } else if run == 0 {
-                    break;
-                } else {
-                    run -= 1;
-                }
-                next += 1;
-            }
-            if size == 1 {
-                if next > scan.last {
-                    return Err(Fault::OutOfRange);
-                }
-                *nonzero |= 1 << next;
-            }
-            next += 1;
-        }
-        if self.end_of_band_run > 0 {
-            self.end_of_band_run -= 1;
-            let band = (next..=scan.last).filter(|&at| *nonzero >> at & 1 == 1).count();
-            for _ in 0..band {
-                self.bits.take(1)?;
-            }
-        }
-        Ok(())
     }
 }
 
