@@ -2,6 +2,7 @@
 
 use super::{Outcome, Usage, at_least_one, photos, print, print_data, progress, seed};
 use crate::data::check::{Summary, Table, rows};
+use crate::data::error::shown_path;
 use crate::data::faces::{Labels, Photos};
 use crate::data::synthetic::draw;
 use crate::file::write_whole;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 pub enum Command {
     /// Draw a grid of 20 labelled faces
     Show(ShowArguments),
-    /// Print the table of photos or the totals of a CSV or TSV of reviews, and what was skipped and why
+    /// Print the totals of photos or of a CSV or TSV of reviews, and what was skipped and why
     Check(CheckArguments),
     /// Write the built-in set as JPEG files with UTKFace names
     Synth(SynthArguments),
@@ -46,7 +47,10 @@ pub struct CheckArguments {
     split: Option<PathBuf>,
     #[command(flatten)]
     columns: super::texts::Columns,
-    /// One line of JSON a photo, then one with the totals
+    /// Print a row a photo before the totals
+    #[arg(long)]
+    list: bool,
+    /// The totals as one line of JSON; with --list, before it, one line of JSON a photo
     #[arg(long)]
     json: bool,
 }
@@ -56,13 +60,13 @@ pub struct SynthArguments {
     /// The folder to write to; it is made if it is not there
     dir: PathBuf,
     /// Number of faces
-    #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_least_one)]
+    #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_most::<MAX_COUNT>)]
     count: usize,
     /// Of the faces
     #[arg(long, default_value_t = photos::BUILT_IN_SEED, value_parser = seed)]
     seed: u64,
     /// Width and height in pixels
-    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 200, value_parser = at_most::<MAX_SIZE>)]
     size: usize,
 }
 
@@ -70,6 +74,10 @@ pub struct SynthArguments {
 pub const GRID: [usize; 2] = [20, 5];
 /// The size of the photos in the grid.
 const SHOWN: PhotoSpec = PhotoSpec { width: 128, height: 128, range: [0.0, 1.0] };
+/// Faces that are drawn at most: more differ in little.
+const MAX_COUNT: usize = 1_000_000;
+/// Width and height in pixels that are drawn at most: the lines have no more detail.
+const MAX_SIZE: usize = 4096;
 /// Of the JPEG files that are written, in percent.
 const JPEG_QUALITY: u8 = 95;
 
@@ -81,6 +89,13 @@ pub fn run(command: Command) -> Result<Outcome> {
     }
 }
 
+fn at_most<const MOST: usize>(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        value if value > MOST => Err(format!("it must be at most {MOST}")),
+        value => Ok(value),
+    }
+}
+
 fn show(arguments: &ShowArguments) -> Result<Outcome> {
     if let Some(path) =
         arguments.path.as_deref().filter(|path| super::texts::is_table(path) && path.is_file())
@@ -88,17 +103,28 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
         let path = path.display();
         bail!("{path} is a table of texts, and `data show` draws photos; try: faceshader data check {path}");
     }
-    let faces = match &arguments.path {
-        Some(path) => photos::read(path, &SHOWN, Labels::Required)?.photos,
-        None => photos::built_in(&SHOWN, GRID[0], photos::BUILT_IN_SEED),
+    let choose = |count: usize| {
+        let mut chosen: Vec<usize> = (0..count).collect();
+        Generator::new(arguments.seed, 0, 1, Stream::Order).shuffle(&mut chosen);
+        chosen.truncate(GRID[0]);
+        chosen
     };
-    let mut chosen: Vec<usize> = (0..faces.len()).collect();
-    Generator::new(arguments.seed, 0, 1, Stream::Order).shuffle(&mut chosen);
-    chosen.truncate(GRID[0]);
+    let (faces, chosen) = match &arguments.path {
+        Some(path) => {
+            let (source, listed) = photos::list(path)?;
+            let names: Vec<String> =
+                choose(listed.names.len()).into_iter().map(|index| listed.names[index].clone()).collect();
+            let faces = photos::read_chosen(&source, &SHOWN, &names)?;
+            let place = |name: &String| faces.names.iter().position(|known| known == name);
+            let chosen: Vec<usize> = names.iter().filter_map(place).collect();
+            (faces, chosen)
+        }
+        None => (photos::built_in(&SHOWN, &choose(GRID[0])), (0..GRID[0]).collect()),
+    };
     let cells: Vec<Cell> = chosen.iter().map(|&index| cell(&faces, index)).collect();
-    let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| path.display().to_string());
+    let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| shown_path(path));
     save_png(&grid(&title, GRID[1], &cells), &arguments.out)?;
-    print(arguments.out.display())?;
+    print(shown_path(&arguments.out))?;
     Ok(Outcome::Done)
 }
 
@@ -110,6 +136,9 @@ fn cell(photos: &Photos, index: usize) -> Cell<'_> {
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
     if super::texts::is_table(&arguments.path) {
+        if arguments.list {
+            return Err(Usage("--list is for photos".into()).into());
+        }
         return super::texts::check(
             &arguments.path,
             arguments.split.as_deref(),
@@ -122,21 +151,26 @@ fn check(arguments: &CheckArguments) -> Result<Outcome> {
         return Err(Usage(message.into()).into());
     }
     let loaded = photos::read(&arguments.path, &SHOWN, Labels::Required)?;
+    let summary = Summary::of(&loaded);
     if arguments.json {
-        for row in rows(&loaded.photos) {
-            print_data(serde_json::to_string(&row)?)?;
+        if arguments.list {
+            for row in rows(&loaded.photos) {
+                print_data(serde_json::to_string(&row)?)?;
+            }
         }
-        print_data(serde_json::to_string(&Summary::of(&loaded))?)?;
+        print_data(serde_json::to_string(&summary)?)?;
     } else {
-        print(Table(&loaded.photos))?;
-        print(Summary::of(&loaded))?;
+        if arguments.list {
+            print(Table(&loaded.photos))?;
+        }
+        print(summary.to_string().trim_end())?;
     }
     Ok(Outcome::Done)
 }
 
 fn synth(arguments: &SynthArguments) -> Result<Outcome> {
     let dir = &arguments.dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", shown_path(dir)))?;
     let side = u32::try_from(arguments.size)?;
     let bar = progress::bar("drawing faces", Some(arguments.count));
     (0..arguments.count).into_par_iter().try_for_each(|index| {
@@ -145,12 +179,12 @@ fn synth(arguments: &SynthArguments) -> Result<Outcome> {
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
             .write_image(&face.rgb, side, side, image::ExtendedColorType::Rgb8)
-            .with_context(|| format!("{} cannot be encoded", path.display()))?;
+            .with_context(|| format!("{} cannot be encoded", shown_path(&path)))?;
         write_whole(&path, &jpeg)?;
         bar.inc(1);
         anyhow::Ok(())
     })?;
     bar.finish_and_clear();
-    print(format_args!("{} faces in {}", arguments.count, dir.display()))?;
+    print(format_args!("{} faces in {}", arguments.count, shown_path(dir)))?;
     Ok(Outcome::Done)
 }

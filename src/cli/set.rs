@@ -5,14 +5,17 @@ use super::photos;
 use super::report::{Answer, draw_predictions};
 use super::texts;
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
+use crate::data::error::shown_path;
 use crate::data::faces::Photos;
+use crate::data::names::PhotoNames;
 use crate::data::reviews::Texts;
 use crate::data::split::{Copies, Samples, Split};
-use crate::spec::{InputSpec, Spec};
+use crate::spec::{InputSpec, PhotoSpec, Spec};
 use crate::train::Trainer;
 use crate::train::confusion::Confusion;
 use crate::train::run::RunFolder;
 use anyhow::{Result, bail};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What samples are read for.
@@ -40,7 +43,9 @@ impl Set {
     /// At least so many samples of the built-in set, to try a model on.
     pub fn built_in(spec: &mut Spec, count: usize) -> Result<Set> {
         match &spec.input {
-            InputSpec::Photo(photo) => Ok(Set::Faces(photos::built_in(photo, count, photos::BUILT_IN_SEED))),
+            InputSpec::Photo(photo) => {
+                Ok(Set::Faces(photos::built_in(photo, &(0..count).collect::<Vec<_>>())))
+            }
             InputSpec::Text(_) => {
                 let reviews = texts::built_in(count);
                 let all = Split { train: (0..reviews.texts.len()).collect(), ..Split::default() };
@@ -54,13 +59,9 @@ impl Set {
     /// vocabulary of `run`, or with their own: its size is written into the model.
     pub fn load(spec: &mut Spec, purpose: Use, run: Option<&RunFolder>) -> Result<(Set, Split)> {
         require_kind(spec, run)?;
-        match &mut spec.input {
+        match &spec.input {
             InputSpec::Photo(photo) => {
-                let photos = match &spec.data.path {
-                    Some(path) => photos::read(path, photo, photos::Labels::Required)?.photos,
-                    None => photos::built_in(photo, photos::BUILT_IN_FACES, photos::BUILT_IN_SEED),
-                };
-                let (photos, split) = split(photos, spec, purpose)?;
+                let (photos, split) = faces(photo, spec, purpose)?;
                 Ok((Set::Faces(photos), split))
             }
             InputSpec::Text(_) => {
@@ -197,7 +198,7 @@ pub fn require_kind(spec: &Spec, run: Option<&RunFolder>) -> Result<()> {
         Some(_) => "name a run of the other kind".into(),
         None => format!("add {model}"),
     };
-    bail!("{} is {is}, and the model {:?} reads {reads}; {what}", path.display(), spec.name)
+    bail!("{} is {is}, and the model {:?} reads {reads}; {what}", shown_path(path), spec.name)
 }
 
 /// Whether a path is named like a photo, or an archive of photos.
@@ -206,47 +207,114 @@ fn holds_photos(path: &Path) -> bool {
     path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
+/// Photos and their split. Where a part of them is enough, it is chosen by names, and only that part is
+/// decoded or drawn.
+fn faces(size: &PhotoSpec, spec: &Spec, purpose: Use) -> Result<(Photos, Split)> {
+    let is_part = spec.data.split.is_some() || spec.data.limit.is_some();
+    let Some(path) = &spec.data.path else {
+        let all = photos::built_in_names(photos::BUILT_IN_FACES);
+        let numbers: HashMap<String, usize> = all.iter().cloned().zip(0..).collect();
+        let (names, split) = split(PhotoNames(all), spec, purpose)?;
+        let numbers: Vec<usize> = names.0.iter().filter_map(|name| numbers.get(name).copied()).collect();
+        return Ok((photos::built_in(size, &numbers), split));
+    };
+    if !is_part || purpose == Use::EvaluationOfAll {
+        return split(photos::read(path, size, photos::Labels::Required)?.photos, spec, purpose);
+    }
+    let (source, listed) = photos::list(path)?;
+    let (names, chosen) = choose(PhotoNames(listed.names), spec, purpose)?;
+    require_both(&names, &chosen, purpose)?;
+    let photos = photos::read_chosen(&source, size, &names.0)?;
+    let lost = names.0.len() - photos.len();
+    if lost > 0 && purpose == Use::Resuming {
+        bail!(
+            "{}: {lost} photos cannot be read any more; a training goes on only with the photos it began with",
+            shown_path(path)
+        );
+    }
+    let chosen = match &spec.data.split {
+        // Those that cannot be read are on no side.
+        Some(_) => {
+            let places: HashMap<&String, usize> = photos.names.iter().zip(0..).collect();
+            let there = |indices: &Vec<usize>| {
+                indices.iter().filter_map(|&index| places.get(&names.0[index]).copied()).collect()
+            };
+            let [train, validation, test] = [&chosen.train, &chosen.validation, &chosen.test].map(there);
+            Split { train, validation, test }
+        }
+        // Only now it is known which photos are copies of each other.
+        None => seeded(&photos, spec.training.seed),
+    };
+    if let Some(path) = spec.data.split.as_deref().filter(|_| purpose == Use::Training) {
+        warn_of_copies(path, &photos, &chosen);
+    }
+    require_both(&photos, &chosen, purpose)?;
+    tell_sides::<Photos>(&chosen, purpose);
+    Ok((photos, chosen))
+}
+
 /// Splits samples as the model's `[data]` says, and leaves out those on no side.
 fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
+    let (samples, chosen) = choose(samples, spec, purpose)?;
+    require_both(&samples, &chosen, purpose)?;
+    tell_sides::<S>(&chosen, purpose);
+    Ok((samples, chosen))
+}
+
+fn choose<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
     let count = samples.names().len();
-    let name = S::NAME;
     let mut chosen = match &spec.data.split {
         _ if purpose == Use::EvaluationOfAll => {
             Split { validation: (0..count).collect(), ..Split::default() }
         }
         Some(path) => from_csv(path, &samples, purpose)?,
-        None => {
-            let copies = Copies::of(&samples);
-            if copies.count() > 0 {
-                let count = copies.count();
-                log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
-            }
-            copies.together(Split::by_names(samples.names(), spec.training.seed))
-        }
+        None => seeded(&samples, spec.training.seed),
     };
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);
     }
-    let needs_training = matches!(purpose, Use::Training | Use::Resuming);
-    if chosen.validation.is_empty() && chosen.test.is_empty() || (chosen.train.is_empty() && needs_training) {
+    Ok(chosen.compact(samples))
+}
+
+fn needs_training(purpose: Use) -> bool {
+    matches!(purpose, Use::Training | Use::Resuming)
+}
+
+fn require_both<S: Samples>(samples: &S, chosen: &Split, purpose: Use) -> Result<()> {
+    let none_to_measure = chosen.validation.is_empty() && chosen.test.is_empty();
+    if none_to_measure || (chosen.train.is_empty() && needs_training(purpose)) {
         bail!(
-            "{} different {name}s are too few: training and validation need at least one each",
-            count - Copies::of(&samples).count()
+            "{} different {}s are too few: training and validation need at least one each",
+            samples.names().len() - Copies::of(samples).count(),
+            S::NAME
         );
     }
-    if needs_training {
+    Ok(())
+}
+
+fn tell_sides<S: Samples>(chosen: &Split, purpose: Use) {
+    if needs_training(purpose) {
         let (train, validation) = (chosen.train.len(), chosen.validation.len());
         let test = match chosen.test.len() {
             0 => String::new(),
             test => format!(", {test} for a test at the end"),
         };
-        log::info!("{name}s: {train} to train on, {validation} to validate with{test}");
+        log::info!("{}s: {train} to train on, {validation} to validate with{test}", S::NAME);
     }
-    Ok(chosen.compact(samples))
+}
+
+/// The seeded split, which keeps copies on one side and says so.
+fn seeded<S: Samples>(samples: &S, seed: u64) -> Split {
+    let (copies, name) = (Copies::of(samples), S::NAME);
+    let count = copies.count();
+    if count > 0 {
+        log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
+    }
+    copies.together(Split::by_names(samples.names(), seed))
 }
 
 fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split> {
-    let (name, file) = (S::NAME, path.display());
+    let (name, file) = (S::NAME, shown_path(path));
     let (chosen, notes) = match purpose {
         Use::Evaluation | Use::EvaluationOfAll => Split::measured_from_csv(path, samples)?,
         Use::Training | Use::Resuming => Split::from_csv(path, samples)?,
@@ -285,7 +353,7 @@ pub fn warn_of_copies<S: Samples>(path: &Path, samples: &S, split: &Split) {
     log::warn!(
         "warning: {}: {} {name}s to measure with are copies of {name}s on another side: {key} {}{more}; what is \
          measured on them is too good; without --split, copies are kept on one side",
-        path.display(),
+        shown_path(path),
         apart.samples,
         named.join(", "),
         name = S::NAME,

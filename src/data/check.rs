@@ -1,11 +1,14 @@
 //! What `data check` says of a data set: a row a photo, and totals.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::faces::{Loaded, Photos, SkippedGroup, by_reason};
+use super::error::shown;
+use super::faces::{Loaded, Photos, SkippedGroup, by_reason, content_hashes};
 use super::label::Gender;
+use super::source::Ignored;
 
 /// One photo in the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,11 +49,6 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-/// A name as a terminal may see it: without line breaks and other control characters.
-pub(in crate::data) fn shown(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
 /// Ages in years.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ages {
@@ -89,12 +87,16 @@ pub struct Summary {
     pub unlabelled: usize,
     /// `None` if there is no label.
     pub age: Option<Ages>,
-    /// Files that are named like photos and cannot be used.
+    /// Photos with the same pixels as one before them.
+    pub copies: usize,
+    /// Photos that cannot be used, and files that are only named like photos.
     pub skipped: usize,
     /// Those by reason, the most frequent first.
     pub skipped_by_reason: Vec<SkippedGroup>,
-    /// Files that are not named like photos.
+    /// Files that are no photos.
     pub ignored_files: usize,
+    /// Those by what they are.
+    pub ignored_by_kind: Ignored,
     /// What the user should know of a damaged archive.
     pub warning: Option<String>,
 }
@@ -110,9 +112,11 @@ impl Summary {
             female: count(Gender::Female),
             unlabelled: labels.iter().filter(|label| label.is_none()).count(),
             age: Ages::of(labels.iter().flatten().map(|label| label.age).collect()),
+            copies: copies(&loaded.photos),
             skipped: loaded.skipped.len(),
             skipped_by_reason: by_reason(&loaded.skipped),
-            ignored_files: loaded.ignored_files,
+            ignored_files: loaded.ignored.total(),
+            ignored_by_kind: loaded.ignored.clone(),
             warning: loaded.warning.clone(),
         }
     }
@@ -129,14 +133,25 @@ impl fmt::Display for Summary {
         if let Some(Ages { min, median, mean, max }) = self.age {
             writeln!(f, "age      min {min}, median {median}, mean {mean:.1}, max {max}")?;
         }
+        if self.copies > 0 {
+            writeln!(f, "copies   {:>6}  photos with the same pixels as another", self.copies)?;
+        }
         writeln!(f, "skipped  {:>6}", self.skipped)?;
         for group in &self.skipped_by_reason {
-            writeln!(f, "  {:>4}  {}", group.files.len(), group.reason)?;
-            for file in &group.files {
-                writeln!(f, "        {file}")?;
+            writeln!(f, "  {:>4}  {}", group.files.len(), shown(&group.reason))?;
+            for file in group.files.iter().take(NAMED) {
+                writeln!(f, "        {}", shown(file))?;
+            }
+            if group.files.len() > NAMED {
+                writeln!(f, "        and {} more, which --json names", group.files.len() - NAMED)?;
             }
         }
-        writeln!(f, "ignored  {:>6}  files that are no photos", self.ignored_files)?;
+        let kinds = if self.ignored_files > 0 { ": " } else { "" };
+        writeln!(
+            f,
+            "ignored  {:>6}  files that are no photos{kinds}{}",
+            self.ignored_files, self.ignored_by_kind
+        )?;
         if let Some(warning) = &self.warning {
             writeln!(f, "warning: {warning}")?;
         }
@@ -144,13 +159,11 @@ impl fmt::Display for Summary {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Files named a reason.
+const NAMED: usize = 10;
 
-    #[test]
-    fn names_cannot_break_the_table() {
-        assert_eq!(shown("a\n\u{1b}[31m.jpg"), "a\u{fffd}\u{fffd}[31m.jpg");
-        assert_eq!(shown("Zoë.jpg"), "Zoë.jpg");
-    }
+/// How many photos have the same pixels as one before them.
+fn copies(photos: &Photos) -> usize {
+    let mut seen = HashSet::new();
+    content_hashes(photos).into_iter().filter(|hash| !seen.insert(*hash)).count()
 }

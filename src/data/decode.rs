@@ -1,29 +1,45 @@
-//! From the bytes of a JPEG or PNG file to RGB pixels of the model's size.
+//! From the bytes of an image file to RGB pixels of the model's size.
+
+mod budget;
+mod coder;
+mod huffman;
+mod jpeg;
+mod png;
 
 use std::io::{Cursor, ErrorKind};
 
+use budget::{Budget, Reserved};
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
+use image::codecs::tiff::TiffDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::error::LimitErrorKind;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageError, Limits, RgbImage};
+
+use super::content::{Content, Format, HEAD_BYTES, unread_reason};
 
 /// The shorter side, in pixels, below which a photo cannot show a face.
 pub const MIN_SIDE: u32 = 8;
 /// The longer side, in pixels, above which a photo is taken for a decompression bomb.
 pub const MAX_SIDE: u32 = 16_384;
 /// Width times height above which a photo is taken for a decompression bomb; at 16 bits and four
-/// channels this many pixels take 512 MiB, and every core may be decoding one.
+/// channels this many pixels take 512 MiB.
 pub const MAX_PIXELS: u64 = 64 << 20;
+
+/// For all photos that are being decoded at a time: one of [`MAX_PIXELS`] or many small ones.
+static MEMORY: Budget = Budget::new(512 << 20);
 
 /// Decodes one photo and resizes it: `height` x `width` x 3 bytes, RGB interleaved.
 ///
-/// The format is told by the content, not by the name. The EXIF orientation is applied, grey and
-/// palette become RGB, 16 bits become 8, and what is transparent is shown over black. The resize
-/// does not keep the aspect ratio. Colour profiles are ignored.
+/// The format is told by the content, not by the name; of an animation, the first frame counts. The
+/// EXIF orientation is applied, grey and palette become RGB, 16 bits become 8, and what is transparent
+/// is shown over black. The resize does not keep the aspect ratio. Colour profiles are ignored.
 ///
 /// # Errors
-/// A short reason for skipping the photo: empty, another format, truncated, too small, too big.
+/// A short reason for skipping the photo: empty, another format, truncated, damaged, too small, too big.
 pub fn decode(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     // A decoder that panics on a malformed photo must cost that photo only.
     std::panic::catch_unwind(|| decode_unguarded(bytes, width, height))
@@ -31,18 +47,29 @@ pub fn decode(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> 
 }
 
 fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
-    let image = match Format::of(bytes)? {
+    let format = match Content::of(&bytes[..bytes.len().min(HEAD_BYTES)]) {
+        Content::Image(format) => format,
+        Content::Unread(kind) => return Err(unread_reason(&kind)),
+        Content::Other(other) => return Err(other.reason().to_owned()),
+    };
+    let input = Cursor::new(bytes);
+    let failed = |error: ImageError| reason(&error, format);
+    let (image, _memory) = match format {
         Format::Jpeg => {
             // The decoder fills what is missing with grey and says nothing.
             if !jpeg_is_whole(bytes) {
                 return Err("the JPEG is cut short".to_owned());
             }
-            read(JpegDecoder::new(Cursor::new(bytes)).map_err(|error| reason(&error, "JPEG"))?, "JPEG")
+            read(JpegDecoder::new(input).map_err(failed)?, format, bytes)
         }
         Format::Png => {
-            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits());
-            read(decoder.map_err(|error| reason(&error, "PNG"))?, "PNG")
+            png::check(bytes)?;
+            read(PngDecoder::with_limits(input, limits()).map_err(failed)?, format, bytes)
         }
+        Format::WebP => read(WebPDecoder::new(input).map_err(failed)?, format, bytes),
+        Format::Gif => read(GifDecoder::new(input).map_err(failed)?, format, bytes),
+        Format::Bmp => read(BmpDecoder::new(input).map_err(failed)?, format, bytes),
+        Format::Tiff => read(TiffDecoder::new(input).map_err(failed)?, format, bytes),
     }?;
     let rgb = to_rgb(image);
     if rgb.dimensions() == (width, height) {
@@ -52,19 +79,30 @@ fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, St
 }
 
 /// Checks the size before a pixel is decoded, then decodes and turns the photo upright.
-fn read(mut decoder: impl ImageDecoder, format: &str) -> Result<DynamicImage, String> {
+fn read(
+    mut decoder: impl ImageDecoder,
+    format: Format,
+    bytes: &[u8],
+) -> Result<(DynamicImage, Reserved<'static>), String> {
     let (width, height) = decoder.dimensions();
     if width.min(height) < MIN_SIDE {
         return Err(format!("{width}x{height} pixels: too small to show a face"));
     }
-    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    let pixels = u64::from(width) * u64::from(height);
+    if width.max(height) > MAX_SIDE || pixels > MAX_PIXELS {
         return Err(format!("{width}x{height} pixels: too big"));
+    }
+    // As decoded, and once more as RGB; a progressive JPEG is decoded from 16-bit coefficients.
+    let bytes_a_pixel = u64::from(decoder.color_type().bytes_per_pixel()) + 3;
+    let memory = MEMORY.reserve(pixels * (bytes_a_pixel + if format == Format::Jpeg { 6 } else { 0 }));
+    if format == Format::Jpeg {
+        jpeg::check(bytes)?;
     }
     decoder.set_limits(limits()).map_err(|error| reason(&error, format))?;
     let orientation = decoder.orientation().map_err(|error| reason(&error, format))?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error, format))?;
     image.apply_orientation(orientation);
-    Ok(image)
+    Ok((image, memory))
 }
 
 fn limits() -> Limits {
@@ -89,7 +127,8 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
 }
 
 /// A decoder's error in words that do not repeat the file's name.
-fn reason(error: &ImageError, format: &str) -> String {
+fn reason(error: &ImageError, format: Format) -> String {
+    let format = format.name();
     match error {
         ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
             format!("the {format} is cut short")
@@ -103,46 +142,6 @@ fn reason(error: &ImageError, format: &str) -> String {
         ImageError::Unsupported(_) => format!("a kind of {format} that is not supported ({error})"),
         _ => format!("a damaged {format} ({error})"),
     }
-}
-
-enum Format {
-    Jpeg,
-    Png,
-}
-
-impl Format {
-    fn of(bytes: &[u8]) -> Result<Format, String> {
-        let starts = |magic: &[u8]| bytes.starts_with(magic);
-        let other = if bytes.is_empty() {
-            "empty file"
-        } else if starts(b"\xFF\xD8") {
-            return Ok(Format::Jpeg);
-        } else if starts(b"\x89PNG") {
-            return Ok(Format::Png);
-        } else if starts(b"GIF8") {
-            "a GIF image; only JPEG and PNG are read"
-        } else if starts(b"BM") {
-            "a BMP image; only JPEG and PNG are read"
-        } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-            "a WebP image; only JPEG and PNG are read"
-        } else if bytes.get(4..8) == Some(b"ftyp") {
-            "a HEIC, AVIF or video file; only JPEG and PNG are read"
-        } else if is_html(bytes) {
-            "an HTML page, not an image"
-        } else if bytes.iter().all(|&byte| byte == 0) {
-            "nothing but zeros, not an image"
-        } else {
-            "not a JPEG or PNG image"
-        };
-        Err(other.to_owned())
-    }
-}
-
-fn is_html(bytes: &[u8]) -> bool {
-    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
-    [&b"<!doctype"[..], b"<html", b"<head", b"<?xml"]
-        .iter()
-        .any(|tag| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)))
 }
 
 /// Whether the marker segments of a JPEG file (ITU-T T.81, annex B) lead to an end-of-image marker.
@@ -221,8 +220,9 @@ mod tests {
         for (bytes, reason) in [
             (&b""[..], "empty file"),
             (b"\n <!DOCTYPE html><html>", "an HTML page, not an image"),
-            (b"GIF89a......", "a GIF image; only JPEG and PNG are read"),
-            (b"hello", "not a JPEG or PNG image"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC images are not read; convert it to JPEG or PNG"),
+            (b"hello", "a text file, not an image"),
+            (b"\x01\x02\x03\x04", "not an image of a known kind"),
             (&[0; 50], "nothing but zeros, not an image"),
         ] {
             assert_eq!(decode(bytes, 16, 16), Err(reason.to_owned()));

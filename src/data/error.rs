@@ -1,23 +1,26 @@
 //! What can go wrong with a data set as a whole. One bad photo or review is not an error but a
 //! [`Skipped`].
 
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::faces::{Skipped, by_reason};
 use super::reviews::SkippedRows;
+use super::source::Ignored;
+use crate::file::open_plain;
 
 /// Why a data set or its split cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The path does not exist.
-    #[error("{}: no such file or folder; check the path", .path.display())]
+    #[error("{}: no such file or folder; check the path", shown_path(.path))]
     Missing {
         /// As the user gave it.
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("{}: cannot be read: {source}", .path.display())]
+    #[error("{}: cannot be read: {source}", shown_path(.path))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -26,8 +29,8 @@ pub enum DataError {
     },
     /// A file that is none of the kinds that are read.
     #[error(
-        "{}: {what}; give a folder, a .zip, a .tar.gz or a .tar of JPEG or PNG photos, or one such photo",
-        .path.display()
+        "{}: {what}; give a folder, a .zip, a .tar.gz or a .tar of photos, or one photo",
+        shown_path(.path)
     )]
     NotPhotos {
         /// As the user gave it.
@@ -37,8 +40,8 @@ pub enum DataError {
     },
     /// An archive out of which not one file could be read.
     #[error(
-        "{}: the archive is damaged and nothing in it could be read ({reason}); download or copy it again",
-        .path.display()
+        "{}: the archive is damaged and nothing in it could be read ({}); download or copy it again",
+        shown_path(.path), shown(.reason)
     )]
     BrokenArchive {
         /// The archive.
@@ -46,19 +49,19 @@ pub enum DataError {
         /// What the reader said.
         reason: String,
     },
-    /// Not a single file with a photo's extension.
+    /// Not a single photo.
     #[error(
-        "{}: no photo in it (.jpg, .jpeg or .png; {ignored_files} other files ignored); check the path",
-        .path.display()
+        "{}: no photo in it ({} other files ignored{}{}); check the path",
+        shown_path(.path), .ignored.total(), if .ignored.total() > 0 { ": " } else { "" }, .ignored
     )]
     NoPhotos {
         /// The folder or archive.
         path: PathBuf,
-        /// How many other files it holds.
-        ignored_files: usize,
+        /// What it holds instead.
+        ignored: Ignored,
     },
     /// There are photos, but each had to be skipped.
-    #[error("{}: no usable photo in it; {}", .path.display(), reasons(.skipped))]
+    #[error("{}: no usable photo in it; {}", shown_path(.path), reasons(.skipped))]
     NoneUsable {
         /// The folder or archive.
         path: PathBuf,
@@ -66,15 +69,26 @@ pub enum DataError {
         skipped: Vec<Skipped>,
     },
     /// The photos do not fit into memory.
-    #[error("{photos} photos need {bytes} bytes of memory, more than there is; load fewer (--limit)")]
+    #[error(
+        "{photos} photos{} of {width}x{height} pixels need {} of memory, and {} are free; load fewer \
+         (--limit, or fewer at a time), or give the model a smaller input",
+        if *.at_least { " or more" } else { "" },
+        mebibytes(*.photos as u128 * u128::from(*.width) * u128::from(*.height) * 3), mebibytes((*.free_bytes).into())
+    )]
     TooMany {
         /// How many photos there are.
         photos: usize,
-        /// What they need, uncompressed.
-        bytes: u128,
+        /// Whether there may be more.
+        at_least: bool,
+        /// Of the model's input, in pixels.
+        width: u32,
+        /// Of the model's input, in pixels.
+        height: u32,
+        /// What photos may take.
+        free_bytes: u64,
     },
     /// A line of a split file that cannot be read or makes no sense.
-    #[error("{} line {line}: {reason}", .path.display())]
+    #[error("{} line {line}: {}", shown_path(.path), shown(.reason))]
     SplitLine {
         /// The split file.
         path: PathBuf,
@@ -86,7 +100,7 @@ pub enum DataError {
     /// A split file without a column that it needs.
     #[error(
         "{} line 1: no column `{column}`; the first line must be `{key},split` and the values train or test",
-        .path.display()
+        shown_path(.path)
     )]
     SplitColumn {
         /// The split file.
@@ -100,7 +114,7 @@ pub enum DataError {
     #[error(
         "{}: no {side} {sample}: {rows} rows say {side}, but none of them names a {sample} of the data; \
          check that the split belongs to the data",
-        .path.display()
+        shown_path(.path)
     )]
     SplitSide {
         /// The split file.
@@ -115,7 +129,7 @@ pub enum DataError {
     /// A file that cannot be read as a table of reviews.
     #[error(
         "{}: {what}; give a CSV file in UTF-8 with the columns' names in its first line",
-        .path.display()
+        shown_path(.path)
     )]
     NotCsv {
         /// As the user gave it.
@@ -124,7 +138,7 @@ pub enum DataError {
         what: String,
     },
     /// The first line of a file of reviews.
-    #[error("{} line {line}: {reason}", .path.display())]
+    #[error("{} line {line}: {}", shown_path(.path), shown(.reason))]
     Header {
         /// The file.
         path: PathBuf,
@@ -136,8 +150,8 @@ pub enum DataError {
     /// A file of reviews without one that can be used.
     #[error(
         "{}: no usable review in it; {}",
-        .path.display(),
-        if .skipped.is_empty() { "there is nothing below its first line".into() } else { .skipped.to_string() }
+        shown_path(.path),
+        if .skipped.is_empty() { "there is nothing below its first line".into() } else { shown(&.skipped.to_string()) }
     )]
     NoReviews {
         /// The file.
@@ -146,7 +160,7 @@ pub enum DataError {
         skipped: SkippedRows,
     },
     /// Labels that cannot be learnt.
-    #[error("{}: {reason}", .path.display())]
+    #[error("{}: {}", shown_path(.path), shown(.reason))]
     Classes {
         /// The file.
         path: PathBuf,
@@ -166,6 +180,37 @@ pub enum DataError {
     },
 }
 
+fn mebibytes(bytes: u128) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
+/// A name as a terminal may see it: without line breaks, escape sequences and what turns the direction of
+/// writing.
+pub fn shown(name: &str) -> String {
+    let is_unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    name.chars().map(|c| if is_unseen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// A path as a terminal may see it.
+pub fn shown_path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
+/// Opens a file that the user names. A pipe would be waited for, and a device may never end.
+///
+/// # Errors
+/// When there is no such file, it is not a plain one, or the system refuses.
+pub fn open_file(path: &Path) -> Result<File, DataError> {
+    let error = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
+        _ => DataError::Read { path: path.to_owned(), source },
+    };
+    open_plain(path).map_err(error)
+}
+
 /// How many reasons, and files to each, a one-line message lists.
 const LISTED: usize = 4;
 
@@ -176,12 +221,33 @@ fn reasons(skipped: &[Skipped]) -> String {
         .take(LISTED)
         .map(|group| {
             let more = if group.files.len() > LISTED { ", …" } else { "" };
-            let files = group.files[..group.files.len().min(LISTED)].join(", ");
-            format!("{} skipped: {} ({files}{more})", group.files.len(), group.reason)
+            let files = shown(&group.files[..group.files.len().min(LISTED)].join(", "));
+            format!("{} skipped: {} ({files}{more})", group.files.len(), shown(&group.reason))
         })
         .collect();
     if groups.len() > LISTED {
         parts.push(format!("{} more reasons", groups.len() - LISTED));
     }
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        assert_eq!(shown("a\n\u{1b}[31m.jpg"), "a\u{fffd}\u{fffd}[31m.jpg");
+        assert_eq!(shown("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
+        assert_eq!(shown("Zoë.jpg"), "Zoë.jpg");
+        let path = PathBuf::from("a\u{1b}]0;x\u{7}");
+        let source = io::Error::other("gone");
+        let errors =
+            [DataError::Missing { path: path.clone() }, DataError::Read { path: path.clone(), source }];
+        for error in errors {
+            assert!(!error.to_string().contains(char::is_control), "{error:?}");
+        }
+        let skipped = vec![Skipped { file: "\u{1b}c.jpg".into(), reason: "empty file".into() }];
+        assert!(!DataError::NoneUsable { path, skipped }.to_string().contains(char::is_control));
+    }
 }

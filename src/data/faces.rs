@@ -1,18 +1,12 @@
-//! Photos in memory, as the model takes them, and how they get there.
+//! Photos in memory, as the model takes them.
 
-use std::ops::ControlFlow;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
-
-use rayon::iter::{ParallelBridge, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
 pub use super::decode::decode;
 use super::error::DataError;
 use super::label::FaceLabel;
-use super::source::{Entry, Source};
+pub use super::load::{Labels, LoadOptions, Loaded, Survey, load, survey};
 
 /// Photos of one size, side by side in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +23,7 @@ pub struct Photos {
     pub labels: Vec<Option<FaceLabel>>,
 }
 
-/// A file that is named like a photo and cannot be used, or a row that is no review.
+/// A photo that cannot be used, a file that is only named like one, or a row that is no review.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Skipped {
     /// The path within the source, or `line 7`.
@@ -45,41 +39,6 @@ pub struct SkippedGroup {
     pub reason: String,
     /// In their order.
     pub files: Vec<String>,
-}
-
-/// What a source held.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The usable photos, sorted by name.
-    pub photos: Photos,
-    /// The others, sorted by name.
-    pub skipped: Vec<Skipped>,
-    /// Files that are not named like photos.
-    pub ignored_files: usize,
-    /// What the user should know of a damaged archive.
-    pub warning: Option<String>,
-}
-
-/// Whether a photo without a label is of use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Labels {
-    /// To train and evaluate: a broken name is a reason to skip.
-    Required,
-    /// To predict.
-    Optional,
-}
-
-/// What to load.
-#[derive(Debug, Clone)]
-pub struct LoadOptions {
-    /// Of the model's input, in pixels.
-    pub width: u32,
-    /// Of the model's input, in pixels.
-    pub height: u32,
-    /// Stops after this many usable photos in order of their names.
-    pub limit: Option<usize>,
-    /// Whether a broken name is a reason to skip.
-    pub labels: Labels,
 }
 
 impl Photos {
@@ -116,22 +75,47 @@ impl Photos {
         self.width as usize * self.height as usize * 3
     }
 
-    fn reserve(&mut self, photos: usize) -> Result<(), DataError> {
+    /// Makes room for so many photos in all, if they fit into so much memory.
+    pub(super) fn reserve(&mut self, photos: usize, memory_bytes: u64) -> Result<(), DataError> {
         let bytes = photos as u128 * self.photo_bytes() as u128;
         usize::try_from(bytes)
             .ok()
-            .and_then(|bytes| self.pixels.try_reserve_exact(bytes).ok())
-            .ok_or(DataError::TooMany { photos, bytes })
+            .filter(|_| bytes <= memory_bytes.into())
+            .and_then(|bytes| self.pixels.try_reserve_exact(bytes.saturating_sub(self.pixels.len())).ok())
+            .ok_or(DataError::TooMany {
+                photos,
+                at_least: false,
+                width: self.width,
+                height: self.height,
+                free_bytes: memory_bytes,
+            })
     }
 
-    fn truncate(&mut self, photos: usize) {
+    /// Makes room for one more photo, and for some behind it.
+    pub(super) fn make_room(&mut self, memory_bytes: u64) -> Result<(), DataError> {
+        let needed = self.pixels.len() + self.photo_bytes();
+        if needed <= self.pixels.capacity() {
+            return Ok(());
+        }
+        let more = self.len() + 1 + self.len() / 2;
+        self.reserve(more, memory_bytes).or_else(|_| self.reserve(self.len() + 1, memory_bytes)).map_err(
+            |error| match error {
+                DataError::TooMany { photos, width, height, free_bytes, .. } => {
+                    DataError::TooMany { photos, at_least: true, width, height, free_bytes }
+                }
+                error => error,
+            },
+        )
+    }
+
+    pub(super) fn truncate(&mut self, photos: usize) {
         self.pixels.truncate(photos * self.photo_bytes());
         self.names.truncate(photos);
         self.labels.truncate(photos);
     }
 
     /// Sorts by name in place: a second copy of the pixels may not fit into memory.
-    fn sort(&mut self) {
+    pub(super) fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by(|&a, &b| self.names[a].cmp(&self.names[b]));
         let bytes = self.photo_bytes();
@@ -155,6 +139,14 @@ impl Photos {
     }
 }
 
+/// The BLAKE3 hash of each photo's pixels, in the photos' order: copies of one photo have the same
+/// hash, whatever they are called and however they were compressed without loss.
+///
+/// Hashes of photos that were read at different sizes are not comparable.
+pub fn content_hashes(photos: &Photos) -> Vec<[u8; 32]> {
+    (0..photos.len()).into_par_iter().map(|index| blake3::hash(photos.photo(index)).into()).collect()
+}
+
 /// Skipped files by reason, the most frequent first.
 pub fn by_reason(skipped: &[Skipped]) -> Vec<SkippedGroup> {
     let mut groups: Vec<SkippedGroup> = Vec::new();
@@ -166,90 +158,6 @@ pub fn by_reason(skipped: &[Skipped]) -> Vec<SkippedGroup> {
     }
     groups.sort_by(|a, b| b.files.len().cmp(&a.files.len()).then_with(|| a.reason.cmp(&b.reason)));
     groups
-}
-
-struct Collected {
-    photos: Photos,
-    skipped: Vec<Skipped>,
-    done: usize,
-}
-
-/// Reads, decodes and resizes the photos of a source.
-///
-/// One thread reads, all of rayon's decode, and the queue between them holds as many files as there
-/// are threads. The result does not depend on their number. `progress` is told how many files are
-/// done, and of how many where that is known.
-///
-/// # Errors
-/// When the source cannot be read or holds not one usable photo. A file that cannot be used is no
-/// error: it is among the [`skipped`](Loaded::skipped).
-pub fn load(
-    source: &Source,
-    options: &LoadOptions,
-    progress: &(dyn Fn(usize, Option<usize>) + Sync),
-) -> Result<Loaded, DataError> {
-    let listed = source.list()?;
-    let (total, is_sorted) = (listed.total(), listed.is_sorted());
-    let limit = options.limit.unwrap_or(usize::MAX);
-    let mut photos = Photos::new(options.width, options.height);
-    photos.reserve(total.unwrap_or(0).min(limit))?;
-    let collected = Mutex::new(Collected { photos, skipped: Vec::new(), done: 0 });
-    let enough = AtomicBool::new(false);
-    let (sender, receiver) = sync_channel::<Entry>(rayon::current_num_threads());
-    progress(0, total);
-    let remains = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || {
-            listed.for_each(&mut |entry| match sender.send(entry) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            })
-        });
-        // Entries are taken in their order, so that all before the one that was enough get finished.
-        receiver.into_iter().take_while(|_| !enough.load(Ordering::SeqCst)).par_bridge().for_each(|entry| {
-            let photo = usable(&entry, options);
-            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
-            match photo {
-                Ok((label, rgb)) => collected.photos.push(entry.name, label, &rgb),
-                Err(reason) => collected.skipped.push(Skipped { file: entry.name, reason }),
-            }
-            collected.done += 1;
-            if is_sorted && collected.photos.len() >= limit {
-                enough.store(true, Ordering::SeqCst);
-            }
-            progress(collected.done, total);
-        });
-        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })?;
-    let Collected { mut photos, mut skipped, .. } =
-        collected.into_inner().unwrap_or_else(PoisonError::into_inner);
-    photos.sort();
-    skipped.sort();
-    if photos.len() >= limit {
-        photos.truncate(limit);
-        let last = photos.names.last().map_or("", String::as_str);
-        skipped.retain(|skipped| skipped.file.as_str() < last);
-    }
-    photos.pixels.shrink_to_fit();
-    let ignored_files = remains.ignored_files;
-    match (photos.is_empty(), skipped.is_empty()) {
-        (true, true) if limit > 0 => {
-            Err(DataError::NoPhotos { path: source.path().to_owned(), ignored_files })
-        }
-        (true, false) => Err(DataError::NoneUsable { path: source.path().to_owned(), skipped }),
-        _ => Ok(Loaded { photos, skipped, ignored_files, warning: remains.warning }),
-    }
-}
-
-/// The label and the pixels of an entry, or why it is skipped. What is no photo is not blamed for
-/// its name.
-fn usable(entry: &Entry, options: &LoadOptions) -> Result<(Option<FaceLabel>, Vec<u8>), String> {
-    let bytes = entry.bytes.as_ref().map_err(String::clone)?;
-    let rgb = decode(bytes, options.width, options.height)?;
-    match FaceLabel::from_file_name(&entry.name) {
-        Ok(label) => Ok((Some(label), rgb)),
-        Err(_) if options.labels == Labels::Optional => Ok((None, rgb)),
-        Err(error) => Err(format!("the name tells no label: {error}")),
-    }
 }
 
 #[cfg(test)]
@@ -269,6 +177,18 @@ mod tests {
         assert_eq!(photos.pixels, b"aaabbbcccdddeeefff");
         let ages: Vec<u32> = photos.labels.iter().flatten().map(|label| label.age).collect();
         assert_eq!(ages, [97, 98, 99, 100, 101, 102]);
+    }
+
+    #[test]
+    fn copies_have_the_same_content_hash_under_any_name() {
+        let mut photos = Photos::new(1, 2);
+        photos.push("a".into(), None, &[1, 2, 3, 4, 5, 6]);
+        photos.push("b".into(), None, &[1, 2, 3, 4, 5, 7]);
+        photos.push("c".into(), None, &[1, 2, 3, 4, 5, 6]);
+        let hashes = content_hashes(&photos);
+        assert_eq!(hashes.len(), 3);
+        assert_eq!(hashes[0], hashes[2]);
+        assert_ne!(hashes[0], hashes[1]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub enum LabelError {
     #[error("race is not a number from 0 to 4")]
     Race,
     /// The fourth field.
-    #[error("the date is not a number")]
+    #[error("the date does not begin with a digit")]
     Date,
 }
 
@@ -90,7 +90,8 @@ impl FaceLabel {
         if !matches!(race, "0" | "1" | "2" | "3" | "4") {
             return Err(LabelError::Race);
         }
-        if !is_number(date) {
+        // Copies and hand-made files have something behind it: `2017 `, `2017 (1)`.
+        if !date.starts_with(|first: char| first.is_ascii_digit()) {
             return Err(LabelError::Date);
         }
         Ok(FaceLabel { age, gender })
@@ -124,6 +125,10 @@ mod tests {
         assert_eq!(FaceLabel::from_file_name(name), Ok(FaceLabel { age: 28, gender: Gender::Female }));
         assert_eq!(FaceLabel::from_file_name("0_0_4_1.PNG"), Ok(FaceLabel { age: 0, gender: Gender::Male }));
         assert!(FaceLabel::from_file_name("150_0_4_1.png").is_ok());
+        let odd = Ok(FaceLabel { age: 24, gender: Gender::Male });
+        for name in ["24_0_1_2017 .jpg", "24_0_1_20170116 (1).jpg", "24_0_1_2017-01-16.jpg", "24_0_1_2017"] {
+            assert_eq!(FaceLabel::from_file_name(name), odd, "{name}");
+        }
     }
 
     #[test]
@@ -143,7 +148,7 @@ mod tests {
             ("20_0_5_5.jpg", LabelError::Race),
             ("20_0__5.jpg", LabelError::Race),
             ("20_0_0_.jpg", LabelError::Date),
-            ("20_0_0_5 (1).jpg", LabelError::Date),
+            ("20_0_0_today.jpg", LabelError::Date),
         ] {
             assert_eq!(FaceLabel::from_file_name(name), Err(error), "{name}");
         }

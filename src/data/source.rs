@@ -2,16 +2,23 @@
 //!
 //! An archive is never unpacked to disk, and no more than one entry of it is in memory here.
 mod folder;
+mod kind;
 mod tarball;
 mod zipped;
 mod zipped_cut;
 
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
+use super::content::{Content, HEAD_BYTES};
 use super::error::DataError;
+use kind::{Kind, is_hidden, named_like_a_photo};
 
 /// The size, uncompressed, above which a file is taken for a decompression bomb and skipped.
 pub const MAX_ENTRY_BYTES: u64 = 64 << 20;
@@ -25,7 +32,7 @@ pub enum Source {
     Zip(PathBuf),
     /// A `.tar.gz` archive, or a plain `.tar`.
     TarGz(PathBuf),
-    /// A single JPEG or PNG file.
+    /// A single photo.
     Photo(PathBuf),
 }
 
@@ -38,17 +45,92 @@ pub struct Entry {
     pub bytes: Result<Vec<u8>, String>,
 }
 
+/// Files that are no photos, counted by what they are instead. Hidden files and `__MACOSX` do not count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Ignored(BTreeMap<&'static str, usize>);
+
+impl Ignored {
+    /// Counts one file.
+    pub fn add(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    /// How many there are of all kinds.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+}
+
+/// Such as `12 text, 1 empty`, the most frequent first.
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kinds: Vec<_> = self.0.iter().collect();
+        kinds.sort_by_key(|&(kind, files)| (std::cmp::Reverse(*files), *kind));
+        let parts: Vec<String> = kinds.iter().map(|(kind, files)| format!("{files} {kind}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// What is known of a source besides its photos, once all of it was read.
 #[derive(Debug, Default)]
 pub struct Remains {
-    /// Files that are not photos. Hidden files and `__MACOSX` do not count.
-    pub ignored_files: usize,
+    /// Files that are no photos.
+    pub ignored: Ignored,
     /// What the user should know of a damaged archive.
     pub warning: Option<String>,
 }
 
 /// Takes entries as they come, and may stop them.
 type Visit<'a> = &'a mut dyn FnMut(Entry) -> ControlFlow<()>;
+
+/// What of a source is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Ask<'a> {
+    /// Every photo.
+    All,
+    /// The photos of these names. Nothing else counts, neither as skipped nor as ignored.
+    Only(&'a HashSet<String>),
+    /// Of every photo, its first bytes: which names there are.
+    Heads,
+}
+
+impl Ask<'_> {
+    fn wants(self, name: &str) -> bool {
+        match self {
+            Ask::Only(names) => names.contains(name),
+            Ask::All | Ask::Heads => true,
+        }
+    }
+}
+
+/// What became of one file.
+enum Found {
+    Photo(Vec<u8>),
+    /// It should be a photo, and cannot be used for this reason.
+    Skip(String),
+    /// It is no photo, but of this kind.
+    Ignore(&'static str),
+}
+
+impl Found {
+    /// A file that cannot be read: only its name tells whether a photo is missed.
+    fn unreadable(name: &str, reason: impl Into<String>) -> Found {
+        if named_like_a_photo(name) { Found::Skip(reason.into()) } else { Found::Ignore("unreadable") }
+    }
+
+    /// Counts the file, or hands it on.
+    fn hand_on(self, name: String, remains: &mut Remains, visit: Visit) -> ControlFlow<()> {
+        match self {
+            Found::Photo(bytes) => visit(Entry { name, bytes: Ok(bytes) }),
+            Found::Skip(reason) => visit(Entry { name, bytes: Err(reason) }),
+            Found::Ignore(kind) => {
+                remains.ignored.add(kind);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+}
 
 /// A source whose table of contents, if it has one, was read.
 pub enum Listed {
@@ -83,9 +165,14 @@ impl Source {
             return Err(not_photos("neither a file nor a folder"));
         }
         let mut start = Vec::new();
-        File::open(path).map_err(read_error)?.take(512).read_to_end(&mut start).map_err(read_error)?;
+        File::open(path)
+            .map_err(read_error)?
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut start)
+            .map_err(read_error)?;
         let name = path.to_string_lossy().to_ascii_lowercase();
-        Ok(if start.starts_with(b"\xFF\xD8\xFF") || start.starts_with(b"\x89PNG") || is_photo(&name) {
+        let is_image = !matches!(Content::of(&start), Content::Other(_));
+        Ok(if is_image || named_like_a_photo(&name) {
             Source::Photo(path.to_owned())
         } else if start.is_empty() {
             return Err(not_photos("empty file"));
@@ -128,7 +215,7 @@ impl Source {
 }
 
 impl Listed {
-    /// How many entries [`for_each`](Self::for_each) will visit, where that is known beforehand.
+    /// How many files there are, photos or not, where that is known beforehand.
     pub fn total(&self) -> Option<usize> {
         match self {
             Listed::Folder(files) => Some(files.len()),
@@ -142,65 +229,60 @@ impl Listed {
         self.total().is_some()
     }
 
-    /// Reads one photo file after the other until `visit` breaks.
+    /// Reads one photo after the other until `visit` breaks. Content decides what a photo is; of other
+    /// files, those that are named like photos are visited with the reason why they are none.
     ///
     /// # Errors
     /// When not one entry of an archive can be read. A single bad entry is visited with its reason.
-    pub fn for_each(self, visit: Visit) -> Result<Remains, DataError> {
+    pub fn for_each(self, ask: Ask, visit: Visit) -> Result<Remains, DataError> {
         match self {
-            Listed::Folder(files) => Ok(files.for_each(visit)),
-            Listed::Zip(archive) => Ok(archive.for_each(visit)),
-            Listed::CutZip(archive) => archive.for_each(visit),
-            Listed::Tar(archive) => archive.for_each(visit),
+            Listed::Folder(files) => Ok(files.for_each(ask, visit)),
+            Listed::Zip(archive) => Ok(archive.for_each(ask, visit)),
+            Listed::CutZip(archive) => archive.for_each(ask, visit),
+            Listed::Tar(archive) => archive.for_each(ask, visit),
         }
     }
 }
 
-/// What to do with a file, going by its path within the source.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Photo,
-    Other,
-    Hidden,
-}
-
-impl Kind {
-    fn of(name: &str) -> Kind {
-        if name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX") {
-            Kind::Hidden
-        } else if is_photo(name) {
-            Kind::Photo
-        } else {
-            Kind::Other
-        }
-    }
-}
-
-fn is_photo(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, extension)| {
-        ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
-}
-
-/// An archive's path with `/` between folders, and without `./` in front.
+/// An archive's path with `/` between folders, and without what leads out of it.
 fn entry_name(path: &str) -> String {
     let path = path.replace('\\', "/");
-    path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
+    path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect::<Vec<_>>().join("/")
 }
 
-/// Reads a whole entry, unless it is too big to be a photo.
-fn read_entry(reader: impl Read, expected_bytes: u64) -> Result<Vec<u8>, String> {
+/// Reads an entry as far as it is asked for: whole if it is a photo and not too big to be one.
+fn read_entry(name: &str, mut reader: impl Read, expected_bytes: u64, ask: Ask) -> Found {
     // The expected size may be a lie: it must not make us allocate.
     let mut bytes = Vec::with_capacity(expected_bytes.min(1 << 20) as usize);
-    reader.take(MAX_ENTRY_BYTES + 1).read_to_end(&mut bytes).map_err(|error| io_reason(&error))?;
-    if bytes.len() as u64 > MAX_ENTRY_BYTES {
-        return Err(format!("larger than {} MiB", MAX_ENTRY_BYTES >> 20));
+    if let Err(error) = reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut bytes) {
+        return Found::unreadable(name, io_reason(&error));
     }
-    Ok(bytes)
+    match Kind::of(name, &bytes) {
+        Kind::Photo => {}
+        Kind::Unusable(reason) => return Found::Skip(reason),
+        Kind::Other(kind) => return Found::Ignore(kind),
+    }
+    if matches!(ask, Ask::Heads) {
+        return Found::Photo(bytes);
+    }
+    let rest = MAX_ENTRY_BYTES + 1 - bytes.len() as u64;
+    match reader.take(rest).read_to_end(&mut bytes) {
+        Err(error) => Found::Skip(io_reason(&error)),
+        Ok(_) if bytes.len() as u64 > MAX_ENTRY_BYTES => {
+            Found::Skip(format!("larger than {} MiB", MAX_ENTRY_BYTES >> 20))
+        }
+        Ok(_) => Found::Photo(bytes),
+    }
 }
 
 /// The reason for entries that a cut archive ends in.
 const CUT: &str = "the archive ends in the middle of this file; it is damaged";
+
+/// The reason for the second of two entries of one name.
+const TWICE: &str = "the archive holds this name twice; the first is used";
+
+/// The reason for entries that are no files of their own.
+const LINK: &str = "a link within the archive";
 
 fn io_reason(error: &io::Error) -> String {
     match error.kind() {
@@ -215,18 +297,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn photos_are_told_by_extension_and_hidden_files_by_name() {
-        assert_eq!(Kind::of("a/b.JPG"), Kind::Photo);
-        assert_eq!(Kind::of("a/b.jpg.chip.jpeg"), Kind::Photo);
-        assert_eq!(Kind::of("a.b/png"), Kind::Other);
-        assert_eq!(Kind::of("readme.txt"), Kind::Other);
-        assert_eq!(Kind::of("a/._b.jpg"), Kind::Hidden);
-        assert_eq!(Kind::of("__MACOSX/a/b.jpg"), Kind::Hidden);
-        assert_eq!(Kind::of(".cache/b.jpg"), Kind::Hidden);
-    }
-
-    #[test]
     fn names_use_slashes_and_begin_without_a_dot() {
         assert_eq!(entry_name("./a\\b//c.jpg"), "a/b/c.jpg");
+        assert_eq!(entry_name("../few/a.jpg"), "few/a.jpg");
     }
 }

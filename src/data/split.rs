@@ -5,6 +5,7 @@ mod file;
 mod photos;
 
 pub use copies::{Apart, Copies};
+pub(super) use photos::Names;
 
 use crate::rng::{Generator, Stream};
 

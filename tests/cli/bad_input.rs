@@ -231,7 +231,7 @@ fn half_a_zip_gives_its_whole_photos_and_a_warning() {
     zip.finish().unwrap();
     let bytes = bytes.into_inner();
     fs::write(folder.path().join("half.zip"), &bytes[..bytes.len() / 2]).unwrap();
-    let output = run(folder.path(), &["data", "check", "half.zip"]);
+    let output = run(folder.path(), &["data", "check", "--list", "half.zip"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stderr(&output).contains("half.zip"), "{}", stderr(&output));
     let rows =

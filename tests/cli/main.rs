@@ -6,6 +6,7 @@ mod bad_input;
 mod common;
 mod guessing;
 mod machine;
+mod photos;
 mod ranges;
 mod reviews;
 mod run_files;

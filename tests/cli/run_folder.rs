@@ -96,13 +96,18 @@ fn predict_writes_a_line_a_photo_and_a_picture() {
     let output = run(folder.path(), &["predict", "run", "faces", "--adapter", "cpu"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let text = stdout(&output);
-    assert_eq!(text.lines().next(), Some("file,age,gender,probability"));
-    assert_eq!(text.lines().count(), 31);
+    assert_eq!(text.lines().next(), Some("file,age,gender,probability,error"));
+    assert_eq!(text.lines().count(), 32);
+    assert_eq!(text.lines().last(), Some("faces/zz.jpg,,,,\"an HTML page, not an image\""));
     assert!(stderr(&output).contains("zz.jpg"), "the bad file is not named");
     assert!(folder.path().join("run/plots/predict.png").is_file());
     let json = succeed(folder.path(), &["predict", "run", "faces", "--adapter", "cpu", "--json"]);
-    for line in json.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let lines: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (bad, good) = lines.split_last().unwrap();
+    assert_eq!((&bad["file"], &bad["age"]), (&"faces/zz.jpg".into(), &serde_json::Value::Null));
+    assert_eq!(bad["error"], "an HTML page, not an image");
+    for line in good {
         assert!(line["age"].is_number() && line["gender"].is_string());
         assert!((0.5..=1.0).contains(&line["probability"].as_f64().unwrap()));
     }

@@ -30,13 +30,20 @@ fn adapters_lists_the_cpu_and_a_vulkan_driver() {
 }
 
 #[test]
-fn data_check_prints_a_row_a_photo_and_totals() {
+fn data_check_prints_totals_and_by_a_flag_a_row_a_photo() {
     let folder = tempfile::tempdir().unwrap();
     let faces = faces(folder.path());
     std::fs::write(folder.path().join("faces/39_1_2017.jpg"), "broken name").unwrap();
+    let rows = |text: &str| text.lines().filter(|line| line.contains(".jpg.chip.jpg")).count();
     let text = succeed(folder.path(), &["data", "check", &faces]);
-    assert_eq!(text.lines().filter(|line| line.contains(".jpg.chip.jpg")).count(), 30, "{text}");
-    assert!(text.contains("photos") && text.contains("30"), "{text}");
+    assert_eq!(rows(&text), 0, "{text}");
+    assert!(text.contains("photos       30"), "{text}");
+    let listed = succeed(folder.path(), &["data", "check", &faces, "--list"]);
+    assert_eq!(rows(&listed), 30, "{listed}");
+    assert!(listed.ends_with(&text), "{listed}");
+    let json = succeed(folder.path(), &["data", "check", &faces, "--json"]);
+    assert_eq!(json.lines().count(), 1, "{json}");
+    assert_eq!(succeed(folder.path(), &["data", "check", &faces, "--json", "--list"]).lines().count(), 31);
 }
 
 #[test]

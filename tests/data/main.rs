@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+mod choosing;
+mod content;
+mod damage;
+mod hand_made_archives;
 mod make;
 mod photos;
 mod sources;

@@ -86,7 +86,14 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub fn options() -> LoadOptions {
-    LoadOptions { width: 16, height: 16, limit: None, labels: Labels::Required }
+    LoadOptions {
+        width: 16,
+        height: 16,
+        limit: None,
+        labels: Labels::Required,
+        only: None,
+        memory_bytes: u64::MAX,
+    }
 }
 
 pub fn load_path(path: &Path, options: &LoadOptions) -> Result<Loaded, DataError> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::tokens::{Form, tokens};
 use super::vocabulary::Vocabulary;
 use super::{Loaded, Reviews, SkippedReason};
-use crate::data::check::shown;
+use crate::data::error::shown;
 use crate::data::split::{Copies, Split};
 use crate::spec::Tokens;
 

@@ -2,7 +2,7 @@
 
 use csv::StringRecord;
 
-use crate::data::check::shown;
+use crate::data::error::shown;
 
 /// What a column of texts is called, the likeliest first; in lower case, with `_` for a space.
 const TEXT: [&str; 10] = [

@@ -5,26 +5,26 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Kind, Remains, Visit, io_reason, read_entry};
+use super::{Ask, Found, Ignored, Remains, Visit, io_reason, is_hidden, named_like_a_photo, read_entry};
 use crate::data::error::DataError;
 
-/// The photo files of a folder, sorted by name.
+/// The files of a folder, sorted by name.
 pub struct Files {
-    photos: Vec<(String, Result<PathBuf, String>)>,
-    ignored_files: usize,
+    files: Vec<(String, Result<PathBuf, String>)>,
+    ignored: Ignored,
 }
 
 /// Finds every file below `root`, through links too. A folder is entered once, so that a link to
 /// one of its own parents does no harm.
 pub fn walk(root: &Path) -> Result<Files, DataError> {
     let root_error = |source| DataError::Read { path: root.to_owned(), source };
-    let mut files = Files { photos: Vec::new(), ignored_files: 0 };
+    let mut files = Files { files: Vec::new(), ignored: Ignored::default() };
     let mut entered = HashSet::from([root.canonicalize().map_err(root_error)?]);
     std::fs::read_dir(root).map_err(root_error)?;
     let mut folders = vec![(String::new(), root.to_owned())];
     while let Some((prefix, folder)) = folders.pop() {
         match sorted(&folder) {
-            Err(reason) => files.photos.push((prefix, Err(reason))),
+            Err(reason) => files.files.push((prefix, Err(reason))),
             Ok(children) => {
                 for (base, path) in children {
                     let name = if prefix.is_empty() { base } else { format!("{prefix}/{base}") };
@@ -35,7 +35,7 @@ pub fn walk(root: &Path) -> Result<Files, DataError> {
             }
         }
     }
-    files.photos.sort_by(|a, b| a.0.cmp(&b.0));
+    files.files.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(files)
 }
 
@@ -55,13 +55,13 @@ fn sorted(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
 /// One file, whatever it is called.
 pub fn single(path: &Path) -> Files {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Files { photos: vec![(name, Ok(path.to_owned()))], ignored_files: 0 }
+    Files { files: vec![(name, Ok(path.to_owned()))], ignored: Ignored::default() }
 }
 
 impl Files {
-    /// How many photo files there are.
+    /// How many files there are.
     pub fn len(&self) -> usize {
-        self.photos.len()
+        self.files.len()
     }
 
     /// Files one directory entry, and gives it back if it is a folder to enter.
@@ -71,8 +71,7 @@ impl Files {
         path: PathBuf,
         entered: &mut HashSet<PathBuf>,
     ) -> Option<(String, PathBuf)> {
-        let kind = Kind::of(&name);
-        if kind == Kind::Hidden {
+        if is_hidden(&name) {
             return None;
         }
         let found = match path.metadata() {
@@ -81,7 +80,7 @@ impl Files {
                 return match path.canonicalize() {
                     Ok(real) => entered.insert(real).then_some((name, path)),
                     Err(error) => {
-                        self.photos.push((name, Err(io_reason(&error))));
+                        self.files.push((name, Err(io_reason(&error))));
                         None
                     }
                 };
@@ -90,25 +89,34 @@ impl Files {
             Ok(metadata) if !metadata.is_file() => Err("not a regular file".to_owned()),
             Ok(_) => Ok(path),
         };
-        match kind {
-            Kind::Photo => self.photos.push((name, found)),
-            _ => self.ignored_files += 1,
+        match found {
+            Err(_) if !named_like_a_photo(&name) => self.ignored.add("unreadable"),
+            found => self.files.push((name, found)),
         }
         None
     }
 
     /// Reads one file after the other.
-    pub fn for_each(self, visit: Visit) -> Remains {
-        for (name, path) in self.photos {
-            let bytes = path.and_then(|path| {
-                let file = File::open(path).map_err(|error| io_reason(&error))?;
-                let size = file.metadata().map_or(0, |metadata| metadata.len());
-                read_entry(file, size)
-            });
-            if let ControlFlow::Break(()) = visit(Entry { name, bytes }) {
+    pub fn for_each(self, ask: Ask, visit: Visit) -> Remains {
+        let mut remains = Remains { ignored: self.ignored, warning: None };
+        for (name, path) in self.files {
+            if !ask.wants(&name) {
+                continue;
+            }
+            let found = match path {
+                Err(reason) => Found::Skip(reason),
+                Ok(path) => match File::open(path) {
+                    Err(error) => Found::unreadable(&name, io_reason(&error)),
+                    Ok(file) => {
+                        let size = file.metadata().map_or(0, |metadata| metadata.len());
+                        read_entry(&name, file, size, ask)
+                    }
+                },
+            };
+            if let ControlFlow::Break(()) = found.hand_on(name, &mut remains, visit) {
                 break;
             }
         }
-        Remains { ignored_files: self.ignored_files, warning: None }
+        remains
     }
 }

@@ -6,17 +6,17 @@ use std::io::{self, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
-use super::{Entry, Kind, Remains, Visit, entry_name, read_entry};
+use super::{Ask, Found, LINK, Remains, TWICE, Visit, entry_name, is_hidden, read_entry};
 use crate::data::error::DataError;
 
-/// A zip archive and the photos in it, sorted by name.
+/// A zip archive and the files in it, sorted by name.
 pub struct Archive {
     archive: ZipArchive<BufReader<File>>,
-    photos: Vec<(String, usize)>,
-    ignored_files: usize,
+    /// Names and places; no place for the second file of a name.
+    files: Vec<(String, Option<usize>)>,
 }
 
 /// Reads the table of contents. `None` if the archive has none, as when its end was cut off.
@@ -30,9 +30,8 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
         }
         Err(_) => return Ok(None),
     };
-    let mut photos = Vec::new();
+    let mut files = Vec::new();
     let mut names = HashSet::new();
-    let mut ignored_files = 0;
     for index in 0..archive.len() {
         let name = match archive.name_for_index(index) {
             Some(Ok(name)) => name.into_owned(),
@@ -40,40 +39,81 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
         };
         let is_folder = name.ends_with(['/', '\\']);
         let name = entry_name(&name);
-        match Kind::of(&name) {
-            _ if is_folder => {}
+        if !is_folder && !is_hidden(&name) {
             // Two entries may differ in their slashes only.
-            Kind::Photo if names.insert(name.clone()) => photos.push((name, index)),
-            Kind::Photo => ignored_files += 1,
-            Kind::Other => ignored_files += 1,
-            Kind::Hidden => {}
+            let is_first = names.insert(name.clone());
+            files.push((name, is_first.then_some(index)));
         }
     }
-    photos.sort();
-    Ok(Some(Archive { archive, photos, ignored_files }))
+    // The first of a name comes first.
+    files.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.is_some().cmp(&a.1.is_some())));
+    Ok(Some(Archive { archive, files }))
 }
 
 impl Archive {
-    /// How many photo files there are.
+    /// How many files there are.
     pub fn len(&self) -> usize {
-        self.photos.len()
+        self.files.len()
     }
 
     /// Reads and inflates one entry after the other.
-    pub fn for_each(mut self, visit: Visit) -> Remains {
-        for (name, index) in self.photos {
-            let bytes = match self.archive.by_index(index) {
-                Ok(file) if !file.is_file() => Err("a link within the archive".to_owned()),
-                Ok(file) => {
-                    let size = file.size();
-                    read_entry(file, size).map_err(|reason| format!("damaged in the archive: {reason}"))
-                }
-                Err(error) => Err(format!("damaged in the archive: {error}")),
+    pub fn for_each(mut self, ask: Ask, visit: Visit) -> Remains {
+        let mut remains = Remains::default();
+        for (name, index) in self.files {
+            if !ask.wants(&name) {
+                continue;
+            }
+            let found = match index {
+                None => Found::unreadable(&name, TWICE),
+                Some(index) => read(&mut self.archive, index, &name, ask),
             };
-            if let ControlFlow::Break(()) = visit(Entry { name, bytes }) {
+            if let ControlFlow::Break(()) = found.hand_on(name, &mut remains, visit) {
                 break;
             }
         }
-        Remains { ignored_files: self.ignored_files, warning: None }
+        remains
     }
+}
+
+fn read(archive: &mut ZipArchive<BufReader<File>>, index: usize, name: &str, ask: Ask) -> Found {
+    if let Some(reason) = archive.by_index_raw(index).ok().and_then(|file| {
+        if file.encrypted() {
+            Some("encrypted in the archive; unpack it with its password first".to_owned())
+        } else {
+            unread_method(file.compression())
+        }
+    }) {
+        return Found::unreadable(name, reason);
+    }
+    match archive.by_index(index) {
+        Ok(file) if !file.is_file() => Found::unreadable(name, LINK),
+        Ok(file) => {
+            let size = file.size();
+            match read_entry(name, file, size, ask) {
+                Found::Skip(reason) if reason.starts_with("cannot be read") => {
+                    Found::Skip(format!("damaged in the archive: {reason}"))
+                }
+                found => found,
+            }
+        }
+        Err(error) => Found::unreadable(name, format!("damaged in the archive: {error}")),
+    }
+}
+
+/// Why a method of compression is not read, if it is not.
+fn unread_method(method: CompressionMethod) -> Option<String> {
+    let known = match method {
+        CompressionMethod::Stored | CompressionMethod::Deflated | CompressionMethod::Deflate64 => {
+            return None;
+        }
+        CompressionMethod::BZIP2 => "bzip2",
+        CompressionMethod::LZMA => "LZMA",
+        CompressionMethod::XZ => "xz",
+        CompressionMethod::ZSTD | CompressionMethod::ZSTD_DEPRECATED => "zstd",
+        CompressionMethod::PPMD => "PPMd",
+        CompressionMethod::SHRINK => "shrink",
+        CompressionMethod::IMPLODE => "implode",
+        other => return Some(format!("packed by {other:?}, which is not read; unpack it and pack it anew")),
+    };
+    Some(format!("packed by {known}, which is not read; unpack it and pack it anew"))
 }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
-use super::{CUT, Entry, Kind, Remains, Visit, entry_name, read_entry};
-use crate::data::error::DataError;
+use super::{Ask, CUT, Found, Remains, Visit, entry_name, is_hidden, read_entry};
+use crate::data::error::{DataError, shown_path};
 
 /// A zip archive to be read from its start, in its own order.
 pub struct Archive {
@@ -46,8 +46,8 @@ pub fn open(path: &Path) -> Result<Archive, DataError> {
 
 impl Archive {
     /// Visits every file whose header is whole; what lies between them is passed over.
-    pub fn for_each(mut self, visit: Visit) -> Result<Remains, DataError> {
-        let mut ignored_files = 0;
+    pub fn for_each(mut self, ask: Ask, visit: Visit) -> Result<Remains, DataError> {
+        let mut remains = Remains::default();
         let mut recovered = 0;
         loop {
             let header = match next_header(&mut self.reader) {
@@ -58,33 +58,27 @@ impl Archive {
             };
             let is_folder = header.name.ends_with(['/', '\\']);
             let name = entry_name(&header.name);
-            match Kind::of(&name) {
-                // Its data, if any, are passed over in search of the next header.
-                _ if is_folder => {}
-                Kind::Hidden => pass_over(&mut self.reader, &header),
-                Kind::Other => {
-                    pass_over(&mut self.reader, &header);
-                    ignored_files += 1;
-                }
-                Kind::Photo => {
-                    let bytes = read_data(&mut self.reader, &header);
-                    recovered += usize::from(bytes.is_ok());
-                    if let ControlFlow::Break(()) = visit(Entry { name, bytes }) {
-                        break;
-                    }
-                }
+            // A folder's data, if any, are passed over in search of the next header.
+            if is_folder || is_hidden(&name) || !ask.wants(&name) {
+                pass_over(&mut self.reader, &header);
+                continue;
+            }
+            let found = read_data(&name, &mut self.reader, &header, ask);
+            recovered += usize::from(matches!(found, Found::Photo(_)));
+            if let ControlFlow::Break(()) = found.hand_on(name, &mut remains, visit) {
+                break;
             }
         }
-        if recovered == 0 {
+        if recovered == 0 && !matches!(ask, Ask::Only(_)) {
             let reason = "its table of contents is missing, and no photo in it is whole".to_owned();
             return Err(DataError::BrokenArchive { path: self.path, reason });
         }
-        let warning = format!(
+        remains.warning = Some(format!(
             "{}: the archive is damaged, its table of contents is missing; {recovered} photo files were \
              recovered, any others are lost; download or copy it again",
-            self.path.display()
-        );
-        Ok(Remains { ignored_files, warning: Some(warning) })
+            shown_path(&self.path)
+        ));
+        Ok(remains)
     }
 }
 
@@ -119,33 +113,54 @@ fn next_header(reader: &mut impl BufRead) -> io::Result<Option<Header>> {
     Ok(Some(Header { name, encrypted: flags & 1 != 0, method, known }))
 }
 
-fn read_data(reader: &mut impl BufRead, header: &Header) -> Result<Vec<u8>, String> {
+/// Reads an entry's data, or its head, and leaves the reader behind what was read.
+fn read_data(name: &str, reader: &mut impl BufRead, header: &Header, ask: Ask) -> Found {
+    let refused = |reason: &str| Found::unreadable(name, reason);
     if header.encrypted {
         pass_over(reader, header);
-        return Err("encrypted in the archive".to_owned());
+        return refused("encrypted in the archive; unpack it with its password first");
     }
-    let bytes = match (header.method, &header.known) {
+    let found = match (header.method, &header.known) {
         (STORED, Some(known)) => {
-            let bytes = read_entry(reader.take(known.compressed_bytes), known.compressed_bytes)?;
-            if (bytes.len() as u64) < known.compressed_bytes {
-                return Err(CUT.to_owned());
-            }
-            bytes
+            let mut data = reader.take(known.compressed_bytes);
+            let found = read_entry(name, &mut data, known.compressed_bytes, ask);
+            let rest = io::copy(&mut data, &mut io::sink());
+            // What is left of the limit is what the archive lacks.
+            if rest.is_err() || data.limit() > 0 { refused(CUT) } else { found }
         }
-        (DEFLATED, _) => read_entry(DeflateDecoder::new(&mut *reader), 0)?,
+        (DEFLATED, _) => {
+            let mut data = DeflateDecoder::new(&mut *reader);
+            let found = read_entry(name, &mut data, 0, ask);
+            match io::copy(&mut data, &mut io::sink()) {
+                Err(error) => refused(&super::io_reason(&error)),
+                Ok(_) => found,
+            }
+        }
         _ => {
             pass_over(reader, header);
-            return Err("cannot be recovered from a damaged archive".to_owned());
+            return refused("cannot be recovered from a damaged archive");
         }
     };
+    let Found::Photo(bytes) = &found else { return found };
+    // A head has no checksum of its own.
+    let expected = match &header.known {
+        _ if matches!(ask, Ask::Heads) => None,
+        Some(known) => Some(known.crc32),
+        None => descriptor(reader),
+    };
     let mut crc = Crc::new();
-    crc.update(&bytes);
-    match &header.known {
-        Some(known) if known.crc32 != crc.sum() => {
-            Err("damaged in the archive: the checksum differs".to_owned())
-        }
-        _ => Ok(bytes),
+    crc.update(bytes);
+    match expected {
+        Some(expected) if expected != crc.sum() => refused("damaged in the archive: the checksum differs"),
+        _ => found,
     }
+}
+
+/// The checksum in the data descriptor behind streamed data, if it has its signature.
+fn descriptor(reader: &mut impl BufRead) -> Option<u32> {
+    let start: [u8; 8] = *reader.fill_buf().ok()?.first_chunk()?;
+    let checksum = start.strip_prefix(b"PK\x07\x08")?;
+    Some(u32::from_le_bytes(*checksum.first_chunk()?))
 }
 
 /// Skips an entry's data as far as its size is known; the search for the next header does the rest.

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Samples, Side, Split, SplitNotes};
-use crate::data::check::shown;
 use crate::data::error::DataError;
+use crate::data::error::shown;
 use crate::data::reviews::delimiter;
 use crate::file::read_plain;
 

@@ -29,6 +29,11 @@ pub struct SyntheticFace {
     pub rgb: Vec<u8>,
 }
 
+/// Age and gender of face `index` of the set that belongs to `seed`, without drawing it.
+pub fn label(seed: u64, index: u32) -> FaceLabel {
+    person::Person::draw(&mut Generator::new(seed, 0, index, Stream::Synthetic)).0
+}
+
 /// Draws face `index` of the set that belongs to `seed`, `size` pixels wide and high.
 ///
 /// The label and the face depend on nothing but `seed` and `index`; `size` only scales them.
