@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         }
         return texts::predict(&run, &spec, trainer, &arguments.paths, &arguments.columns, arguments.json);
     };
-    let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
+    let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run)?)?;
     if !arguments.json {
         print_data("file,age,gender,probability,error")?;

@@ -182,7 +182,7 @@ mod tests {
         let path = folder.path().join("a.safetensors");
         let tensors = [tensor("a", 1.0), tensor("b", 2.0)];
         save(&path, &tensors, &Notes::from([("epoch".into(), "3".into())])).unwrap();
-        let (good, right) = (std::fs::read(&path).unwrap(), load(&path).unwrap());
+        let (good, right) = (std::fs::read(&path).unwrap(), tensors);
         assert_eq!(notes(&path)["epoch"], "3");
         let mut noticed = 0;
         for bit in 0..8 * good.len() {
@@ -191,8 +191,9 @@ mod tests {
             std::fs::write(&path, &bytes).unwrap();
             // A bit of the name of all notes makes the file one without notes; the tensors are still right.
             match load(&path) {
-                Ok((tensors, notes)) => {
-                    assert_eq!(tensors, right.0, "bit {bit}");
+                Ok((mut tensors, notes)) => {
+                    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+                    assert!(tensors == right, "bit {bit}: {tensors:?}");
                     assert!(notes.is_empty() || notes["epoch"] == "3", "bit {bit}: {notes:?}");
                 }
                 Err(_) => noticed += 1,
