@@ -80,6 +80,13 @@ pub fn run(command: Command) -> Result<Outcome> {
 fn program(arguments: &ProgramArguments) -> Result<Outcome> {
     let spec = model::load(&arguments.model)?;
     let graph = Graph::new(&spec, arguments.batch.unwrap_or(spec.training.batch))?;
+    // A model that is refused leaves no folder behind.
+    let mut programs = Vec::new();
+    for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
+        let plan = lower(&graph, &spec.name, purpose);
+        let program = Program::new(&plan, Variant::Gpu)?;
+        programs.push((purpose, plan, program));
+    }
     let folder = &arguments.out;
     empty_folder(folder)?;
     for inside in ["shaders", "spirv"] {
@@ -87,9 +94,7 @@ fn program(arguments: &ProgramArguments) -> Result<Outcome> {
         std::fs::create_dir(&inside).with_context(|| format!("{} cannot be made", inside.display()))?;
     }
     let mut known: Vec<Pipeline> = Vec::new();
-    for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
-        let plan = lower(&graph, &spec.name, purpose);
-        let program = Program::new(&plan, Variant::Gpu)?;
+    for (purpose, plan, program) in &programs {
         for pipeline in &program.pipelines {
             if !known.contains(pipeline) {
                 write_pipeline(folder, pipeline, known.len())?;
@@ -97,7 +102,7 @@ fn program(arguments: &ProgramArguments) -> Result<Outcome> {
             }
         }
         let name = format!("{purpose:?}.json").to_lowercase();
-        let text = serde_json::to_string_pretty(&exported(&plan, &program, &known))?;
+        let text = serde_json::to_string_pretty(&exported(plan, program, &known))?;
         write_whole(&folder.join(name), text.as_bytes())?;
         let (dispatches, pipelines) = (program.dispatches.len(), program.pipelines.len());
         print(format_args!("{}: {dispatches} dispatches, {pipelines} pipelines", program.name))?;

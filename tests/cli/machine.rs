@@ -67,6 +67,14 @@ fn a_summary_says_what_the_batch_makes_of_dense_layers_and_what_is_beyond_webgpu
     }
     let text = succeed(folder.path(), &["summary", "face", "--batch", "600"]);
     assert!(text.contains("beyond WebGPU    layer \""), "{text}");
+    let words = ["layer \"", "a shader sees at most 128 MiB", "smaller batch"];
+    crate::common::fail(
+        folder.path(),
+        &["export", "program", "--batch", "600", "--out", "exported"],
+        1,
+        &words,
+    );
+    assert!(!folder.path().join("exported").exists());
 }
 
 #[test]
