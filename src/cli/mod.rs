@@ -1,7 +1,7 @@
 //! The command line. The only place that prints or reads the environment.
 //!
 //! Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 no
-//! such adapter, 4 verification failed, 130 interrupted after a clean checkpoint.
+//! such adapter, 4 verification failed, 130 interrupted, a training after a clean checkpoint.
 
 mod adapters;
 mod backend;

@@ -3,7 +3,7 @@
 use super::data::GRID;
 use super::photos;
 use super::report::{Answer, draw_predictions};
-use super::texts;
+use super::{terminal, texts};
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::error::shown_path;
 use crate::data::faces::Photos;
@@ -165,7 +165,7 @@ impl Set {
                 let confusion = texts::confusion(texts, trainer, validation)?;
                 texts::draw_confusion(&confusion, &run.plot("confusion.png"))?;
                 if !json {
-                    texts::print_confusion(&confusion)?;
+                    terminal::told(texts::print_confusion(&confusion));
                 }
                 Ok(())
             }

@@ -60,9 +60,14 @@ pub fn of_stdout(error: io::Error) -> io::Error {
 /// Why stdout could not take a line of a training.
 static UNTOLD: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Prints a line of a training, which goes on if it cannot be told: its files have all that it says.
+/// Prints a line of a training; see [`told`].
 pub fn tell(line: &str) {
-    let Err(error) = print(line) else { return };
+    told(print(line));
+}
+
+/// A training goes on if something cannot be told: its files have all that it says.
+pub fn told(printed: io::Result<()>) {
+    let Err(error) = printed else { return };
     let Ok(mut untold) = UNTOLD.lock() else { return };
     if untold.is_none() && error.kind() != io::ErrorKind::BrokenPipe {
         log::warn!("warning: {error}; the training goes on, and its run folder has all results");

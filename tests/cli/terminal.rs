@@ -107,6 +107,31 @@ fn a_full_stdout_does_not_stop_a_training() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn a_full_stdout_does_not_keep_a_confusion_matrix_from_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|n| if n % 2 == 0 { "lovely car,5\n" } else { "awful car,1\n" }).collect();
+    fs::write(folder.path().join("reviews.csv"), format!("review,rating\n{rows}")).unwrap();
+    let mut command = program(folder.path());
+    command.args([
+        "train",
+        "--model",
+        "review",
+        "--data",
+        "reviews.csv",
+        "--adapter",
+        "cpu",
+        "--epochs",
+        "1",
+    ]);
+    let output = command.args(["--out", "run"]).stdout(full()).output().unwrap();
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("error: standard output: No space left"), "{}", stderr(&output));
+    let report = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(report.contains("plots/confusion.png") && report.contains("best epoch"), "{report}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn a_full_stderr_is_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, exit) in [
