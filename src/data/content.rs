@@ -119,15 +119,22 @@ impl Content {
             Other::Html
         } else if head.iter().all(|&byte| byte == 0) {
             Other::Zeros
+        } else if head.starts_with(b"%PDF") {
+            Other::Document
+        } else if is_text(head) {
+            // Before all signatures: some are but two letters.
+            Other::Text
+        } else if let Some(kind) = kind_by_brand(head) {
+            return Content::Unread(kind.to_owned());
         } else {
             match known() {
+                Some((MatcherType::Image, "bmp")) => Other::Unknown,
                 Some((MatcherType::Image, kind)) => return unread(kind),
                 Some((MatcherType::Archive, _)) => Other::Archive,
                 Some((MatcherType::Video, _)) => Other::Video,
                 Some((MatcherType::Audio, _)) => Other::Audio,
                 Some((MatcherType::Book | MatcherType::Doc, _)) => Other::Document,
                 _ if head.get(4..8) == Some(b"ftyp") => Other::Video,
-                _ if is_text(head) => Other::Text,
                 _ => Other::Unknown,
             }
         })
@@ -140,10 +147,18 @@ pub fn unread_reason(kind: &str) -> String {
 }
 
 fn unread(extension: &str) -> Content {
-    Content::Unread(match extension {
-        "heif" => "HEIC".to_owned(),
-        other => other.to_ascii_uppercase(),
-    })
+    Content::Unread(extension.to_ascii_uppercase())
+}
+
+/// Phones' images are files of the same kind as videos (ISO 14496-12): their brand tells them apart.
+fn kind_by_brand(head: &[u8]) -> Option<&'static str> {
+    let brands = head.get(8..).filter(|_| head.get(4..8) == Some(b"ftyp"))?;
+    match brands.first_chunk()? {
+        b"avif" | b"avis" => Some("AVIF"),
+        b"mif1" | b"msf1" if brands.chunks(4).take(8).any(|brand| brand == b"avif") => Some("AVIF"),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => Some("HEIC"),
+        _ => None,
+    }
 }
 
 fn format_of(head: &[u8]) -> Option<Format> {
@@ -205,7 +220,10 @@ mod tests {
             (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Content::Unread("HEIC".into())),
             (b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1", Content::Unread("AVIF".into())),
             (b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", Content::Other(Other::Video)),
-            (b"PK\x03\x04....", Content::Other(Other::Archive)),
+            (b"PK\x03\x04\x14\0\0\0", Content::Other(Other::Archive)),
+            (b"%PDF-1.7\n", Content::Other(Other::Document)),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Content::Unread("AVIF".into())),
+            (b"MZ is how Zeppelins are numbered", Content::Other(Other::Text)),
             ("Gr\u{fc}\u{df}e\n".as_bytes(), Content::Other(Other::Text)),
             (b"\x01\x02\x03\x04", Content::Other(Other::Unknown)),
             (b"", Content::Other(Other::Empty)),

@@ -8,7 +8,9 @@ use sysinfo::{MemoryRefreshKind, System};
 pub fn available_bytes() -> u64 {
     let system = System::new().ok().map(|mut system| {
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+        // What files are cached counts against a container's limit, but is given up when it is needed.
+        let container =
+            system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
         system.available_memory().min(container)
     });
     // A system that is not known tells 0.
