@@ -25,6 +25,7 @@ mod texts;
 mod train;
 mod tune;
 mod verify;
+mod vocabulary;
 
 use crate::gpu::adapter::NoSuchAdapter;
 use crate::verify::KernelFailure;

@@ -4,10 +4,11 @@ use super::data::GRID;
 use super::photos;
 use super::report::{Answer, draw_predictions};
 use super::texts;
+use super::vocabulary::vocabulary_of;
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::faces::Photos;
 use crate::data::reviews::Texts;
-use crate::data::split::{Copies, Samples, Split};
+use crate::data::split::{Contents, Copies, Samples, Split};
 use crate::spec::{InputSpec, Spec};
 use crate::train::Trainer;
 use crate::train::confusion::Confusion;
@@ -64,7 +65,7 @@ impl Set {
                 Ok((Set::Faces(photos), split))
             }
             InputSpec::Text(_) => {
-                let known = run.map(|run| texts::vocabulary_of(run, spec)).transpose()?;
+                let known = run.map(|run| vocabulary_of(run, spec)).transpose()?;
                 let classes = known.as_ref().map(|vocabulary| vocabulary.classes().to_vec());
                 let reviews = texts::load(&spec.data, classes)?;
                 let (reviews, split) = split(reviews, spec, purpose)?;
@@ -187,23 +188,20 @@ fn holds_photos(path: &Path) -> bool {
 }
 
 /// Splits samples as the model's `[data]` says, and leaves out those on no side.
-fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
-    let count = samples.names().len();
-    let name = S::NAME;
+fn split<S: Contents>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
+    let (count, name) = (samples.names().len(), S::NAME);
     let mut chosen = match &spec.data.split {
         _ if purpose == Use::EvaluationOfAll => {
             Split { validation: (0..count).collect(), ..Split::default() }
         }
         Some(path) => from_csv(path, &samples, purpose)?,
-        None => {
-            let copies = Copies::of(&samples);
-            if copies.count() > 0 {
-                let count = copies.count();
-                log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
-            }
-            copies.together(Split::by_names(samples.names(), spec.training.seed))
-        }
+        None => Split::by_names(samples.names(), spec.training.seed),
     };
+    match &spec.data.split {
+        Some(path) if purpose == Use::Training => warn_of_copies(path, &samples, &chosen),
+        None if purpose != Use::EvaluationOfAll => chosen = copies_together(&samples, chosen),
+        _ => {}
+    }
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);
     }
@@ -225,6 +223,16 @@ fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)
     Ok(chosen.compact(samples))
 }
 
+/// Puts copies on one side of a seeded split, and tells how many there are.
+fn copies_together<S: Contents>(samples: &S, split: Split) -> Split {
+    let copies = Copies::of(samples);
+    let (count, name) = (copies.count(), S::NAME);
+    if count > 0 {
+        log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
+    }
+    copies.together(split)
+}
+
 fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split> {
     let (name, file) = (S::NAME, path.display());
     let (chosen, notes) = match purpose {
@@ -241,14 +249,11 @@ fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split>
     if unnamed > 0 && purpose != Use::Resuming {
         log::warn!("{file}: {unnamed} {name}s have no row and are left out");
     }
-    if purpose == Use::Training {
-        warn_of_copies(path, samples, &chosen);
-    }
     Ok(chosen)
 }
 
 /// Says which samples are on two sides of a split that was given.
-pub fn warn_of_copies<S: Samples>(path: &Path, samples: &S, split: &Split) {
+pub fn warn_of_copies<S: Contents>(path: &Path, samples: &S, split: &Split) {
     let apart = Copies::of(samples).apart(split);
     if apart.samples == 0 {
         return;
