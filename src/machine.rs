@@ -2,15 +2,27 @@
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// Memory that is free, or may become so without swapping, in bytes: what the machine has left, or the container
-/// where that is less. `None` where nobody can tell.
+/// Memory that is free, or may become so without swapping, in bytes: what the machine has left, or the container or
+/// the limit on this process's address space where that is less. `None` where nobody can tell.
 pub fn free_bytes() -> Option<u64> {
     let refresh = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(refresh).ok()?;
     let free = system.available_memory();
     // What a container has read of files counts as used, but may go at any time.
     let limited = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
-    (system.total_memory() > 0).then_some(limited.map_or(free, |limited| free.min(limited)))
+    let least = free.min(limited.unwrap_or(u64::MAX)).min(address_space_bytes().unwrap_or(u64::MAX));
+    (system.total_memory() > 0).then_some(least)
+}
+
+/// What `ulimit -v` leaves, on Linux.
+fn address_space_bytes() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let used = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let used_kib: u64 = used.split_whitespace().next()?.parse().ok()?;
+    Some(limit.saturating_sub(used_kib << 10))
 }
 
 /// Features of the CPU that decide how code for it is compiled, such as `avx2 fma`.

@@ -91,7 +91,7 @@ fn kind(op: &Op) -> String {
 
 /// The keys of those that passed.
 fn passed(file: &std::path::Path) -> Vec<String> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let text = crate::file::read_plain_text(file).unwrap_or_default();
     text.lines().map(String::from).collect()
 }
 

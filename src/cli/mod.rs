@@ -32,6 +32,7 @@ mod threads;
 mod train;
 mod tune;
 mod verify;
+mod vocabulary;
 
 use crate::gpu::adapter::NoSuchAdapter;
 use crate::verify::KernelFailure;

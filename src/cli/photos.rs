@@ -4,9 +4,9 @@ use super::progress::bar;
 use crate::data::error::shown;
 pub use crate::data::faces::Labels;
 use crate::data::faces::{LoadOptions, Loaded, Photos, Skipped, Survey, by_reason, load, survey};
-use crate::data::memory::available_bytes;
 use crate::data::source::{Ignored, Source};
 use crate::data::synthetic::{draw, label};
+use crate::machine::free_bytes;
 use crate::spec::PhotoSpec;
 use anyhow::Result;
 use image::RgbImage;
@@ -55,7 +55,8 @@ fn load_some(
     only: Option<HashSet<String>>,
 ) -> Result<Loaded> {
     let (width, height) = (size.width as u32, size.height as u32);
-    let memory_bytes = available_bytes();
+    // A tenth is left for everything else.
+    let memory_bytes = free_bytes().map_or(u64::MAX, |bytes| bytes / 10 * 9);
     let options = LoadOptions { width, height, limit: None, labels, only, memory_bytes };
     let bar = bar("reading photos", None);
     let progress = |done: usize, total: Option<usize>| {

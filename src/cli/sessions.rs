@@ -1,5 +1,6 @@
 //! A run's `env.json`: on what, and by which commands, it was trained.
 
+use crate::file::read_plain_text;
 use crate::gpu::Chosen;
 use crate::plan::BackendInfo;
 use crate::train::run::RunFolder;
@@ -7,7 +8,7 @@ use anyhow::{Context, Result};
 
 /// What is known of earlier sessions of a run: machine, adapter and command line.
 pub fn sessions(run: &RunFolder) -> Result<Vec<serde_json::Value>> {
-    match std::fs::read_to_string(run.environment()) {
+    match read_plain_text(&run.environment()) {
         Ok(text) => {
             serde_json::from_str(&text).with_context(|| format!("{} is damaged", run.environment().display()))
         }

@@ -3,13 +3,14 @@
 use super::data::GRID;
 use super::photos;
 use super::report::{Answer, draw_predictions};
+use super::vocabulary::vocabulary_of;
 use super::{terminal, texts};
 use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::error::shown_path;
 use crate::data::faces::Photos;
 use crate::data::names::PhotoNames;
 use crate::data::reviews::Texts;
-use crate::data::split::{Copies, Samples, Split};
+use crate::data::split::{Contents, Copies, Samples, Split};
 use crate::spec::{InputSpec, PhotoSpec, Spec};
 use crate::train::Trainer;
 use crate::train::confusion::Confusion;
@@ -65,7 +66,7 @@ impl Set {
                 Ok((Set::Faces(photos), split))
             }
             InputSpec::Text(_) => {
-                let known = run.map(|run| texts::vocabulary_of(run, spec)).transpose()?;
+                let known = run.map(|run| vocabulary_of(run, spec)).transpose()?;
                 let classes = known.as_ref().map(|vocabulary| vocabulary.classes().to_vec());
                 let reviews = texts::load(&spec.data, classes)?;
                 let (reviews, split) = split(reviews, spec, purpose)?;
@@ -214,16 +215,16 @@ fn faces(size: &PhotoSpec, spec: &Spec, purpose: Use) -> Result<(Photos, Split)>
     let Some(path) = &spec.data.path else {
         let all = photos::built_in_names(photos::BUILT_IN_FACES);
         let numbers: HashMap<String, usize> = all.iter().cloned().zip(0..).collect();
-        let (names, split) = split(PhotoNames(all), spec, purpose)?;
+        let (names, chosen) = choose(PhotoNames(all), spec, purpose)?;
         let numbers: Vec<usize> = names.0.iter().filter_map(|name| numbers.get(name).copied()).collect();
-        return Ok((photos::built_in(size, &numbers), split));
+        return accepted(photos::built_in(size, &numbers), chosen, spec, purpose);
     };
     if !is_part || purpose == Use::EvaluationOfAll {
         return split(photos::read(path, size, photos::Labels::Required)?.photos, spec, purpose);
     }
     let (source, listed) = photos::list(path)?;
     let (names, chosen) = choose(PhotoNames(listed.names), spec, purpose)?;
-    require_both(&names, &chosen, purpose)?;
+    require_sides::<PhotoNames>(names.0.len(), &chosen, purpose)?;
     let photos = photos::read_chosen(&source, size, &names.0)?;
     let lost = names.0.len() - photos.len();
     if lost > 0 && purpose == Use::Resuming {
@@ -232,43 +233,29 @@ fn faces(size: &PhotoSpec, spec: &Spec, purpose: Use) -> Result<(Photos, Split)>
             shown_path(path)
         );
     }
-    let chosen = match &spec.data.split {
-        // Those that cannot be read are on no side.
-        Some(_) => {
-            let places: HashMap<&String, usize> = photos.names.iter().zip(0..).collect();
-            let there = |indices: &Vec<usize>| {
-                indices.iter().filter_map(|&index| places.get(&names.0[index]).copied()).collect()
-            };
-            let [train, validation, test] = [&chosen.train, &chosen.validation, &chosen.test].map(there);
-            Split { train, validation, test }
-        }
-        // Only now it is known which photos are copies of each other.
-        None => seeded(&photos, spec.training.seed),
+    // Those that cannot be read are on no side.
+    let places: HashMap<&String, usize> = photos.names.iter().zip(0..).collect();
+    let there = |indices: &Vec<usize>| {
+        indices.iter().filter_map(|&index| places.get(&names.0[index]).copied()).collect()
     };
-    if let Some(path) = spec.data.split.as_deref().filter(|_| purpose == Use::Training) {
-        warn_of_copies(path, &photos, &chosen);
-    }
-    require_both(&photos, &chosen, purpose)?;
-    tell_sides::<Photos>(&chosen, purpose);
-    Ok((photos, chosen))
+    let [train, validation, test] = [&chosen.train, &chosen.validation, &chosen.test].map(there);
+    accepted(photos, Split { train, validation, test }, spec, purpose)
 }
 
 /// Splits samples as the model's `[data]` says, and leaves out those on no side.
-fn split<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
+fn split<S: Contents>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
     let (samples, chosen) = choose(samples, spec, purpose)?;
-    require_both(&samples, &chosen, purpose)?;
-    tell_sides::<S>(&chosen, purpose);
-    Ok((samples, chosen))
+    accepted(samples, chosen, spec, purpose)
 }
 
+/// Splits samples by what they are called, and leaves out those on no side.
 fn choose<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
-    let count = samples.names().len();
     let mut chosen = match &spec.data.split {
         _ if purpose == Use::EvaluationOfAll => {
-            Split { validation: (0..count).collect(), ..Split::default() }
+            Split { validation: (0..samples.names().len()).collect(), ..Split::default() }
         }
         Some(path) => from_csv(path, &samples, purpose)?,
-        None => seeded(&samples, spec.training.seed),
+        None => Split::by_names(samples.names(), spec.training.seed),
     };
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);
@@ -276,41 +263,50 @@ fn choose<S: Samples>(samples: S, spec: &Spec, purpose: Use) -> Result<(S, Split
     Ok(chosen.compact(samples))
 }
 
-fn needs_training(purpose: Use) -> bool {
-    matches!(purpose, Use::Training | Use::Resuming)
-}
-
-fn require_both<S: Samples>(samples: &S, chosen: &Split, purpose: Use) -> Result<()> {
-    let none_to_measure = chosen.validation.is_empty() && chosen.test.is_empty();
-    if none_to_measure || (chosen.train.is_empty() && needs_training(purpose)) {
-        bail!(
-            "{} different {}s are too few: training and validation need at least one each",
-            samples.names().len() - Copies::of(samples).count(),
-            S::NAME
-        );
-    }
-    Ok(())
-}
-
-fn tell_sides<S: Samples>(chosen: &Split, purpose: Use) {
+/// Samples and their split, once it is known which of them are copies: those are kept on one side of a seeded
+/// split, and told of in one that was given.
+fn accepted<S: Contents>(samples: S, chosen: Split, spec: &Spec, purpose: Use) -> Result<(S, Split)> {
+    let (copies, name) = (Copies::of(&samples), S::NAME);
+    let chosen = match &spec.data.split {
+        _ if purpose == Use::EvaluationOfAll => chosen,
+        Some(path) => {
+            if purpose == Use::Training {
+                warn_of_copies(path, &samples, &chosen);
+            }
+            chosen
+        }
+        None => {
+            if copies.count() > 0 {
+                let count = copies.count();
+                log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
+            }
+            copies.together(chosen)
+        }
+    };
+    require_sides::<S>(samples.names().len() - copies.count(), &chosen, purpose)?;
     if needs_training(purpose) {
         let (train, validation) = (chosen.train.len(), chosen.validation.len());
         let test = match chosen.test.len() {
             0 => String::new(),
             test => format!(", {test} for a test at the end"),
         };
-        log::info!("{}s: {train} to train on, {validation} to validate with{test}", S::NAME);
+        log::info!("{name}s: {train} to train on, {validation} to validate with{test}");
     }
+    Ok((samples, chosen))
 }
 
-/// The seeded split, which keeps copies on one side and says so.
-fn seeded<S: Samples>(samples: &S, seed: u64) -> Split {
-    let (copies, name) = (Copies::of(samples), S::NAME);
-    let count = copies.count();
-    if count > 0 {
-        log::info!("{count} {name}s are copies of others; those of one {name} are kept on one side");
+fn needs_training(purpose: Use) -> bool {
+    matches!(purpose, Use::Training | Use::Resuming)
+}
+
+/// Fails if a side that is needed has no sample, of so many different ones.
+fn require_sides<S: Samples>(different: usize, chosen: &Split, purpose: Use) -> Result<()> {
+    let none_to_measure = chosen.validation.is_empty() && chosen.test.is_empty();
+    if none_to_measure || (chosen.train.is_empty() && needs_training(purpose)) {
+        let name = S::NAME;
+        bail!("{different} different {name}s are too few: training and validation need at least one each");
     }
-    copies.together(Split::by_names(samples.names(), seed))
+    Ok(())
 }
 
 fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split> {
@@ -332,14 +328,11 @@ fn from_csv<S: Samples>(path: &Path, samples: &S, purpose: Use) -> Result<Split>
     if unnamed > 0 && purpose != Use::Resuming {
         log::warn!("{file}: {unnamed} {name}s have no row and are left out");
     }
-    if purpose == Use::Training {
-        warn_of_copies(path, samples, &chosen);
-    }
     Ok(chosen)
 }
 
 /// Says which samples are on two sides of a split that was given.
-pub fn warn_of_copies<S: Samples>(path: &Path, samples: &S, split: &Split) {
+pub fn warn_of_copies<S: Contents>(path: &Path, samples: &S, split: &Split) {
     let apart = Copies::of(samples).apart(split);
     if apart.samples == 0 {
         return;

@@ -1,6 +1,7 @@
 //! Reviews: how they are read, and what a model says of them.
 
 use super::set::warn_of_copies;
+use super::vocabulary::vocabulary_of;
 use super::{Outcome, message, print, print_data};
 use crate::data::faces::Labels;
 use crate::data::reviews::check::Summary;
@@ -48,40 +49,6 @@ impl Columns {
         let Self { text_column, label_column } = self.clone();
         ReadOptions { text_column, label_column, labels, classes }
     }
-}
-
-/// The vocabulary of a run, whose model is `spec`.
-pub fn vocabulary_of(run: &RunFolder, spec: &Spec) -> Result<Vocabulary> {
-    let path = run.vocabulary();
-    let vocabulary = Vocabulary::read(&path).context("a run that reads texts needs its vocabulary")?;
-    let InputSpec::Text(text) = &spec.input else { bail!("the model does not read texts") };
-    if let Some(difference) = misfit(&vocabulary, text) {
-        bail!(
-            "{} does not belong to {}: {difference}; take both from one run",
-            path.display(),
-            run.config().display()
-        );
-    }
-    Ok(vocabulary)
-}
-
-/// Where a vocabulary is not that of a model: its numbers would be of other words, or of none.
-fn misfit(vocabulary: &Vocabulary, text: &TextSpec) -> Option<String> {
-    let ours = vocabulary.options();
-    let &TextSpec { length, vocabulary: rows, min_count, keep_negations, distinct, tokens } = text;
-    // A run in which it is not said is from before there was a choice.
-    let theirs =
-        TextOptions { tokens: tokens.unwrap_or_default(), keep_negations, distinct, min_count, length };
-    let pairs = [
-        ("length", ours.length.to_string(), theirs.length.to_string()),
-        ("min_count", ours.min_count.to_string(), theirs.min_count.to_string()),
-        ("keep_negations", ours.keep_negations.to_string(), theirs.keep_negations.to_string()),
-        ("distinct", ours.distinct.to_string(), theirs.distinct.to_string()),
-        ("tokens", format!("{:?}", ours.tokens), format!("{:?}", theirs.tokens)),
-        ("number of words and padding", vocabulary.rows().to_string(), rows.to_string()),
-    ];
-    let (name, ours, theirs) = pairs.into_iter().find(|(_, ours, theirs)| ours != theirs)?;
-    Some(format!("its {name} is {ours}, but the model's is {theirs}"))
 }
 
 /// At least so many reviews of the built-in set.

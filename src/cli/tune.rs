@@ -79,7 +79,7 @@ const FILE: &str = "tuned.json";
 
 /// What is remembered of all adapters.
 fn read() -> BTreeMap<String, serde_json::Value> {
-    let text = cache::file(FILE).and_then(|file| std::fs::read_to_string(file).ok());
+    let text = cache::file(FILE).and_then(|file| crate::file::read_plain_text(&file).ok());
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 

@@ -161,7 +161,8 @@ fn verify_vectors(backend: &mut dyn Backend, folder: &Path, arguments: &Argument
     let (mut passed, mut failure) = (0, None);
     for path in &paths {
         let file = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into());
-        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let bytes =
+            crate::file::read_plain(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let recorded = match Recorded::parse(&bytes) {
             Ok(recorded) => recorded,
             Err(error) => {

@@ -1,14 +1,14 @@
 //! What `data check` says of a data set: a row a photo, and totals.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::error::shown;
-use super::faces::{Loaded, Photos, SkippedGroup, by_reason, content_hashes};
+use super::faces::{Loaded, Photos, SkippedGroup, by_reason};
 use super::label::Gender;
 use super::source::Ignored;
+use super::split::Copies;
 
 /// One photo in the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,7 +112,7 @@ impl Summary {
             female: count(Gender::Female),
             unlabelled: labels.iter().filter(|label| label.is_none()).count(),
             age: Ages::of(labels.iter().flatten().map(|label| label.age).collect()),
-            copies: copies(&loaded.photos),
+            copies: Copies::of(&loaded.photos).count(),
             skipped: loaded.skipped.len(),
             skipped_by_reason: by_reason(&loaded.skipped),
             ignored_files: loaded.ignored.total(),
@@ -161,9 +161,3 @@ impl fmt::Display for Summary {
 
 /// Files named a reason.
 const NAMED: usize = 10;
-
-/// How many photos have the same pixels as one before them.
-fn copies(photos: &Photos) -> usize {
-    let mut seen = HashSet::new();
-    content_hashes(photos).into_iter().filter(|hash| !seen.insert(*hash)).count()
-}

@@ -1,6 +1,5 @@
 //! Photos in memory, as the model takes them.
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
 pub use super::decode::decode;
@@ -139,14 +138,6 @@ impl Photos {
     }
 }
 
-/// The BLAKE3 hash of each photo's pixels, in the photos' order: copies of one photo have the same
-/// hash, whatever they are called and however they were compressed without loss.
-///
-/// Hashes of photos that were read at different sizes are not comparable.
-pub fn content_hashes(photos: &Photos) -> Vec<[u8; 32]> {
-    (0..photos.len()).into_par_iter().map(|index| blake3::hash(photos.photo(index)).into()).collect()
-}
-
 /// Skipped files by reason, the most frequent first.
 pub fn by_reason(skipped: &[Skipped]) -> Vec<SkippedGroup> {
     let mut groups: Vec<SkippedGroup> = Vec::new();
@@ -177,18 +168,6 @@ mod tests {
         assert_eq!(photos.pixels, b"aaabbbcccdddeeefff");
         let ages: Vec<u32> = photos.labels.iter().flatten().map(|label| label.age).collect();
         assert_eq!(ages, [97, 98, 99, 100, 101, 102]);
-    }
-
-    #[test]
-    fn copies_have_the_same_content_hash_under_any_name() {
-        let mut photos = Photos::new(1, 2);
-        photos.push("a".into(), None, &[1, 2, 3, 4, 5, 6]);
-        photos.push("b".into(), None, &[1, 2, 3, 4, 5, 7]);
-        photos.push("c".into(), None, &[1, 2, 3, 4, 5, 6]);
-        let hashes = content_hashes(&photos);
-        assert_eq!(hashes.len(), 3);
-        assert_eq!(hashes[0], hashes[2]);
-        assert_ne!(hashes[0], hashes[1]);
     }
 
     #[test]

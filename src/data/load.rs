@@ -50,7 +50,7 @@ pub struct LoadOptions {
     pub labels: Labels,
     /// Only the photos of these names are decoded; nothing else counts. `None` takes all.
     pub only: Option<HashSet<String>>,
-    /// What the pixels may take, such as [`available_bytes`](super::memory::available_bytes).
+    /// What the pixels may take, in bytes.
     pub memory_bytes: u64,
 }
 

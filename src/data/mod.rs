@@ -7,7 +7,6 @@ pub mod error;
 pub mod faces;
 pub mod label;
 pub mod load;
-pub mod memory;
 pub mod names;
 pub mod reviews;
 pub mod source;

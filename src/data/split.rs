@@ -22,15 +22,18 @@ pub trait Samples: Sized {
     /// One a sample, no two alike.
     fn names(&self) -> &[String];
 
-    /// One a sample.
-    fn contents(&self) -> Vec<Content>;
-
     /// Finds samples by what a split file calls them: an index, `None` where there is no such sample,
     /// or what is wrong with the name.
     fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String>;
 
     /// Only these samples, in this order.
     fn chosen(&self, indices: &[usize]) -> Self;
+}
+
+/// Samples that are loaded, so that copies can be told.
+pub trait Contents: Samples {
+    /// One a sample.
+    fn contents(&self) -> Vec<Content>;
 }
 
 /// Indices of [`Samples`], each list in ascending order. No sample is in two; some may be in none.
@@ -85,7 +88,7 @@ const LIMIT_TEST: u32 = 3;
 impl Split {
     /// 80 % for training, 20 % for validation, and at least one each of two samples or more. Copies of
     /// one sample are on one side; a set without copies is split as [`by_names`](Self::by_names) does.
-    pub fn seeded(samples: &impl Samples, seed: u64) -> Split {
+    pub fn seeded(samples: &impl Contents, seed: u64) -> Split {
         Copies::of(samples).together(Split::by_names(samples.names(), seed))
     }
 

@@ -2,11 +2,10 @@
 //!
 //! The format is safetensors.
 
-use crate::file::{FileError, write_whole};
+use crate::file::{FileError, open_plain, read_plain, write_whole};
 use crate::shape::{DType, Shape};
 use safetensors::tensor::{SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -68,7 +67,7 @@ pub fn save<'t>(
 pub fn load(path: &Path) -> Result<(Vec<Tensor>, Notes), FileError> {
     let contents = |reason: String| FileError::Contents { path: path.into(), reason };
     let unreadable = |error: safetensors::SafeTensorError| contents(error.to_string());
-    let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+    let bytes = read_plain(path).map_err(|source| FileError::Read { path: path.into(), source })?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
     let mut notes = match header.metadata().as_ref().and_then(|notes| notes.get(NOTES)) {
         Some(notes) => serde_json::from_str(notes).map_err(|error| contents(error.to_string()))?,
@@ -99,7 +98,7 @@ pub fn load(path: &Path) -> Result<(Vec<Tensor>, Notes), FileError> {
 /// Reads a file's notes alone; none where it has none or is no safetensors.
 pub fn notes(path: &Path) -> Notes {
     let read = || -> Option<Notes> {
-        let mut file = File::open(path).ok()?;
+        let mut file = open_plain(path).ok()?;
         let mut length = [0; 8];
         file.read_exact(&mut length).ok()?;
         let mut header = Vec::new();

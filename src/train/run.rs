@@ -5,7 +5,7 @@ use super::history::{Epoch, curves_csv, read_curves, results_csv};
 use super::listing;
 use super::lock::{LOCK, Lock};
 use super::seal::{model_name, seal, unseal};
-use crate::file::{FileError, checksum, is_temporary, sweep, write_whole};
+use crate::file::{FileError, checksum, is_temporary, read_plain, read_plain_text, sweep, write_whole};
 use crate::spec::{Spec, SpecError};
 use std::fs;
 use std::io;
@@ -110,7 +110,7 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<(Self, Spec), RunError> {
         let mut run = Self { path: path.into(), model: None, lock: None };
         let config = run.config();
-        let text = fs::read_to_string(&config).map_err(|error| RunError::NotARun {
+        let text = read_plain_text(&config).map_err(|error| RunError::NotARun {
             path: path.into(),
             reason: listing::reason(path, &error),
         })?;
@@ -160,7 +160,7 @@ impl RunFolder {
     pub fn notes(&self, samples: String) -> Notes {
         let files = [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary())];
         let files =
-            files.into_iter().filter_map(|(name, path)| Some((name, checksum(&fs::read(path).ok()?))));
+            files.into_iter().filter_map(|(name, path)| Some((name, checksum(&read_plain(&path).ok()?))));
         let model = self.model.clone().map(|model| (MODEL_NOTE, model));
         let notes = files.chain(model).chain([(SAMPLES_NOTE, samples)]);
         notes.map(|(name, note)| (name.to_string(), note)).collect()
@@ -177,7 +177,7 @@ impl RunFolder {
         }
         for (name, path) in [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary())] {
             let Some(theirs) = notes.get(name) else { continue };
-            let bytes = fs::read(&path).map_err(|source| FileError::Read { path: path.clone(), source })?;
+            let bytes = read_plain(&path).map_err(|source| FileError::Read { path: path.clone(), source })?;
             if *theirs != checksum(&bytes) {
                 let reason = format!(
                     "it is not the file that the training wrote, whose checksum is in {}; restore it from a copy",
@@ -253,7 +253,7 @@ impl RunFolder {
     /// The epochs so far; none if there is no file yet.
     pub fn read_history(&self, spec: &Spec) -> Result<Vec<Epoch>, RunError> {
         let path = self.plot("curves.csv");
-        let text = match fs::read_to_string(&path) {
+        let text = match read_plain_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(FileError::Read { path, source }.into()),

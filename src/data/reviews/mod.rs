@@ -1,6 +1,7 @@
 //! Reviews and their classes: where they come from, and how they become numbers.
 pub mod check;
 mod columns;
+mod delimiter;
 pub mod porter;
 mod read;
 mod rows;
@@ -14,8 +15,8 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+pub use delimiter::delimiter;
 pub use read::{Loaded, ReadOptions, parse, read};
-pub use rows::delimiter;
 pub use skipped::{SkippedReason, SkippedRows};
 pub use texts::Texts;
 pub use vocabulary::{TextOptions, Vocabulary};
@@ -24,7 +25,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::split::{Content, Samples};
+use super::split::{Content, Contents, Samples};
 use columns::short;
 
 /// Texts in memory, and the classes that they belong to.
@@ -60,18 +61,6 @@ impl Samples for Reviews {
         &self.names
     }
 
-    /// Of the words and signs, with one space in place of all white space between them.
-    fn contents(&self) -> Vec<Content> {
-        let content = |text: &String| {
-            let mut hasher = blake3::Hasher::new();
-            for piece in text.split_whitespace() {
-                hasher.update(piece.as_bytes()).update(b" ");
-            }
-            hasher.finalize().into()
-        };
-        self.texts.par_iter().map(content).collect()
-    }
-
     fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String> {
         let by_row: HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
@@ -88,5 +77,19 @@ impl Samples for Reviews {
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             classes: self.classes.clone(),
         }
+    }
+}
+
+impl Contents for Reviews {
+    /// Of the words and signs, with one space in place of all white space between them.
+    fn contents(&self) -> Vec<Content> {
+        let content = |text: &String| {
+            let mut hasher = blake3::Hasher::new();
+            for piece in text.split_whitespace() {
+                hasher.update(piece.as_bytes()).update(b" ");
+            }
+            hasher.finalize().into()
+        };
+        self.texts.par_iter().map(content).collect()
     }
 }

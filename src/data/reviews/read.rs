@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::Reviews;
 use super::columns::{Columns, short};
-use super::rows::{Row, Rows, delimiter};
+use super::delimiter::delimiter;
+use super::rows::{Row, Rows};
 use super::skipped::SkippedRows;
 use crate::data::DataError;
 use crate::data::faces::Labels;

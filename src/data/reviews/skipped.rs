@@ -104,7 +104,7 @@ mod tests {
         let reasons = skipped.by_reason();
         assert_eq!((skipped.len(), reasons.len()), (1_000_000, REASONS + 1));
         assert_eq!(reasons.iter().map(|reason| reason.count).sum::<usize>(), 1_000_000);
-        assert!(reasons.iter().all(|reason| reason.files.len() <= NAMED));
+        assert!(reasons.iter().all(|reason| reason.files.len() <= 10));
         assert_eq!((reasons[0].count, reasons[1].reason.as_str()), (500_000, "other reasons"));
         let text = skipped.to_string();
         let begin =

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Samples, Side, Split};
+use super::{Contents, Side, Split};
 
 /// The samples that are there more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const NAMED: usize = 3;
 
 impl Copies {
     /// Finds the copies.
-    pub fn of(samples: &impl Samples) -> Copies {
+    pub fn of(samples: &impl Contents) -> Copies {
         let (names, contents) = (samples.names(), samples.contents());
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| names[a].cmp(&names[b]));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::file::short;
-use super::{Content, Samples};
+use super::{Content, Contents, Samples};
 use crate::data::faces::Photos;
 use crate::data::label::base_name;
 
@@ -15,11 +15,6 @@ impl Samples for Photos {
 
     fn names(&self) -> &[String] {
         &self.names
-    }
-
-    /// Of the pixels: copies may have other names, and be compressed in other ways without loss.
-    fn contents(&self) -> Vec<Content> {
-        (0..self.len()).into_par_iter().map(|index| blake3::hash(self.photo(index)).into()).collect()
     }
 
     fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String> {
@@ -33,6 +28,13 @@ impl Samples for Photos {
             chosen.push(self.names[index].clone(), self.labels[index], self.photo(index));
         }
         chosen
+    }
+}
+
+impl Contents for Photos {
+    /// Of the pixels: copies may have other names, and be compressed in other ways without loss.
+    fn contents(&self) -> Vec<Content> {
+        (0..self.len()).into_par_iter().map(|index| blake3::hash(self.photo(index)).into()).collect()
     }
 }
 
