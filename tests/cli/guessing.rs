@@ -59,7 +59,10 @@ fn a_training_that_learned_nothing_says_so_with_both_numbers() {
 fn a_training_that_learned_is_not_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let text: String = (0..60)
-        .map(|n| if n % 2 == 0 { "lovely wonderful great car,5\n" } else { "awful terrible broken car,1\n" })
+        .map(|n| match n % 2 {
+            0 => format!("lovely wonderful great car {n},5\n"),
+            _ => format!("awful terrible broken car {n},1\n"),
+        })
         .collect();
     fs::write(folder.path().join("reviews.csv"), format!("review,rating\n{text}")).unwrap();
     let train = ["train", "--model", "review", "--data", "reviews.csv", "--adapter", "cpu", "--out", "run"];

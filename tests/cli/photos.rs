@@ -146,7 +146,7 @@ fn a_limit_keeps_the_faces_that_it_kept_of_all() {
         let label = draw(0, index, 1).label;
         all.push(label.file_name(index as usize), Some(label), &[0; 3]);
     }
-    let (all, split) = Split::seeded(&all, 5).limited(20, 5).compact(all);
+    let (all, split) = Split::by_names(&all.names, 5).limited(20, 5).compact(all);
     let kept = fs::read_to_string(folder.path().join("run/split.csv")).unwrap();
     assert_eq!(kept, split.to_csv(&all));
     // Going on needs the same faces, and no others.

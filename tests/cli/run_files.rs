@@ -1,6 +1,6 @@
 //! Files of a run that are damaged, moved, or not its own are refused by name.
 
-use crate::common::{code, faces, fail, program, run, stderr, succeed, tiny};
+use crate::common::{code, faces, fail, program, run, stderr, succeed, tiny, without_checksums};
 use faceshader::train::checkpoint::{Notes, load, save};
 use std::fs;
 use std::path::Path;
@@ -129,11 +129,13 @@ fn weights_that_are_no_numbers_are_refused() {
     let folder = trained();
     let path = folder.path().join("run/weights/best.safetensors");
     for bad in [f32::NAN, f32::INFINITY] {
+        fs::copy(&path, folder.path().join("good")).unwrap();
         let (mut tensors, notes) = load(&path).unwrap();
         tensors[0].bytes[..4].copy_from_slice(&bad.to_le_bytes());
         save(&path, &tensors, &notes).unwrap();
         let words = ["best.safetensors", &tensors[0].name, "no numbers"];
         fail(folder.path(), &["predict", "run", "faces", "--adapter", "cpu"], 1, &words);
+        fs::copy(folder.path().join("good"), &path).unwrap();
     }
 }
 
@@ -172,16 +174,7 @@ fn files_that_were_changed_or_are_of_another_run_are_refused() {
 fn a_run_of_an_older_version_still_loads() {
     let folder = trained();
     let path = |name: &str| folder.path().join(name);
-    let config = fs::read_to_string(path("run/config.toml")).unwrap();
-    let plain: String =
-        config.lines().filter(|line| !line.starts_with('#')).map(|line| line.to_owned() + "\n").collect();
-    fs::write(path("run/config.toml"), plain).unwrap();
-    for file in ["checkpoint", "weights/best", "weights/last"] {
-        let file = path(&format!("run/{file}.safetensors"));
-        let (tensors, mut notes) = load(&file).unwrap();
-        notes.retain(|name, _| name == "epoch" || name == "step");
-        save(&file, &tensors, &notes).unwrap();
-    }
+    without_checksums(&path("run"));
     succeed(folder.path(), &["eval", "run", "--adapter", "cpu"]);
     succeed(folder.path(), RESUME);
     let (_, notes) = load(&path("run/checkpoint.safetensors")).unwrap();
