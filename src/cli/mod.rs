@@ -22,6 +22,7 @@ mod profile;
 mod progress;
 mod report;
 mod saving;
+mod session;
 mod sessions;
 mod set;
 mod summary;

@@ -1,27 +1,19 @@
 //! `faceshader train`
 
 use super::backend::AdapterArguments;
-use super::epoch_bar::EpochBar;
-use super::report::{draw_curves, write_page};
 use super::saving::Saving;
-use super::sessions::{kernels_before, sessions, this_session};
+use super::session::Session;
+use super::sessions::{kernels_before, sessions};
 use super::set::{Set, Use, require_kind};
 use super::texts::Columns;
-use super::{
-    Outcome, Usage, above_zero, at_least_one, eval, guessing, interrupt, model, profile, seed, table, tell,
-};
-use crate::data::split::{Side, Split};
-use crate::gpu::Chosen;
+use super::{Outcome, Usage, above_zero, at_least_one, model, seed};
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec};
-use crate::train::checkpoint::Notes;
-use crate::train::history::{Epoch, total_loss};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
-use crate::train::{Place, Progress, Stopped, TrainError, Trainer};
+use crate::train::{Place, Trainer};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -65,35 +57,33 @@ pub struct Arguments {
 
 /// What a resumed training may be told as well.
 #[derive(Debug, clap::Args)]
-struct How {
+pub struct How {
     #[command(flatten)]
-    adapter: AdapterArguments,
+    pub adapter: AdapterArguments,
     /// Passes over the training samples
     #[arg(long, value_parser = at_least_one)]
-    epochs: Option<usize>,
+    pub epochs: Option<usize>,
     /// The learning rate
     #[arg(long, value_parser = above_zero)]
-    lr: Option<f64>,
+    pub lr: Option<f64>,
     /// Minutes after which a checkpoint is written within an epoch, too
     #[arg(long, default_value_t = 5.0, value_parser = above_zero)]
-    save_minutes: f64,
+    pub save_minutes: f64,
     /// Skip the short check of the kernels before an adapter's first use
     #[arg(long)]
-    no_verify: bool,
+    pub no_verify: bool,
     /// Measure every kernel at the end; profile.json, profile.png and trace.json in the run's profile/
     #[arg(long)]
-    profile: bool,
+    pub profile: bool,
     /// One line of JSON an epoch
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Epochs of the built-in photos if the user names no number: the first try should end in minutes.
 const BUILT_IN_PHOTO_EPOCHS: usize = 6;
 /// The same for the built-in reviews, whose few words tell little at a time.
 const BUILT_IN_TEXT_EPOCHS: usize = 24;
-/// Steps that --profile measures.
-const PROFILED_STEPS: usize = 5;
 
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     match arguments.resume.clone() {
@@ -154,7 +144,8 @@ fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolde
     run.write(&run.split(), &samples.split_csv(&split))?;
     samples.save(&run)?;
     let notes = run.notes(samples.checksum());
-    Session::new(run, spec, samples, split, trainer, kernels, how, notes).train(0)
+    let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
+    Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }.train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
@@ -213,9 +204,8 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     } else {
         log::info!("all {} epochs are done; ask for more with --epochs", spec.training.epochs);
     }
-    let mut session = Session::new(run, spec, samples, split, trainer, kernels, how, own);
-    session.epochs = epochs;
-    session.train(first)
+    let (notes, saving, saved) = (own, Saving::default(), Instant::now());
+    Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }.train(first)
 }
 
 /// What helps where the samples of a run are not found.
@@ -236,228 +226,4 @@ fn absolute_paths(spec: &mut Spec) -> Result<()> {
         *path = std::path::absolute(&*path).with_context(|| format!("{} is no path", path.display()))?;
     }
     Ok(())
-}
-
-/// A training under way.
-struct Session<'a> {
-    run: RunFolder,
-    spec: Spec,
-    samples: Set,
-    split: Split,
-    trainer: Trainer<'a>,
-    epochs: Vec<Epoch>,
-    /// Kernels that run as something else than usual.
-    kernels: Chosen,
-    how: How,
-    /// What a checkpoint says of the files beside it.
-    notes: Notes,
-    saving: Saving,
-    /// When a checkpoint was last begun.
-    saved: Instant,
-}
-
-impl<'a> Session<'a> {
-    #[allow(clippy::too_many_arguments, reason = "each is a part of the session, and named there")]
-    fn new(
-        run: RunFolder,
-        spec: Spec,
-        samples: Set,
-        split: Split,
-        trainer: Trainer<'a>,
-        kernels: Chosen,
-        how: How,
-        notes: Notes,
-    ) -> Self {
-        let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
-        Self { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }
-    }
-
-    fn train(mut self, first: usize) -> Result<Outcome> {
-        let asked: &AtomicBool = interrupt::watched()?;
-        log::info!("run folder: {}", self.run.path().display());
-        let mut sessions = sessions(&self.run)?;
-        sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
-        self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
-        guessing::write(&self.run, &self.spec, &self.samples, &self.split)?;
-        if !self.how.json && first < self.spec.training.epochs {
-            tell(&table::heading(&self.spec));
-        }
-        let mut progress = EpochBar::new(self.spec.training.epochs, self.spec.training.batch);
-        for epoch in first..self.spec.training.epochs {
-            let trained = self.epoch(epoch, asked, &mut progress).map_err(|error| self.advised(error))?;
-            let Some(results) = trained else { return self.interrupted() };
-            self.finish_epoch(results)?;
-            if asked.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
-                return self.interrupted();
-            }
-        }
-        self.finish()?;
-        Ok(Outcome::Done)
-    }
-
-    /// Trains an epoch, from 0, with a checkpoint now and then. `None` if the user asked to stop in its midst; the
-    /// last checkpoint is then on its way.
-    fn epoch(&mut self, epoch: usize, asked: &AtomicBool, progress: &mut EpochBar) -> Result<Option<Epoch>> {
-        progress.begin(epoch);
-        let between = Duration::try_from_secs_f64(60.0 * self.how.save_minutes).unwrap_or(Duration::MAX);
-        loop {
-            let stop = AtomicBool::new(false);
-            let (mut written, saving, saved) = (Ok(()), &mut self.saving, self.saved);
-            let mut show = |step: Progress| {
-                progress.show(epoch, step);
-                if saving.is_ready() {
-                    written = progress.suspend(|| saving.wait());
-                }
-                // What cannot be saved need not be trained.
-                let ends = asked.load(Ordering::Relaxed) || written.is_err() || saved.elapsed() >= between;
-                stop.store(ends, Ordering::Relaxed);
-            };
-            let samples = self.samples.dataset();
-            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show);
-            // Where the epoch before was not saved, its checkpoint must not be replaced by one that passes it over.
-            written?;
-            match stopped? {
-                Stopped::Done(results) => {
-                    progress.clear();
-                    return Ok(Some(results));
-                }
-                Stopped::Interrupted(step) => {
-                    progress.suspend(|| self.saving.wait())?;
-                    self.save(epoch, step, false, None)?;
-                }
-            }
-            if asked.load(Ordering::Relaxed) {
-                progress.clear();
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Begins to write the tensors after `step` steps of epoch `epoch`, from 0; `line` is told once they are
-    /// written. The checkpoint comes last: whatever fails before it, the run goes on from the one before, and does
-    /// the same again.
-    fn save(&mut self, epoch: usize, step: usize, is_best: bool, line: Option<String>) -> Result<()> {
-        let state = self.trainer.state(epoch)?;
-        let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
-        let notes = self.notes.clone();
-        self.saved = Instant::now();
-        self.saving.start(line, move || {
-            state.save_weights(&last, &notes)?;
-            if is_best {
-                state.save_weights(&best, &notes)?;
-            }
-            state.save(&checkpoint, epoch, step, &notes)
-        })
-    }
-
-    /// Adds what helps to a training that ran away.
-    fn advised(&self, error: anyhow::Error) -> anyhow::Error {
-        if !matches!(error.downcast_ref(), Some(TrainError::Diverged { .. })) {
-            return error;
-        }
-        let saved = match self.run.checkpoint().exists() {
-            true => "what was saved before is kept",
-            false => "no epoch was finished, so that it would begin anew",
-        };
-        let rate = self.spec.optimizer.clone().learning_rate().map_or(1e-3, |rate| *rate / 10.0);
-        let hint = format!("--resume {} --lr {rate}", self.run.path().display());
-        error.context(format!(
-            "the learning rate is too high for this model; {saved}; try: faceshader train {hint}"
-        ))
-    }
-
-    fn interrupted(&mut self) -> Result<Outcome> {
-        self.saving.wait()?;
-        let (run, adapter) = (self.run.path().display(), self.how.adapter.flags());
-        log::info!("stopped; go on with: faceshader train --resume {run} {adapter}");
-        Ok(Outcome::Interrupted)
-    }
-
-    /// Writes the epoch's results, and begins to write its tensors; the epoch is told of when they are written.
-    fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
-        self.saving.wait()?;
-        let loss = total_loss(&results.validation);
-        let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
-        let line = if self.how.json { results.json() } else { table::row(&results) };
-        let number = results.epoch;
-        self.epochs.push(results);
-        self.run.write_history(&self.epochs)?;
-        self.save(number, 0, is_best, Some(line))?;
-        self.draw(&[])
-    }
-
-    /// Redraws what shows the whole run, with `more` facts.
-    fn draw(&self, more: &[(String, String)]) -> Result<()> {
-        draw_curves(&self.run, &self.spec, &self.epochs)?;
-        Ok(write_page(&self.run, &self.spec, &self.epochs, &[&self.facts(), more].concat())?)
-    }
-
-    /// What the best weights say of the validation samples, and the last word.
-    fn finish(&mut self) -> Result<()> {
-        self.saving.wait()?;
-        // Again, where it is a resumed run whose last session failed in its last words.
-        self.run.write_history(&self.epochs)?;
-        self.trainer.load_weights(&self.run.best())?;
-        let by_loss =
-            |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));
-        if let Some(best) = self.epochs.iter().min_by(by_loss) {
-            log::info!(
-                "the pictures show the weights of epoch {}, whose validation loss is least",
-                best.epoch
-            );
-        }
-        self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.how.json)?;
-        let test = self.measure_test()?;
-        let mut told = guessing::last_words(&self.spec, &self.samples, &self.split, &self.epochs);
-        told.extend(test);
-        self.draw(&told)?;
-        if self.how.profile {
-            let profile = self.trainer.profile(PROFILED_STEPS)?;
-            profile::write(&profile, &self.run.path().join("profile"))?;
-            if !self.how.json {
-                profile::tell(&profile, false)?;
-            }
-        }
-        log::info!("report: {}", self.run.report().display());
-        Ok(())
-    }
-
-    /// Measures the best weights, which are loaded, on the test samples of a split that has some: for the
-    /// user, for `test.json`, and for the report.
-    fn measure_test(&mut self) -> Result<Option<(String, String)>> {
-        let (test, noun) = (&self.split.test, self.samples.noun());
-        if test.is_empty() {
-            return Ok(None);
-        }
-        let results = self.trainer.evaluate(self.samples.dataset(), test, &mut |_, _| {})?;
-        let object = eval::object(noun, Side::Test.name(), test.len(), &results);
-        self.run
-            .write(&self.run.path().join("test.json"), &(serde_json::to_string_pretty(&object)? + "\n"))?;
-        let metrics: Vec<String> = results.iter().map(eval::plain).collect();
-        let text = format!("{} {noun}: loss {:.3}, {}", test.len(), total_loss(&results), metrics.join(", "));
-        // The last line of --json is that of the last epoch.
-        match self.how.json {
-            true => log::info!("test, {text}"),
-            false => tell(&format!("test, {text}")),
-        }
-        Ok(Some(("test".into(), text)))
-    }
-
-    fn facts(&self) -> Vec<(String, String)> {
-        let info = self.trainer.info();
-        let data =
-            self.spec.data.path.as_ref().map_or("built-in set".into(), |path| path.display().to_string());
-        [
-            ("model", self.spec.name.clone()),
-            ("data", data),
-            ("training", self.split.train.len().to_string()),
-            ("validation", self.split.validation.len().to_string()),
-            ("adapter", format!("{}: {}", info.backend, info.adapter)),
-            ("driver", info.driver),
-            ("batch", self.spec.training.batch.to_string()),
-            ("seed", self.spec.training.seed.to_string()),
-        ]
-        .map(|(name, value)| (name.to_string(), value))
-        .into()
-    }
 }

@@ -1,0 +1,232 @@
+//! A training under way: its epochs, and what each leaves in the run folder.
+
+use super::epoch_bar::EpochBar;
+use super::report::{draw_curves, write_page};
+use super::saving::Saving;
+use super::sessions::{sessions, this_session};
+use super::set::Set;
+use super::train::How;
+use super::{Outcome, eval, guessing, interrupt, profile, table, tell};
+use crate::data::split::{Side, Split};
+use crate::gpu::Chosen;
+use crate::spec::Spec;
+use crate::train::checkpoint::Notes;
+use crate::train::history::{Epoch, total_loss};
+use crate::train::run::RunFolder;
+use crate::train::{Progress, Stopped, TrainError, Trainer};
+use anyhow::Result;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Steps that --profile measures.
+const PROFILED_STEPS: usize = 5;
+
+/// A training under way.
+pub struct Session<'a> {
+    pub run: RunFolder,
+    pub spec: Spec,
+    pub samples: Set,
+    pub split: Split,
+    pub trainer: Trainer<'a>,
+    /// Those that are done.
+    pub epochs: Vec<Epoch>,
+    /// Kernels that run as something else than usual.
+    pub kernels: Chosen,
+    pub how: How,
+    /// What a checkpoint says of the files beside it.
+    pub notes: Notes,
+    pub saving: Saving,
+    /// When a checkpoint was last begun.
+    pub saved: Instant,
+}
+
+impl Session<'_> {
+    /// Trains from epoch `first` on, from 0, to the end or until the user asks to stop.
+    pub fn train(mut self, first: usize) -> Result<Outcome> {
+        let asked: &AtomicBool = interrupt::watched()?;
+        log::info!("run folder: {}", self.run.path().display());
+        let mut sessions = sessions(&self.run)?;
+        sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
+        self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
+        guessing::write(&self.run, &self.spec, &self.samples, &self.split)?;
+        if !self.how.json && first < self.spec.training.epochs {
+            tell(&table::heading(&self.spec));
+        }
+        let mut progress = EpochBar::new(self.spec.training.epochs, self.spec.training.batch);
+        for epoch in first..self.spec.training.epochs {
+            let Some(results) = self.epoch(epoch, asked, &mut progress)? else { return self.interrupted() };
+            self.finish_epoch(results)?;
+            if asked.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
+                return self.interrupted();
+            }
+        }
+        self.finish()?;
+        Ok(Outcome::Done)
+    }
+
+    /// Trains an epoch, from 0, with a checkpoint now and then. `None` if the user asked to stop in its midst; the
+    /// last checkpoint is then on its way.
+    fn epoch(&mut self, epoch: usize, asked: &AtomicBool, progress: &mut EpochBar) -> Result<Option<Epoch>> {
+        progress.begin(epoch);
+        let between = Duration::try_from_secs_f64(60.0 * self.how.save_minutes).unwrap_or(Duration::MAX);
+        loop {
+            let stop = AtomicBool::new(false);
+            let (mut written, saving, saved) = (Ok(()), &mut self.saving, self.saved);
+            let mut show = |step: Progress| {
+                progress.show(epoch, step);
+                if saving.is_ready() {
+                    written = progress.suspend(|| saving.wait());
+                }
+                // What cannot be saved need not be trained.
+                let ends = asked.load(Ordering::Relaxed) || written.is_err() || saved.elapsed() >= between;
+                stop.store(ends, Ordering::Relaxed);
+            };
+            let samples = self.samples.dataset();
+            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show);
+            // Where the epoch before was not saved, its checkpoint must not be replaced by one that passes it over.
+            written?;
+            match stopped.map_err(|error| self.advised(error))? {
+                Stopped::Done(results) => {
+                    progress.clear();
+                    return Ok(Some(results));
+                }
+                Stopped::Interrupted(step) => {
+                    progress.suspend(|| self.saving.wait())?;
+                    self.save(epoch, step, false, None)?;
+                }
+            }
+            if asked.load(Ordering::Relaxed) {
+                progress.clear();
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Begins to write the tensors after `step` steps of epoch `epoch`, from 0; `line` is told once they are
+    /// written. The checkpoint comes last: whatever fails before it, the run goes on from the one before, and does
+    /// the same again.
+    fn save(&mut self, epoch: usize, step: usize, is_best: bool, line: Option<String>) -> Result<()> {
+        let state = self.trainer.state(epoch).map_err(|error| self.advised(error))?;
+        let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
+        let notes = self.notes.clone();
+        self.saved = Instant::now();
+        self.saving.start(line, move || {
+            state.save_weights(&last, &notes)?;
+            if is_best {
+                state.save_weights(&best, &notes)?;
+            }
+            state.save(&checkpoint, epoch, step, &notes)
+        })
+    }
+
+    /// Adds what helps to a training that ran away.
+    fn advised(&self, error: TrainError) -> anyhow::Error {
+        if !matches!(error, TrainError::Diverged { .. }) {
+            return error.into();
+        }
+        let saved = match self.run.checkpoint().exists() {
+            true => "what was saved before is kept",
+            false => "no epoch was finished, so that it would begin anew",
+        };
+        let rate = self.spec.optimizer.clone().learning_rate().map_or(1e-3, |rate| *rate / 10.0);
+        let hint = format!("--resume {} --lr {rate}", self.run.path().display());
+        anyhow::Error::from(error).context(format!(
+            "the learning rate is too high for this model; {saved}; try: faceshader train {hint}"
+        ))
+    }
+
+    fn interrupted(&mut self) -> Result<Outcome> {
+        self.saving.wait()?;
+        let (run, adapter) = (self.run.path().display(), self.how.adapter.flags());
+        log::info!("stopped; go on with: faceshader train --resume {run} {adapter}");
+        Ok(Outcome::Interrupted)
+    }
+
+    /// Writes the epoch's results, and begins to write its tensors; the epoch is told of when they are written.
+    fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
+        self.saving.wait()?;
+        let loss = total_loss(&results.validation);
+        let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
+        let line = if self.how.json { results.json() } else { table::row(&results) };
+        let number = results.epoch;
+        self.epochs.push(results);
+        self.run.write_history(&self.epochs)?;
+        self.save(number, 0, is_best, Some(line))?;
+        self.draw(&[])
+    }
+
+    /// Redraws what shows the whole run, with `more` facts.
+    fn draw(&self, more: &[(String, String)]) -> Result<()> {
+        draw_curves(&self.run, &self.spec, &self.epochs)?;
+        Ok(write_page(&self.run, &self.spec, &self.epochs, &[&self.facts(), more].concat())?)
+    }
+
+    /// What the best weights say of the validation samples, and the last word.
+    fn finish(&mut self) -> Result<()> {
+        self.saving.wait()?;
+        // Again, where it is a resumed run whose last session failed in its last words.
+        self.run.write_history(&self.epochs)?;
+        self.trainer.load_weights(&self.run.best())?;
+        let by_loss =
+            |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));
+        if let Some(best) = self.epochs.iter().min_by(by_loss) {
+            log::info!(
+                "the pictures show the weights of epoch {}, whose validation loss is least",
+                best.epoch
+            );
+        }
+        self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.how.json)?;
+        let test = self.measure_test()?;
+        let mut told = guessing::last_words(&self.spec, &self.samples, &self.split, &self.epochs);
+        told.extend(test);
+        self.draw(&told)?;
+        if self.how.profile {
+            let profile = self.trainer.profile(PROFILED_STEPS)?;
+            profile::write(&profile, &self.run.path().join("profile"))?;
+            if !self.how.json {
+                profile::tell(&profile, false)?;
+            }
+        }
+        log::info!("report: {}", self.run.report().display());
+        Ok(())
+    }
+
+    /// Measures the best weights, which are loaded, on the test samples of a split that has some: for the
+    /// user, for `test.json`, and for the report.
+    fn measure_test(&mut self) -> Result<Option<(String, String)>> {
+        let (test, noun) = (&self.split.test, self.samples.noun());
+        if test.is_empty() {
+            return Ok(None);
+        }
+        let results = self.trainer.evaluate(self.samples.dataset(), test, &mut |_, _| {})?;
+        let object = eval::object(noun, Side::Test.name(), test.len(), &results);
+        self.run
+            .write(&self.run.path().join("test.json"), &(serde_json::to_string_pretty(&object)? + "\n"))?;
+        let metrics: Vec<String> = results.iter().map(eval::plain).collect();
+        let text = format!("{} {noun}: loss {:.3}, {}", test.len(), total_loss(&results), metrics.join(", "));
+        // The last line of --json is that of the last epoch.
+        match self.how.json {
+            true => log::info!("test, {text}"),
+            false => tell(&format!("test, {text}")),
+        }
+        Ok(Some(("test".into(), text)))
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        let info = self.trainer.info();
+        let data =
+            self.spec.data.path.as_ref().map_or("built-in set".into(), |path| path.display().to_string());
+        [
+            ("model", self.spec.name.clone()),
+            ("data", data),
+            ("training", self.split.train.len().to_string()),
+            ("validation", self.split.validation.len().to_string()),
+            ("adapter", format!("{}: {}", info.backend, info.adapter)),
+            ("driver", info.driver),
+            ("batch", self.spec.training.batch.to_string()),
+            ("seed", self.spec.training.seed.to_string()),
+        ]
+        .map(|(name, value)| (name.to_string(), value))
+        .into()
+    }
+}
