@@ -25,6 +25,7 @@ mod summary;
 mod texts;
 mod threads;
 mod train;
+mod trajectory;
 mod tune;
 mod verify;
 
@@ -33,6 +34,7 @@ use crate::verify::KernelFailure;
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
+use trajectory::EndsElsewhere;
 
 /// Trains convolutional networks on any GPU, and on a CPU where there is none.
 #[derive(Debug, Parser)]
@@ -66,7 +68,7 @@ enum Command {
     Profile(profile::Arguments),
     /// Measure which variant of each kernel an adapter runs fastest, and remember it
     Tune(tune::Arguments),
-    /// Prove every kernel against its CPU twin on an adapter
+    /// Verify an adapter's kernels on samples: each against its CPU twin, or whole trainings
     Verify(verify::Arguments),
 }
 
@@ -149,6 +151,7 @@ fn code(error: &anyhow::Error) -> u8 {
         cause
             .downcast_ref::<KernelFailure>()
             .is_some_and(|failure| !matches!(failure, KernelFailure::Backend(_)))
+            || cause.is::<EndsElsewhere>()
     }) {
         4
     } else {
