@@ -84,22 +84,9 @@ impl AdapterArguments {
     /// `chosen` tells of kernels that are better made for something else than the adapter. It is not asked
     /// where the user says what the kernels are made for.
     fn open_with(&self, chosen: impl Fn(&Adapter) -> Result<Chosen>) -> Result<Box<dyn Backend>> {
-        let (choice, reason) = heard(|| choose(&self.adapter))?;
-        let announce = |info: BackendInfo| {
-            let BackendInfo { backend, adapter, driver } = info;
-            log::info!("adapter: {backend}, {adapter}, {driver} ({reason})");
-        };
-        match choice {
-            Choice::Cpu if self.checked || self.kernels.is_some() => {
-                Err(Usage("--checked and --kernels are for GPUs, not for the cpu".into()).into())
-            }
-            Choice::Cpu => {
-                let backend = CpuBackend::new();
-                announce(backend.info());
-                Ok(Box::new(backend))
-            }
+        match self.choose()? {
+            Choice::Cpu => Ok(Box::new(CpuBackend::new())),
             Choice::Gpu(adapter) => {
-                announce(adapter.report.info());
                 let mut options = self.options();
                 if options.variant.is_none() {
                     options.chosen = chosen(&adapter)?;
@@ -107,6 +94,26 @@ impl AdapterArguments {
                 Ok(Box::new(GpuBackend::open(&adapter, options)?))
             }
         }
+    }
+
+    /// Finds what the user means, and says which it is and why.
+    fn choose(&self) -> Result<Choice> {
+        let (choice, reason) = heard(|| choose(&self.adapter))?;
+        let info = match &choice {
+            Choice::Cpu if self.checked || self.kernels.is_some() => {
+                return Err(Usage("--checked and --kernels are for GPUs, not for the cpu".into()).into());
+            }
+            Choice::Cpu => CpuBackend::new().info(),
+            Choice::Gpu(adapter) => adapter.report.info(),
+        };
+        let BackendInfo { backend, adapter, driver } = info;
+        log::info!("adapter: {backend}, {adapter}, {driver} ({reason})");
+        Ok(choice)
+    }
+
+    /// Finds it, for a check of all kernels that may run there.
+    pub fn all_kernels(&self) -> Result<AllKernels> {
+        Ok(AllKernels { choice: self.choose()?, options: self.options() })
     }
 
     /// The flags that name the adapter and its kernels, for a hint to the user.
@@ -122,4 +129,37 @@ impl AdapterArguments {
         });
         Options { checked: self.checked, variant, ..Options::default() }
     }
+}
+
+/// An adapter with all the kernels that `faceshader tune` may choose there.
+pub struct AllKernels {
+    choice: Choice,
+    options: Options,
+}
+
+impl AllKernels {
+    /// The kinds of kernels, or the one that the user asks for. The cpu has but one, without a name.
+    pub fn variants(&self) -> Vec<Option<Variant>> {
+        match (&self.choice, self.options.variant) {
+            (Choice::Cpu, _) => vec![None],
+            (Choice::Gpu(_), Some(asked)) => vec![Some(asked)],
+            (Choice::Gpu(_), None) => Variant::ALL.map(Some).into(),
+        }
+    }
+
+    /// Opens the adapter with kernels of one kind.
+    pub fn open(&self, variant: Option<Variant>) -> Result<Box<dyn Backend>> {
+        match &self.choice {
+            Choice::Cpu => Ok(Box::new(CpuBackend::new())),
+            Choice::Gpu(adapter) => {
+                let options = Options { variant, ..self.options.clone() };
+                Ok(Box::new(GpuBackend::open(adapter, options)?))
+            }
+        }
+    }
+}
+
+/// What kernels of one kind are called.
+pub fn kernels_name(variant: Option<Variant>) -> &'static str {
+    variant.map_or("cpu", Variant::name)
 }

@@ -31,6 +31,7 @@ mod terminal;
 mod texts;
 mod threads;
 mod train;
+mod trajectory;
 mod tune;
 mod verify;
 mod vocabulary;
@@ -42,6 +43,7 @@ use std::any::TypeId;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use terminal::{print, print_data, tell};
+use trajectory::EndsElsewhere;
 
 /// Trains convolutional networks on any GPU, and on a CPU where there is none.
 #[derive(Debug, Parser)]
@@ -75,7 +77,7 @@ enum Command {
     Profile(profile::Arguments),
     /// Measure which variant of each kernel an adapter runs fastest, and remember it
     Tune(tune::Arguments),
-    /// Prove every kernel against its CPU twin on an adapter
+    /// Verify an adapter's kernels on samples: each against its CPU twin, or whole trainings
     Verify(verify::Arguments),
 }
 
@@ -206,6 +208,7 @@ fn code(error: &anyhow::Error) -> u8 {
         cause
             .downcast_ref::<KernelFailure>()
             .is_some_and(|failure| !matches!(failure, KernelFailure::Backend(_)))
+            || cause.is::<EndsElsewhere>()
     }) {
         4
     } else {

@@ -89,10 +89,20 @@ impl Set {
 
     /// The first samples in a batch, as the model's training would see them.
     pub fn first_batch(&self, spec: &Spec) -> Batch {
-        let size = spec.training.batch;
-        let chosen: Vec<usize> = (0..size).collect();
+        self.samples_from(spec, 0, spec.training.batch)
+    }
+
+    /// `count` samples from `first` on in a batch, as the model's training would see them.
+    pub fn samples_from(&self, spec: &Spec, first: usize, count: usize) -> Batch {
+        let chosen: Vec<usize> = (first..first + count).collect();
         let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
-        batch(self.dataset(), &chosen, size, Some(variation))
+        batch(self.dataset(), &chosen, spec.training.batch, Some(variation))
+    }
+
+    /// The first `count` samples in a batch of `size`, as an evaluation would see them: as they are.
+    pub fn plain_batch(&self, count: usize, size: usize) -> Batch {
+        let chosen: Vec<usize> = (0..count).collect();
+        batch(self.dataset(), &chosen, size, None)
     }
 
     /// What the samples are called.

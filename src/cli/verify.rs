@@ -1,16 +1,23 @@
 //! `faceshader verify`
 
-use super::backend::AdapterArguments;
+use super::backend::{AdapterArguments, kernels_name};
 use super::set::Set;
-use super::{Outcome, Usage, at_least_one, model, print};
+use super::{Outcome, Usage, at_least_one, model, print, trajectory};
 use crate::ops::Op;
-use crate::plan::Backend;
+use crate::plan::{Backend, Step};
+use crate::spec::Spec;
 use crate::train::Trainer;
 use crate::verify::{CaseReport, KernelFailure, Numbers, Recorded, StepReport, verify_case, verify_recorded};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Compares what an adapter computes with a reference: by default every kernel with its CPU twin in float64, on drawn
+/// numbers.
+///
+/// Each element has to lie within a bound that is computed from float32's rounding. This verifies the adapter on these
+/// samples and within these bounds; it does not prove it right on all others. docs/verification.md says what is
+/// covered and what is not.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Run every layer's kernels on their own
@@ -21,17 +28,21 @@ pub struct Arguments {
     /// This operator only
     #[arg(long)]
     op: Option<String>,
-    /// Instead of the built-in cases, those with recorded answers in this folder of .safetensors files
+    /// Instead of drawn numbers, cases with recorded results in this folder of .safetensors files
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
-    /// Instead of single kernels, every step of one training step of this model: face,
-    /// face-plus, review, review-plus, or a TOML file
+    /// Instead of single kernels, every step of a model's training, evaluation and prediction, with all kernels that
+    /// the adapter may run: face, face-plus, review, review-plus, or a TOML file
     #[arg(long, conflicts_with_all = ["op", "vectors"])]
     model: Option<String>,
-    /// Samples of that step; a large batch may run other kernels, and takes its twins longer
-    #[arg(long, default_value_t = 2, value_parser = at_least_one, conflicts_with_all = ["op", "vectors"])]
-    batch: usize,
-    /// One line of JSON a kernel, case or step
+    /// Samples of a training step; the model's own batch by default
+    #[arg(long, value_parser = at_least_one, conflicts_with_all = ["op", "vectors", "trajectory"])]
+    batch: Option<usize>,
+    /// Instead of single steps, whole trainings that another program recorded, with and without fusion: a folder of
+    /// model.toml and trajectory.safetensors, or a folder of such folders
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["op", "vectors", "model"])]
+    trajectory: Option<PathBuf>,
+    /// One line of JSON a kernel, case, step or training
     #[arg(long)]
     json: bool,
 }
@@ -52,12 +63,15 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         let known: Vec<&str> = Op::TABLE.iter().map(|&(name, _)| name).collect();
         return Err(Usage(format!("there is no operator {op:?}; there are {}", known.join(", "))).into());
     }
+    if let Some(folder) = &arguments.trajectory {
+        return trajectory::run(&arguments.adapter, folder, arguments.no_fuse, arguments.json);
+    }
+    if let Some(model) = &arguments.model {
+        return verify_model(model, &arguments);
+    }
     let mut backend = arguments.adapter.open()?;
     if let Some(folder) = &arguments.vectors {
         return verify_vectors(&mut *backend, folder, &arguments);
-    }
-    if let Some(model) = &arguments.model {
-        return verify_model(backend, model, &arguments);
     }
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let mut failures = Vec::new();
@@ -108,50 +122,134 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         Some(failure) => Err(failure.into()),
         None => {
             if !arguments.json {
-                print("every kernel computes what its twin says, within computed bounds")?;
+                print("every kernel agrees with its twin on these samples, within computed bounds")?;
             }
             Ok(Outcome::Done)
         }
     }
 }
 
-/// Proves one whole training step of a model, on a few samples of the built-in set.
-fn verify_model(backend: Box<dyn Backend>, model: &str, arguments: &Arguments) -> Result<Outcome> {
+/// Steps of training before those that are verified, so that moments and running statistics are not zero.
+const WARM_UP: usize = 3;
+
+/// Verifies what a model runs, step by step on samples of the built-in set: a training step after a few others, one of
+/// a batch that is not full, an evaluation, and a prediction; with all kernels that the adapter may run.
+fn verify_model(model: &str, arguments: &Arguments) -> Result<Outcome> {
     let json = arguments.json;
     let mut spec = model::load(model)?;
     spec.training.fuse &= !arguments.no_fuse;
-    spec.training.batch = arguments.batch;
-    let batch = Set::built_in(&mut spec, arguments.batch)?.first_batch(&spec);
-    let mut trainer = Trainer::new(backend, &spec)?;
-    let mut printed = Ok(());
-    let mut steps = 0;
-    let mut show = |report: &StepReport| {
-        steps += 1;
-        let line = if json {
-            serde_json::json!({
-                "layer": report.layer,
-                "kernel": report.kernel,
-                "elements": report.elements,
-                "worst_fraction_of_bound": report.worst_fraction,
-            })
-            .to_string()
-        } else {
-            let StepReport { layer, kernel, elements, worst_fraction } = report;
-            format!("{layer:<24} {kernel:<32} {elements:>10} {}", of_bound(*worst_fraction))
-        };
-        if printed.is_ok() {
-            printed = print(line);
+    let size = arguments.batch.unwrap_or(spec.training.batch);
+    spec.training.batch = size;
+    let set = Set::built_in(&mut spec, (WARM_UP + 1) * size)?;
+    let kernels = arguments.adapter.all_kernels()?;
+    let (mut steps, mut sections) = (0, 0);
+    for variant in kernels.variants() {
+        let mut trainer = Trainer::new(kernels.open(variant)?, &spec)?;
+        for step in 0..WARM_UP {
+            trainer.train_step(&set.samples_from(&spec, step * size, size))?;
         }
-    };
-    trainer.verify_step(&batch, &mut show)?;
-    printed?;
+        for section in Section::ALL.into_iter().filter(|section| section.is_of(size)) {
+            let name = section.name(size, &trainer);
+            let kernels = kernels_name(variant);
+            if !json {
+                print(format_args!("{name}, {kernels} kernels"))?;
+            }
+            let mut printed = Ok(());
+            let mut show = |report: &StepReport| {
+                steps += 1;
+                let line = if json {
+                    serde_json::json!({
+                        "section": name,
+                        "kernels": kernels,
+                        "layer": report.layer,
+                        "kernel": report.kernel,
+                        "elements": report.elements,
+                        "worst_fraction_of_bound": report.worst_fraction,
+                    })
+                    .to_string()
+                } else {
+                    let StepReport { layer, kernel, elements, worst_fraction } = report;
+                    format!("{layer:<24} {kernel:<32} {elements:>10} {}", of_bound(*worst_fraction))
+                };
+                if printed.is_ok() {
+                    printed = print(line);
+                }
+            };
+            let outcome = section.verify(&mut trainer, &set, &spec, &mut show);
+            outcome.with_context(|| format!("{name}, {kernels} kernels"))?;
+            printed?;
+            sections += 1;
+        }
+    }
     if !json {
-        print(format_args!("all {steps} steps compute what their twins say, within computed bounds"))?;
+        print(format_args!(
+            "all {steps} steps of {sections} runs agree with their twins on these samples, within computed bounds"
+        ))?;
     }
     Ok(Outcome::Done)
 }
 
-/// Proves the cases of a folder. One that fails does not stop the others.
+/// What a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Training,
+    /// The last batch of an epoch, which other samples fill up: the kernels that are told how many are real.
+    ShortBatch,
+    Evaluation,
+    Prediction,
+}
+
+impl Section {
+    const ALL: [Section; 4] =
+        [Section::Training, Section::ShortBatch, Section::Evaluation, Section::Prediction];
+
+    fn is_of(self, size: usize) -> bool {
+        self != Section::ShortBatch || size > 1
+    }
+
+    /// Real samples of a batch that is not full.
+    fn short(size: usize) -> usize {
+        (size / 3).max(1)
+    }
+
+    fn name(self, size: usize, trainer: &Trainer) -> String {
+        match self {
+            Section::Training => format!("training, batch {size}, after {WARM_UP} steps"),
+            Section::ShortBatch => {
+                format!("training, {} of {size} samples, what depends on their number", Section::short(size))
+            }
+            Section::Evaluation => format!("evaluation, batch {}", trainer.evaluation_batch()),
+            Section::Prediction => format!("prediction, batch {size}"),
+        }
+    }
+
+    fn verify(
+        self,
+        trainer: &mut Trainer,
+        set: &Set,
+        spec: &Spec,
+        show: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), KernelFailure> {
+        let size = spec.training.batch;
+        let next = WARM_UP * size;
+        match self {
+            Section::Training => trainer.verify_step(&set.samples_from(spec, next, size), show),
+            // The others compute the same of any batch, and are verified with a full one.
+            Section::ShortBatch => {
+                let batch = set.samples_from(spec, next, Section::short(size));
+                let is_told = |step: &Step| step.signature().reads.contains(&"batch");
+                trainer.verify_some(&batch, &is_told, show)
+            }
+            Section::Evaluation => {
+                let batch = set.plain_batch((WARM_UP + 1) * size, trainer.evaluation_batch());
+                trainer.verify_evaluation(&batch, show)
+            }
+            Section::Prediction => trainer.verify_prediction(&set.plain_batch(size, size), show),
+        }
+    }
+}
+
+/// Verifies the cases of a folder. One that fails does not stop the others.
 fn verify_vectors(backend: &mut dyn Backend, folder: &Path, arguments: &Arguments) -> Result<Outcome> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;

@@ -9,5 +9,6 @@ mod lock;
 pub mod run;
 mod seal;
 mod trainer;
+pub mod trajectory;
 
 pub use trainer::{Place, Progress, State, Stopped, TrainError, Trainer};

@@ -1,5 +1,6 @@
 //! The training loop over any backend.
 
+mod check;
 mod prepared;
 mod state;
 
@@ -15,7 +16,6 @@ use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError, Target};
-use crate::verify::{KernelFailure, StepReport, verify_run};
 use prepared::Prepared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -104,8 +104,16 @@ const WATCHED_STEPS: usize = 50;
 impl<'a> Trainer<'a> {
     /// Prepares a model on a backend. Weights are drawn from the model's seed.
     pub fn new(mut backend: Box<dyn Backend + 'a>, spec: &Spec) -> Result<Self, TrainError> {
-        let one = Graph::new(spec, 1)?;
         let training = Prepared::for_training(&mut *backend, spec)?;
+        Self::assemble(backend, spec, training)
+    }
+
+    fn assemble(
+        mut backend: Box<dyn Backend + 'a>,
+        spec: &Spec,
+        training: Prepared,
+    ) -> Result<Self, TrainError> {
+        let one = Graph::new(spec, 1)?;
         let evaluation = Prepared::for_evaluation(&mut *backend, spec)?;
         let mut trainer = Self {
             backend,
@@ -263,16 +271,6 @@ impl<'a> Trainer<'a> {
     /// Trains on the batch that came last, as one and the same step.
     pub fn train_again(&mut self) -> Result<(), TrainError> {
         Ok(self.backend.run(self.training.id)?)
-    }
-
-    /// Trains on one batch and proves every step of it; see [`verify_run`].
-    pub fn verify_step(
-        &mut self,
-        batch: &Batch,
-        done: &mut dyn FnMut(&StepReport),
-    ) -> Result<(), KernelFailure> {
-        self.write_step(batch)?;
-        verify_run(&mut *self.backend, &self.training.plan, self.training.id, done)
     }
 
     /// Measures the kernels of a training step, on the batch that came last. It trains on it as often.

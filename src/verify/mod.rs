@@ -15,5 +15,5 @@ pub use compare::{Mismatch, compare, compare_exactly};
 pub use gradient::{GradientError, check_gradients};
 pub use kernel::{CaseReport, KernelFailure, Numbers, verify_case};
 pub use recorded::{Recorded, UnknownCase, verify_recorded};
-pub use step::{StepReport, verify_run};
+pub use step::{StepReport, verify_run, verify_steps};
 pub use values::{Values, twin};

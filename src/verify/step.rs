@@ -1,4 +1,4 @@
-//! Proves a whole run of a plan, step by step: each step's twin is fed with the very buffers that the
+//! Verifies a whole run of a plan, step by step: each step's twin is fed with the very buffers that the
 //! backend fed to that step, so that errors do not add up along the way.
 
 use super::kernel::{from_bytes, judge};
@@ -7,6 +7,7 @@ use super::{KernelFailure, Mismatch};
 use crate::number::Bounded;
 use crate::ops::{ArgumentSpec, CaseData};
 use crate::plan::{Backend, Plan, PlanId, Step};
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// What came out of one step.
@@ -22,44 +23,118 @@ pub struct StepReport {
     pub worst_fraction: f64,
 }
 
-/// Runs a prepared plan whose inputs are written, and proves every step of it. `done` hears of each.
+/// What steps may hold for their twins, together, before these run.
+const HELD_BYTES: usize = 512 << 20;
+
+/// Runs a prepared plan whose inputs are written, and verifies every step of it. `done` hears of each.
 pub fn verify_run(
     backend: &mut dyn Backend,
     plan: &Plan,
     id: PlanId,
+    done: impl FnMut(&StepReport),
+) -> Result<(), KernelFailure> {
+    verify_steps(backend, plan, id, &|_| true, done)
+}
+
+/// The same, where only the steps that are `wanted` are verified. All of them run.
+pub fn verify_steps(
+    backend: &mut dyn Backend,
+    plan: &Plan,
+    id: PlanId,
+    wanted: &dyn Fn(&Step) -> bool,
     mut done: impl FnMut(&StepReport),
 ) -> Result<(), KernelFailure> {
+    let mut held = Vec::new();
+    let mut judge_held = |held: &mut Vec<Ran>| -> Result<(), KernelFailure> {
+        // The twins take most of the time, and none depends on another.
+        let reports: Vec<_> = held.par_iter().with_max_len(1).map(|ran| check(plan, ran)).collect();
+        held.clear();
+        reports.into_iter().try_for_each(|report| Ok(done(&report?)))
+    };
     for (index, step) in plan.steps.iter().enumerate() {
-        let kernel = step.signature();
-        let mut known: HashMap<&str, CaseData> = HashMap::new();
-        for argument in step.twin_arguments().filter(|a| kernel.reads.contains(&a.name.as_str())) {
-            known.insert(&argument.name, read(backend, plan, id, argument.buffer, argument.shape.len())?);
+        if wanted(step) {
+            held.push(run_observed(backend, plan, id, index)?);
+        } else {
+            backend.run_step(id, index)?;
         }
-        backend.run_step(id, index)?;
-        let spec_of = |name: &str| spec(plan, step, name);
-        let wants = twin::<Bounded>(&step.op, kernel, &spec_of, &|name| Values::exact(&known[name]));
-        let mut report =
-            StepReport { layer: step.layer.clone(), kernel: step.label(), elements: 0, worst_fraction: 0.0 };
-        for (name, want) in wants {
-            let Some(argument) = step.arguments.iter().find(|argument| argument.name == name) else {
-                continue;
-            };
-            let got = read(backend, plan, id, argument.buffer, argument.shape.len())?;
-            let wrong = |mismatch: Mismatch| KernelFailure::Wrong {
-                kernel: step.label(),
-                case: format!("step {index} of {} for {}", plan.name, step.layer),
-                argument: name.into(),
-                mismatch,
-            };
-            let exact = |name: &str| Values::exact(&known[name]);
-            let admitted = |words: &[u32]| admits(&step.op, kernel, &spec_of, &exact, (name, words));
-            let fraction = judge(&got, &want, false, &admitted).map_err(wrong)?;
-            report.elements += argument.shape.len();
-            report.worst_fraction = report.worst_fraction.max(fraction);
+        if held.iter().map(Ran::bytes).sum::<usize>() > HELD_BYTES {
+            judge_held(&mut held)?;
         }
-        done(&report);
     }
-    Ok(())
+    judge_held(&mut held)
+}
+
+/// A step that the backend has run.
+struct Ran {
+    /// Its place in the plan.
+    index: usize,
+    /// What it read, as it was before, by argument.
+    known: HashMap<String, CaseData>,
+    /// What it wrote.
+    got: Vec<(&'static str, CaseData)>,
+}
+
+impl Ran {
+    fn bytes(&self) -> usize {
+        let all = self.known.values().chain(self.got.iter().map(|(_, data)| data));
+        all.map(|data| match data {
+            CaseData::Real(values) => 4 * values.len(),
+            CaseData::Words(words) => 4 * words.len(),
+            CaseData::Bytes(bytes) => bytes.len(),
+        })
+        .sum()
+    }
+}
+
+/// Runs one step and keeps what it read and wrote.
+fn run_observed(
+    backend: &mut dyn Backend,
+    plan: &Plan,
+    id: PlanId,
+    index: usize,
+) -> Result<Ran, KernelFailure> {
+    let step = &plan.steps[index];
+    let kernel = step.signature();
+    let mut known = HashMap::new();
+    for argument in step.twin_arguments().filter(|a| kernel.reads.contains(&a.name.as_str())) {
+        let data = read(backend, plan, id, argument.buffer, argument.shape.len())?;
+        known.insert(argument.name.clone(), data);
+    }
+    backend.run_step(id, index)?;
+    let mut got = Vec::new();
+    for &name in kernel.writes {
+        if let Some(argument) = step.arguments.iter().find(|argument| argument.name == name) {
+            got.push((name, read(backend, plan, id, argument.buffer, argument.shape.len())?));
+        }
+    }
+    Ok(Ran { index, known, got })
+}
+
+/// Compares what a step wrote with its twin.
+fn check(plan: &Plan, Ran { index, known, got }: &Ran) -> Result<StepReport, KernelFailure> {
+    let step = &plan.steps[*index];
+    let kernel = step.signature();
+    let spec_of = |name: &str| spec(plan, step, name);
+    let wants = twin::<Bounded>(&step.op, kernel, &spec_of, &|name| Values::exact(&known[name]));
+    let mut report =
+        StepReport { layer: step.layer.clone(), kernel: step.label(), elements: 0, worst_fraction: 0.0 };
+    for (name, want) in wants {
+        let Some((_, got)) = got.iter().find(|(written, _)| *written == name) else {
+            continue;
+        };
+        let wrong = |mismatch: Mismatch| KernelFailure::Wrong {
+            kernel: step.label(),
+            case: format!("step {index} of {} for {}", plan.name, step.layer),
+            argument: name.into(),
+            mismatch,
+        };
+        let exact = |name: &str| Values::exact(&known[name]);
+        let admitted = |words: &[u32]| admits(&step.op, kernel, &spec_of, &exact, (name, words));
+        let fraction = judge(got, &want, false, &admitted).map_err(wrong)?;
+        report.elements += step.shape(name).len();
+        report.worst_fraction = report.worst_fraction.max(fraction);
+    }
+    Ok(report)
 }
 
 fn spec(plan: &Plan, step: &Step, name: &str) -> ArgumentSpec {

@@ -18,7 +18,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    fn new(
+    pub(super) fn new(
         backend: &mut dyn Backend,
         spec: &Spec,
         batch: usize,

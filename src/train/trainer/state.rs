@@ -103,7 +103,7 @@ impl Trainer<'_> {
         self.write_tensors(&tensors, path, |name| names.iter().any(|other| other == name))
     }
 
-    fn write_tensors(
+    pub(super) fn write_tensors(
         &mut self,
         tensors: &[Tensor],
         path: &Path,

@@ -1,0 +1,80 @@
+//! What checks ask of a trainer, besides training.
+
+use super::{Prepared, TrainError, Trainer, UNCORRECTED, write_batch};
+use crate::data::batches::Batch;
+use crate::plan::{Backend, BackendError, Plan, Purpose, Step};
+use crate::spec::Spec;
+use crate::train::checkpoint::Tensor;
+use crate::train::history::total_loss;
+use crate::verify::{KernelFailure, StepReport, verify_run, verify_steps};
+use std::path::Path;
+
+impl<'a> Trainer<'a> {
+    /// Prepares a model whose training steps are those of `plan`. Tests give it plans that are wired wrongly.
+    pub fn with_plan(
+        mut backend: Box<dyn Backend + 'a>,
+        spec: &Spec,
+        plan: Plan,
+    ) -> Result<Self, TrainError> {
+        let training = Prepared { id: backend.prepare(&plan)?, plan };
+        Self::assemble(backend, spec, training)
+    }
+
+    /// Takes over weights; `file` is where they come from, for messages. Others stay as they are.
+    pub fn start_from(&mut self, weights: &[Tensor], file: &Path) -> Result<(), TrainError> {
+        self.write_tensors(weights, file, |name| weights.iter().any(|tensor| tensor.name == name))
+    }
+
+    /// Trains on one batch, and returns its total loss before the update, as the device computed it.
+    pub fn measured_step(&mut self, batch: &Batch) -> Result<f64, TrainError> {
+        self.reset_sums()?;
+        self.train_step(batch)?;
+        Ok(total_loss(&self.read_sums()?))
+    }
+
+    /// Trains on one batch and verifies every step of it; see [`verify_run`].
+    pub fn verify_step(
+        &mut self,
+        batch: &Batch,
+        done: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), KernelFailure> {
+        self.verify_some(batch, &|_| true, done)
+    }
+
+    /// Trains on one batch and verifies those steps that are `wanted`.
+    pub fn verify_some(
+        &mut self,
+        batch: &Batch,
+        wanted: &dyn Fn(&Step) -> bool,
+        done: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), KernelFailure> {
+        self.write_step(batch)?;
+        verify_steps(&mut *self.backend, &self.training.plan, self.training.id, wanted, done)
+    }
+
+    /// Verifies every step of an evaluation of a batch of [`Trainer::evaluation_batch`] samples.
+    pub fn verify_evaluation(
+        &mut self,
+        batch: &Batch,
+        done: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), KernelFailure> {
+        write_batch(&mut *self.backend, &self.spec, &self.evaluation, batch, UNCORRECTED)?;
+        verify_run(&mut *self.backend, &self.evaluation.plan, self.evaluation.id, done)
+    }
+
+    /// Verifies every step of a prediction, as exported programs make it, of a batch as large as in training.
+    pub fn verify_prediction(
+        &mut self,
+        batch: &Batch,
+        done: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), KernelFailure> {
+        let size = self.spec.training.batch;
+        let prepared = Prepared::new(&mut *self.backend, &self.spec, size, Purpose::Prediction);
+        let prepared = prepared.map_err(|error| match error {
+            TrainError::Backend(error) => error,
+            error => BackendError::Unsupported(error.to_string()),
+        })?;
+        write_batch(&mut *self.backend, &self.spec, &prepared, batch, UNCORRECTED)?;
+        verify_run(&mut *self.backend, &prepared.plan, prepared.id, done)
+    }
+}
