@@ -148,8 +148,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         file.as_file().set_permissions(permissions).map_err(error)?;
     }
     attempt(|| file.as_file().sync_all()).map_err(error)?;
-    let _ = file.as_file().unlock();
-    attempt(|| file.persist(&target).map_err(|failed| failed.error)).map_err(error)?;
+    // The lock goes with the file, and ends with this function.
+    let _written = attempt(|| file.persist(&target).map_err(|failed| failed.error)).map_err(error)?;
     attempt(|| sync_folder(folder)).map_err(|source| FileError::NotSynced { path: path.into(), source })
 }
 
@@ -159,7 +159,7 @@ pub fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let left = entries.flatten().filter(|entry| is_temporary(&entry.file_name().to_string_lossy()));
     for path in left.map(|entry| entry.path()) {
-        let is_dead = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        let is_dead = open_plain(&path).is_ok_and(|file| file.try_lock().is_ok());
         if is_dead && let Err(error) = fs::remove_file(&path) {
             log::debug!("{} is left: {error}", path.display());
         }

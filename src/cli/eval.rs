@@ -5,7 +5,7 @@ use super::progress::bar;
 use super::set::{Set, Use};
 use super::{Outcome, Usage, guessing, print, print_data, texts};
 use crate::data::split::Side;
-use crate::spec::Target;
+use crate::spec::{Spec, Target};
 use crate::train::Trainer;
 use crate::train::history::{BranchResult, total_loss};
 use crate::train::run::RunFolder;
@@ -62,7 +62,7 @@ pub enum Weights {
 
 impl Weights {
     /// The file in the run folder, which has to be of this run.
-    pub fn file(self, run: &RunFolder) -> Result<PathBuf> {
+    pub fn file(self, run: &RunFolder, spec: &Spec) -> Result<PathBuf> {
         let file = match self {
             Weights::Best if !run.best().exists() && run.last().exists() => {
                 bail!("{}: no epoch was finished; use --weights last", run.path().display())
@@ -71,6 +71,9 @@ impl Weights {
             Weights::Last => run.last(),
         };
         run.require_own(&file)?;
+        if self == Weights::Best {
+            run.require_best(&run.saved_history(spec)?)?;
+        }
         Ok(file)
     }
 }
@@ -108,7 +111,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         bail!("the split has no {} on its side {side}", samples.noun());
     }
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
-    trainer.load_weights(&arguments.weights.file(&run)?)?;
+    trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
     let bar = bar("evaluating", None);
     let results = trainer.evaluate(samples.dataset(), &asked, &mut |done, all| {
         bar.set_length(all as u64);
@@ -132,7 +135,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
             texts::print_confusion(&confusion)?;
         }
     }
-    guessing::warn_of(&run, &samples, &asked, &results)?;
+    guessing::warn_of(&run, &samples, side, &asked, &results)?;
     Ok(Outcome::Done)
 }
 

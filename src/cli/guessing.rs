@@ -6,27 +6,21 @@ use crate::data::split::Split;
 use crate::file::FileError;
 use crate::spec::{Spec, Target};
 use crate::train::guess::{Comparison, Guess, Guesses};
-use crate::train::history::{BranchResult, Epoch, total_loss};
+use crate::train::history::{BranchResult, Epoch, best};
 use crate::train::run::RunFolder;
-use std::path::PathBuf;
 
 /// What a run without success may try.
-const ADVICE: &str = "Another --seed, more --epochs or a smaller --lr may help";
-
-fn file(run: &RunFolder) -> PathBuf {
-    run.path().join("guessing.json")
-}
+const ADVICE: &str = " Another --seed, more --epochs or a smaller --lr may help";
 
 /// Notes what the training labels come to, for evaluations to come.
 pub fn write(run: &RunFolder, spec: &Spec, samples: &Set, split: &Split) -> Result<(), FileError> {
-    Guesses::of_training(spec, samples.dataset(), &split.train).write(&file(run))
+    Guesses::of_training(spec, samples.dataset(), &split.train).write(&run.guessing())
 }
 
 /// The last words of a training: each branch of the best epoch beside its guess, and a warning where it has learned
 /// nothing. Returns the same for the report, as names and values.
 pub fn last_words(spec: &Spec, samples: &Set, split: &Split, epochs: &[Epoch]) -> Vec<(String, String)> {
-    let by_loss = |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));
-    let Some(best) = epochs.iter().min_by(by_loss) else { return Vec::new() };
+    let Some(best) = best(epochs) else { return Vec::new() };
     let dataset = samples.dataset();
     let guesses = Guesses::of_training(spec, dataset, &split.train);
     let compared = guesses.compare(&best.validation, dataset, &split.validation);
@@ -38,30 +32,31 @@ pub fn last_words(spec: &Spec, samples: &Set, split: &Split, epochs: &[Epoch]) -
         facts.push((format!("{target}, best epoch"), said));
     }
     for comparison in &compared {
-        if let Some((name, value)) = warn(comparison, samples) {
+        if let Some((name, value)) = warn(comparison, samples, "validation", ADVICE) {
             facts.push((name, value));
         }
     }
     facts
 }
 
-/// Warns of branches that do no better on these samples than a guess from the run's training labels.
+/// Warns of branches that do no better on these samples, those of `side`, than a guess from the run's training labels.
 pub fn warn_of(
     run: &RunFolder,
     samples: &Set,
+    side: &str,
     asked: &[usize],
     results: &[BranchResult],
 ) -> Result<(), FileError> {
-    if let Some(guesses) = Guesses::read(&file(run))? {
+    if let Some(guesses) = Guesses::read(&run.guessing())? {
         for comparison in guesses.compare(results, samples.dataset(), asked) {
-            warn(&comparison, samples);
+            warn(&comparison, samples, side, "");
         }
     }
     Ok(())
 }
 
 /// Warns if the branch has learned nothing; returns what a report says of it.
-fn warn(comparison: &Comparison, samples: &Set) -> Option<(String, String)> {
+fn warn(comparison: &Comparison, samples: &Set, side: &str, advice: &str) -> Option<(String, String)> {
     if !comparison.is_no_better() {
         return None;
     }
@@ -73,7 +68,7 @@ fn warn(comparison: &Comparison, samples: &Set) -> Option<(String, String)> {
         };
         format!("there is nothing to learn: all labels are {label}")
     } else {
-        format!("no better than guessing. {}. {ADVICE}", numbers(comparison))
+        format!("no better than guessing. On {side}: {}.{advice}", numbers(comparison))
     };
     log::warn!("warning: {target}: {verdict}");
     Some((format!("warning: {target}"), verdict))
@@ -108,7 +103,7 @@ fn numbers(comparison: &Comparison) -> String {
         }
     };
     let loss = format!("loss {:.4} (by guessing: {:.4})", result.loss, score.loss);
-    format!("Validation: {metric} (by guessing: {guessed}), {loss}")
+    format!("{metric} (by guessing: {guessed}), {loss}")
 }
 
 /// What a class is called.

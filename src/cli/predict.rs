@@ -45,14 +45,14 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let (run, spec) = RunFolder::open(&arguments.run)?;
     let Some(size) = spec.input.photo() else {
         let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
-        trainer.load_weights(&arguments.weights.file(&run)?)?;
+        trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
         if arguments.picture.is_some() {
             return Err(Usage("--picture is for photos".into()).into());
         }
         return texts::predict(&run, &spec, trainer, &arguments.paths, &arguments.columns, arguments.json);
     };
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
-    trainer.load_weights(&arguments.weights.file(&run)?)?;
+    trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
     if !arguments.json {
         print_data("file,age,gender,probability,error")?;
     }

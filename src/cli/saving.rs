@@ -1,6 +1,6 @@
 //! Writing what an epoch has reached while the next one trains: on a fast GPU it takes longer than the epoch.
 
-use super::tell;
+use super::{message, tell};
 use crate::file::FileError;
 use anyhow::{Context, Result, bail};
 use std::thread::JoinHandle;
@@ -45,7 +45,7 @@ impl Drop for Saving {
     /// Whatever ends the training, what it has reached is written.
     fn drop(&mut self) {
         if let Err(error) = self.wait() {
-            log::error!("{error:#}");
+            log::error!("error: {}", message(&error));
         }
     }
 }

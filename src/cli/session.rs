@@ -10,10 +10,10 @@ use super::{Outcome, eval, guessing, interrupt, profile, table, tell};
 use crate::data::split::{Side, Split};
 use crate::gpu::Chosen;
 use crate::spec::Spec;
-use crate::train::checkpoint::Notes;
-use crate::train::history::{Epoch, total_loss};
-use crate::train::run::RunFolder;
-use crate::train::{Progress, Stopped, TrainError, Trainer};
+use crate::train::checkpoint::{Notes, load};
+use crate::train::history::{Epoch, best, history_checksum, total_loss};
+use crate::train::run::{HISTORY_NOTE, RunFolder};
+use crate::train::{Progress, State, Stopped, TrainError, Trainer};
 use anyhow::Result;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -48,7 +48,6 @@ impl Session<'_> {
         let mut sessions = sessions(&self.run)?;
         sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
-        guessing::write(&self.run, &self.spec, &self.samples, &self.split)?;
         if !self.how.json && first < self.spec.training.epochs {
             tell(&table::heading(&self.spec));
         }
@@ -92,7 +91,8 @@ impl Session<'_> {
                 }
                 Stopped::Interrupted(step) => {
                     progress.suspend(|| self.saving.wait())?;
-                    self.save(epoch, step, false, None)?;
+                    let state = self.state(epoch)?;
+                    self.save(state, [epoch, step], false, None)?;
                 }
             }
             if asked.load(Ordering::Relaxed) {
@@ -103,35 +103,53 @@ impl Session<'_> {
     }
 
     /// Begins to write the tensors after `step` steps of epoch `epoch`, from 0; `line` is told once they are
-    /// written. The checkpoint comes last: whatever fails before it, the run goes on from the one before, and does
-    /// the same again.
-    fn save(&mut self, epoch: usize, step: usize, is_best: bool, line: Option<String>) -> Result<()> {
-        let state = self.trainer.state(epoch).map_err(|error| self.advised(error))?;
+    /// written. Whatever fails before the checkpoint, the run goes on from the one before, and does the same again.
+    /// The best weights come last: where they fail, the checkpoint still has them.
+    fn save(
+        &mut self,
+        state: State,
+        [epoch, step]: [usize; 2],
+        is_best: bool,
+        line: Option<String>,
+    ) -> Result<()> {
         let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
-        let notes = self.notes.clone();
+        let of_weights = self.run.notes_of_weights();
+        let mut notes = self.notes.clone();
+        notes.insert(HISTORY_NOTE.into(), history_checksum(&self.epochs));
         self.saved = Instant::now();
         self.saving.start(line, move || {
-            state.save_weights(&last, &notes)?;
+            state.save_weights(&last, epoch, &of_weights)?;
+            state.save(&checkpoint, epoch, step, &notes)?;
             if is_best {
-                state.save_weights(&best, &notes)?;
+                state.save_weights(&best, epoch, &of_weights)?;
             }
-            state.save(&checkpoint, epoch, step, &notes)
+            Ok(())
         })
     }
 
+    /// Everything that lives from step to step, after steps of epoch `epoch`, from 0.
+    fn state(&mut self, epoch: usize) -> Result<State> {
+        self.trainer.state(epoch).map_err(|error| self.advised(error))
+    }
+
     /// Adds what helps to a training that ran away.
-    fn advised(&self, error: TrainError) -> anyhow::Error {
+    fn advised(&mut self, error: TrainError) -> anyhow::Error {
         if !matches!(error, TrainError::Diverged { .. }) {
             return error.into();
+        }
+        // A checkpoint may be on its way.
+        if let Err(error) = self.saving.wait() {
+            return error;
         }
         let saved = match self.run.checkpoint().exists() {
             true => "what was saved before is kept",
             false => "no epoch was finished, so that it would begin anew",
         };
-        let rate = self.spec.optimizer.clone().learning_rate().map_or(1e-3, |rate| *rate / 10.0);
-        let hint = format!("--resume {} --lr {rate}", self.run.path().display());
+        let rate = self.spec.optimizer.learning_rate().map_or(1e-3, |rate| *rate / 10.0) as f32;
+        let (run, adapter) = (self.run.path().display(), self.how.adapter.flags());
         anyhow::Error::from(error).context(format!(
-            "the learning rate is too high for this model; {saved}; try: faceshader train {hint}"
+            "the learning rate is too high for this model; {saved}; try: faceshader train --resume {run} {adapter} \
+             --lr {rate}"
         ))
     }
 
@@ -145,13 +163,13 @@ impl Session<'_> {
     /// Writes the epoch's results, and begins to write its tensors; the epoch is told of when they are written.
     fn finish_epoch(&mut self, results: Epoch) -> Result<()> {
         self.saving.wait()?;
-        let loss = total_loss(&results.validation);
-        let is_best = self.epochs.iter().all(|epoch| loss < total_loss(&epoch.validation));
+        let state = self.state(results.epoch - 1)?;
         let line = if self.how.json { results.json() } else { table::row(&results) };
         let number = results.epoch;
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
-        self.save(number, 0, is_best, Some(line))?;
+        let is_best = best(&self.epochs).is_some_and(|best| best.epoch == number);
+        self.save(state, [number, 0], is_best, Some(line))?;
         self.draw(&[])
     }
 
@@ -161,15 +179,28 @@ impl Session<'_> {
         Ok(write_page(&self.run, &self.spec, &self.epochs, &[&self.facts(), more].concat())?)
     }
 
+    /// Makes sure that the best weights are those of the best epoch: a training that was killed just before it wrote
+    /// them left them in its checkpoint, which the trainer holds after `step` steps of the next epoch.
+    pub fn require_best(&mut self, step: usize) -> Result<()> {
+        let done = self.epochs.len();
+        if step == 0 && best(&self.epochs).is_some_and(|best| best.epoch == done) {
+            let state = self.trainer.state(done)?;
+            state.save_weights(&self.run.best(), done, &self.run.notes_of_weights())?;
+        }
+        if done > 0 {
+            self.run.require_best(&self.epochs)?;
+            load(&self.run.best())?;
+        }
+        Ok(())
+    }
+
     /// What the best weights say of the validation samples, and the last word.
     fn finish(&mut self) -> Result<()> {
         self.saving.wait()?;
         // Again, where it is a resumed run whose last session failed in its last words.
         self.run.write_history(&self.epochs)?;
         self.trainer.load_weights(&self.run.best())?;
-        let by_loss =
-            |a: &&Epoch, b: &&Epoch| total_loss(&a.validation).total_cmp(&total_loss(&b.validation));
-        if let Some(best) = self.epochs.iter().min_by(by_loss) {
+        if let Some(best) = best(&self.epochs) {
             log::info!(
                 "the pictures show the weights of epoch {}, whose validation loss is least",
                 best.epoch

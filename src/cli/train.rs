@@ -6,7 +6,8 @@ use super::session::Session;
 use super::sessions::{kernels_before, sessions};
 use super::set::{Set, Use, require_kind};
 use super::texts::Columns;
-use super::{Outcome, Usage, above_zero, at_least_one, model, seed};
+use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed};
+use crate::data::DataError;
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
@@ -135,6 +136,10 @@ fn start(arguments: Arguments) -> Result<Outcome> {
 
 /// Trains from the first step. The folder is made once all is read and ready.
 fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolder>) -> Result<Outcome> {
+    if let Some(path) = spec.data.path.as_ref().filter(|path| !path.exists()) {
+        // Before anything that takes long.
+        return Err(DataError::Missing { path: path.clone() }.into());
+    }
     let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, |_| None)?;
     let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
@@ -143,6 +148,7 @@ fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolde
     run.write_config(&spec)?;
     run.write(&run.split(), &samples.split_csv(&split))?;
     samples.save(&run)?;
+    guessing::write(&run, &spec, &samples, &split)?;
     let notes = run.notes(samples.checksum());
     let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
     Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }.train(0)
@@ -151,9 +157,15 @@ fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolde
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     let (mut run, mut spec) = RunFolder::open_to_train(&path)?;
     let how = arguments.how;
-    if let Some(path) = arguments.data {
-        spec.data.path = Some(path);
+    let trained_on = spec.data.path.clone().filter(|path| arguments.data.is_none() && !path.exists());
+    if let Some(path) = trained_on {
+        bail!(
+            "the run was trained on {}, which is not there; if it has moved, name its new place: --resume {} --data PATH",
+            path.display(),
+            run.path().display()
+        );
     }
+    spec.data.path = arguments.data.or(spec.data.path);
     let planned = spec.training.epochs;
     spec.training.epochs = how.epochs.unwrap_or(planned);
     set_learning_rate(&mut spec, how.lr);
@@ -168,7 +180,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
             spec.training.epochs
         );
     }
-    let mut epochs = run.read_history(&spec)?;
+    let epochs = run.saved_history(&spec)?;
     let sessions = sessions(&run)?;
     let before = |info: &BackendInfo| kernels_before(&sessions, info);
     let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, before)?;
@@ -176,7 +188,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     let mut data = spec.clone();
     data.data.split = Some(run.split());
     data.data.limit = None;
-    let (samples, split) = Set::load(&mut data, Use::Resuming, Some(&run)).with_context(|| moved(&spec))?;
+    let (samples, split) = Set::load(&mut data, Use::Resuming, Some(&run))?;
     let mut trainer = Trainer::new(backend, &spec)?;
     let Place { epoch: first, step, notes } = trainer.load_state(&run.checkpoint())?;
     let steps = trainer.steps_per_epoch(split.train.len());
@@ -186,17 +198,23 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
             run.checkpoint().display()
         );
     }
-    let own = run.notes(samples.checksum());
-    if notes.get(SAMPLES_NOTE).is_some_and(|theirs| *theirs != own[SAMPLES_NOTE]) {
+    let checksum = samples.checksum();
+    if notes.get(SAMPLES_NOTE).is_some_and(|theirs| *theirs != checksum) {
         bail!(
             "the {} have changed since the training began, under the same names; it goes on only with those that it \
              began with",
             samples.noun()
         );
     }
-    epochs.truncate(first);
     if epochs.len() < first {
         bail!("plots/curves.csv of {} lacks epochs that the checkpoint has", run.path().display());
+    }
+    if first + usize::from(step > 0) > spec.training.epochs {
+        let done = if step > 0 { "begun" } else { "done" };
+        let begun = first + usize::from(step > 0);
+        return Err(
+            Usage(format!("{begun} epochs are {done} already; --epochs must be at least that")).into()
+        );
     }
     run.write_config(&spec)?;
     if first < spec.training.epochs {
@@ -204,14 +222,14 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     } else {
         log::info!("all {} epochs are done; ask for more with --epochs", spec.training.epochs);
     }
-    let (notes, saving, saved) = (own, Saving::default(), Instant::now());
-    Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }.train(first)
-}
-
-/// What helps where the samples of a run are not found.
-fn moved(spec: &Spec) -> String {
-    let path = spec.data.path.as_ref().map_or("the built-in set".into(), |path| path.display().to_string());
-    format!("the run was trained on {path}; if that has moved, name its new place: --resume RUN --data PATH")
+    if !run.guessing().exists() {
+        guessing::write(&run, &spec, &samples, &split)?;
+    }
+    let (notes, saving, saved) = (run.notes(checksum), Saving::default(), Instant::now());
+    let mut session =
+        Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved };
+    session.require_best(step)?;
+    session.train(first)
 }
 
 fn set_learning_rate(spec: &mut Spec, rate: Option<f64>) {

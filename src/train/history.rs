@@ -1,5 +1,6 @@
 //! What each epoch came to.
 
+use crate::file::checksum;
 use crate::ops::metrics::SUMS;
 use crate::spec::{Spec, Target};
 
@@ -28,6 +29,11 @@ impl BranchResult {
 /// The weighted sum of all branches' losses.
 pub fn total_loss(results: &[BranchResult]) -> f64 {
     results.iter().map(|result| result.weight * result.loss).sum()
+}
+
+/// The epoch whose validation loss is least, the first of equals.
+pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
+    epochs.iter().min_by(|a, b| total_loss(&a.validation).total_cmp(&total_loss(&b.validation)))
 }
 
 /// One epoch's results.
@@ -116,6 +122,12 @@ pub fn curves_csv(epochs: &[Epoch]) -> String {
     csv(&epochs.iter().map(Epoch::curve_fields).collect::<Vec<_>>())
 }
 
+/// What tells the results of epochs from others; how long they took does not count.
+pub fn history_checksum(epochs: &[Epoch]) -> String {
+    let epochs: Vec<Epoch> = epochs.iter().map(|epoch| Epoch { seconds: 0.0, ..epoch.clone() }).collect();
+    checksum(curves_csv(&epochs).as_bytes())
+}
+
 /// Reads `plots/curves.csv` back. `Err` names the line that is wrong.
 pub fn read_curves(text: &str, spec: &Spec) -> Result<Vec<Epoch>, String> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -127,6 +139,7 @@ pub fn read_curves(text: &str, spec: &Spec) -> Result<Vec<Epoch>, String> {
         let get = |name: &str| {
             let column = names.iter().position(|other| other == name);
             let value = column.and_then(|column| record.get(column)?.parse::<f64>().ok());
+            let value = value.filter(|value| value.is_finite());
             value.ok_or_else(|| format!("line {line} has no number {name:?}"))
         };
         let side = |side: &str| {
@@ -138,8 +151,12 @@ pub fn read_curves(text: &str, spec: &Spec) -> Result<Vec<Epoch>, String> {
             };
             spec.branches.iter().map(branch).collect::<Result<Vec<_>, String>>()
         };
+        let epoch = epochs.len() + 1;
+        if get("epoch")? != epoch as f64 {
+            return Err(format!("line {line} is not that of epoch {epoch}"));
+        }
         epochs.push(Epoch {
-            epoch: get("epoch")? as usize,
+            epoch,
             train: side("train")?,
             validation: side("val")?,
             seconds: get("seconds")?,
@@ -180,6 +197,9 @@ mod tests {
         assert_eq!(read_curves(&curves_csv(&epochs), &spec).unwrap(), epochs);
         let broken = curves_csv(&epochs).replace("0.75", "many");
         assert!(read_curves(&broken, &spec).unwrap_err().contains("line 2"));
+        let skipped = curves_csv(&[epoch(1), epoch(3)]);
+        assert!(read_curves(&skipped, &spec).unwrap_err().contains("line 3 is not that of epoch 2"));
+        assert!(read_curves(&curves_csv(&epochs).replace("0.75", "NaN"), &spec).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The name of the file that is locked. It names the process, and is gone after a clean end.
-pub const LOCK: &str = "lock";
+pub const LOCK: &str = "faceshader.lock";
 /// How often a lock is asked for whose file was removed meanwhile.
 const TRIES: usize = 10;
 
@@ -26,6 +26,10 @@ impl Lock {
     pub fn take(folder: &Path) -> Result<Lock, RunError> {
         let path = folder.join(LOCK);
         let create = |source| RunError::Create { path: folder.into(), source };
+        // A link could lead to a file of the user's.
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(create(io::Error::other(format!("{} is no plain file", path.display()))));
+        }
         for _ in 0..TRIES {
             let mut options = OpenOptions::new();
             let mut file =

@@ -1,7 +1,7 @@
 //! The run folder: everything that a training leaves behind.
 
 use super::checkpoint::{Notes, notes};
-use super::history::{Epoch, curves_csv, read_curves, results_csv};
+use super::history::{Epoch, best, curves_csv, history_checksum, read_curves, results_csv};
 use super::listing;
 use super::lock::{LOCK, Lock};
 use super::seal::{model_name, seal, unseal};
@@ -116,6 +116,16 @@ impl RunFolder {
         })?;
         run.model = unseal(&text).map_err(|reason| FileError::Contents { path: config.clone(), reason })?;
         let spec = Spec::parse(&text, &config.display().to_string())?;
+        if run.model.is_none()
+            && let Some(model) = notes(&run.checkpoint()).remove(MODEL_NOTE)
+        {
+            // Its first lines are gone, and with them its checksum.
+            if model_name(&spec)? != model {
+                let reason = "it is not the one that the training wrote; undo the change".into();
+                return Err(FileError::Contents { path: config, reason }.into());
+            }
+            run.model = Some(model);
+        }
         run.require_own(&run.checkpoint())?;
         Ok((run, spec))
     }
@@ -137,6 +147,7 @@ impl RunFolder {
     /// Makes the folders within, and removes what killed processes left in them.
     fn make_ready(&self) -> Result<(), RunError> {
         sweep(&self.path);
+        sweep(&self.path.join("profile"));
         for folder in [WEIGHTS, PLOTS] {
             let path = self.path.join(folder);
             fs::create_dir_all(&path).map_err(|source| RunError::Create { path: path.clone(), source })?;
@@ -156,14 +167,66 @@ impl RunFolder {
         self.write(&self.config(), &text)
     }
 
+    /// Fails if the best weights are there but not those of the best of these epochs. Those of older versions do
+    /// not say.
+    pub fn require_best(&self, epochs: &[Epoch]) -> Result<(), RunError> {
+        let theirs: Option<usize> = notes(&self.best()).get(EPOCH_NOTE).and_then(|epoch| epoch.parse().ok());
+        match (theirs, best(epochs)) {
+            (Some(theirs), Some(best)) if best.epoch != theirs => {
+                let ours = best.epoch;
+                let reason = format!(
+                    "it is of epoch {theirs}, but the validation loss of epoch {ours} is less; finish the run by \
+                     --resume, or use --weights last"
+                );
+                Err(FileError::Contents { path: self.best(), reason }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The epochs that the checkpoint comes after: results of later ones are those of a training that was killed
+    /// before it could save them.
+    pub fn saved_history(&self, spec: &Spec) -> Result<Vec<Epoch>, RunError> {
+        let notes = notes(&self.checkpoint());
+        let mut epochs = self.read_history(spec)?;
+        if let Some(saved) = notes.get(EPOCH_NOTE).and_then(|epoch| epoch.parse().ok()) {
+            epochs.truncate(saved);
+        }
+        match notes.get(HISTORY_NOTE) {
+            Some(theirs) if *theirs != history_checksum(&epochs) => {
+                let reason =
+                    "these are not the results that the training wrote; restore it from a copy".into();
+                Err(FileError::Contents { path: self.plot("curves.csv"), reason }.into())
+            }
+            _ => Ok(epochs),
+        }
+    }
+
     /// What a checkpoint of the run says of the other files; `samples` is a checksum of what it learns from.
     pub fn notes(&self, samples: String) -> Notes {
-        let files = [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary())];
+        let files = self.sealed_files();
         let files =
             files.into_iter().filter_map(|(name, path)| Some((name, checksum(&read_plain(&path).ok()?))));
         let model = self.model.clone().map(|model| (MODEL_NOTE, model));
         let notes = files.chain(model).chain([(SAMPLES_NOTE, samples)]);
         notes.map(|(name, note)| (name.to_string(), note)).collect()
+    }
+
+    /// The files that a checkpoint vouches for, which nobody writes again, and what the notes on them are called.
+    fn sealed_files(&self) -> [(&'static str, PathBuf); 3] {
+        [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary()), (GUESSING_NOTE, self.guessing())]
+    }
+
+    /// The best answers that do not look at the sample.
+    pub fn guessing(&self) -> PathBuf {
+        self.path.join("guessing.json")
+    }
+
+    /// What weights of the run say: they may be used elsewhere, where none of its other files is.
+    pub fn notes_of_weights(&self) -> Notes {
+        let mut notes = self.notes(String::new());
+        notes.retain(|name, _| name == MODEL_NOTE || name == VOCABULARY_NOTE);
+        notes
     }
 
     /// Fails if a checkpoint or weights say that they belong to other files than the run has.
@@ -175,9 +238,14 @@ impl RunFolder {
             let reason = format!("it is of another model or training than {}", self.config().display());
             return Err(FileError::Contents { path: tensors.into(), reason }.into());
         }
-        for (name, path) in [(SPLIT_NOTE, self.split()), (VOCABULARY_NOTE, self.vocabulary())] {
+        for (name, path) in self.sealed_files() {
             let Some(theirs) = notes.get(name) else { continue };
-            let bytes = read_plain(&path).map_err(|source| FileError::Read { path: path.clone(), source })?;
+            let bytes = match read_plain(&path) {
+                Ok(bytes) => bytes,
+                // Whoever needs it says so: a prediction needs no split.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(FileError::Read { path, source }.into()),
+            };
             if *theirs != checksum(&bytes) {
                 let reason = format!(
                     "it is not the file that the training wrote, whose checksum is in {}; restore it from a copy",
@@ -250,8 +318,8 @@ impl RunFolder {
         self.write(&self.plot("curves.csv"), &curves_csv(epochs))
     }
 
-    /// The epochs so far; none if there is no file yet.
-    pub fn read_history(&self, spec: &Spec) -> Result<Vec<Epoch>, RunError> {
+    /// All epochs in `plots/curves.csv`; none if there is no file yet.
+    fn read_history(&self, spec: &Spec) -> Result<Vec<Epoch>, RunError> {
         let path = self.plot("curves.csv");
         let text = match read_plain_text(&path) {
             Ok(text) => text,
@@ -266,8 +334,13 @@ impl RunFolder {
 const MODEL_NOTE: &str = "model";
 const SPLIT_NOTE: &str = "split";
 const VOCABULARY_NOTE: &str = "vocabulary";
+const GUESSING_NOTE: &str = "guessing";
 /// See [`RunFolder::notes`].
 pub const SAMPLES_NOTE: &str = "samples";
+/// Of a checkpoint and of weights: how many epochs they were trained for.
+pub const EPOCH_NOTE: &str = "epoch";
+/// Of a checkpoint: see [`history_checksum`].
+pub const HISTORY_NOTE: &str = "history";
 
 /// Whether nothing would be lost if a training began here: a process that was killed before it wrote anything may
 /// have left its lock, an unfinished file, and empty folders.
@@ -342,7 +415,7 @@ mod tests {
         for name in ["weights", "plots"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        for name in ["lock", ".writing-abc"] {
+        for name in [LOCK, ".writing-abc"] {
             fs::write(folder.path().join(name), "1").unwrap();
         }
         let run = RunFolder::create("face", Some(folder.path())).unwrap();

@@ -46,7 +46,7 @@ pub fn unseal(text: &str) -> Result<Option<String>, String> {
         _ => {
             return Err(
                 "its checksum does not fit: it was changed or damaged after faceshader wrote it. Undo the \
-                        change; if you made it on purpose, delete the lines that begin with #"
+                        change; to train a changed model, begin a new run with --model and a copy of this file"
                     .into(),
             );
         }

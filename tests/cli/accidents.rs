@@ -3,6 +3,7 @@
 use crate::common::{code, faces, program, stderr, tiny};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -98,7 +99,9 @@ fn a_killed_training_ends_with_the_same_files() {
             let wait = scattered(killed) % (took.as_micros() as u64 * 5 / 4);
             std::thread::sleep(Duration::from_micros(wait));
             child.kill().unwrap();
-            killed += usize::from(!child.wait().unwrap().success());
+            let ended = child.wait().unwrap();
+            assert!(ended.success() || ended.signal() == Some(9), "after kill {killed}: {ended}");
+            killed += usize::from(!ended.success());
         }
         let after = format!("kill {killed}");
         succeed(training(folder.path(), &name, minutes), &after);
@@ -114,7 +117,7 @@ fn a_full_disk_at_any_moment_costs_nothing() {
     faces(folder.path());
     succeed(training(folder.path(), "whole/run", "1e-9"), "no fault");
     let want = files(&folder.path().join("whole/run"));
-    let mut within_an_epoch = false;
+    let (mut within_an_epoch, mut without_fault) = (false, 0);
     for operation in 1.. {
         let mut command = training(folder.path(), "faulty/run", "1e-9");
         let output = command.env("FACESHADER_FAIL_OPERATION", operation.to_string()).output().unwrap();
@@ -128,10 +131,50 @@ fn a_full_disk_at_any_moment_costs_nothing() {
         }
         require_same(&files(&folder.path().join("faulty/run")), &want, &after);
         fs::remove_dir_all(folder.path().join("faulty/run")).unwrap();
-        if code(&output) == 0 {
+        // A fault that a training gets over is no end.
+        without_fault = if code(&output) == 0 { without_fault + 1 } else { 0 };
+        if without_fault == 5 {
             assert!(within_an_epoch, "no checkpoint was written within the first epoch");
             assert!(operation > 150, "the training wrote nothing after operation {operation}");
             return;
         }
+    }
+}
+
+/// What goes on otherwise than the session that failed would have must not be measured by its best weights.
+#[test]
+fn the_best_weights_are_those_of_an_epoch_of_the_run_whatever_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    faces(folder.path());
+    let train = |more: &[&str]| {
+        let model = tiny().display().to_string();
+        let mut command = program(folder.path());
+        command.args(["train", "--adapter", "cpu", "--no-verify", "--batch", "12", "--epochs", "1"]);
+        command.args(["--model", &model, "--data", "faces", "--out"]).args(more);
+        succeed(command, "no fault");
+    };
+    let resume = |run: &str, more: &[&str]| {
+        let mut command = program(folder.path());
+        command
+            .args(["train", "--adapter", "cpu", "--no-verify", "--epochs", "2", "--resume", run])
+            .args(more);
+        command
+    };
+    for operation in 1..60 {
+        let run = format!("run-{operation}");
+        train(&[&run]);
+        let failed =
+            resume(&run, &[]).env("FACESHADER_FAIL_OPERATION", operation.to_string()).status().unwrap();
+        succeed(resume(&run, &["--lr", "1e-30"]), &format!("the fault of operation {operation}: {failed}"));
+        let results = fs::read_to_string(folder.path().join(&run).join("results.csv")).unwrap();
+        let losses =
+            results.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<f64>().unwrap());
+        let least = losses.fold(f64::INFINITY, f64::min);
+        let mut eval = program(folder.path());
+        eval.args(["eval", &run, "--adapter", "cpu", "--no-verify", "--json"]);
+        let output = eval.output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let loss = told["loss"].as_f64().unwrap();
+        assert!((loss - least).abs() < 1e-6 * least, "operation {operation}: {loss}, and not {least}");
     }
 }

@@ -41,7 +41,7 @@ fn a_run_is_trained_by_one_process_at_a_time() {
         .spawn()
         .unwrap();
     let start = Instant::now();
-    while !folder.path().join("run/lock").exists() && start.elapsed() < Duration::from_secs(60) {
+    while !folder.path().join("run/faceshader.lock").exists() && start.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(Duration::from_millis(100));
@@ -56,7 +56,7 @@ fn a_run_is_trained_by_one_process_at_a_time() {
     let epochs = epochs.to_string();
     *resume.last_mut().unwrap() = &epochs;
     succeed(folder.path(), &resume);
-    assert!(!folder.path().join("run/lock").exists());
+    assert!(!folder.path().join("run/faceshader.lock").exists());
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_training_that_ran_away_goes_on_at_a_smaller_rate() {
     let arguments =
         ["train", "--model", &model, "--data", "faces", "--adapter", "cpu", "--no-verify", "--out", "run"];
     let wild = [arguments.as_slice(), &["--lr", "1e30"]].concat();
-    let words = ["ran away in epoch 1", "no epoch was finished", "--resume run --lr "];
+    let words = ["ran away in epoch 1", "no epoch was finished", "--resume run --adapter cpu --lr "];
     fail(folder.path(), &wild, 1, &words);
     let output = run(folder.path(), &["train", "--resume", "run", "--adapter", "cpu", "--lr", "0.002"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -115,7 +115,7 @@ fn photos_that_moved_are_found_by_a_flag_and_changed_ones_are_refused() {
     let folder = trained();
     let (here, there) = (folder.path().join("faces"), folder.path().join("moved"));
     fs::rename(&here, &there).unwrap();
-    fail(folder.path(), RESUME, 1, &["faces", "--resume RUN --data"]);
+    fail(folder.path(), RESUME, 1, &["faces", "--resume run --data"]);
     succeed(folder.path(), &[RESUME, &["--data", "moved"]].concat());
     let mut names: Vec<_> = fs::read_dir(&there).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
@@ -209,4 +209,93 @@ fn a_picture_takes_the_place_of_plain_files_only() {
     succeed(folder.path(), &["data", "show", "--out", "link.png"]);
     assert!(folder.path().join("link.png").is_symlink());
     assert!(fs::metadata(folder.path().join("named.png")).unwrap().len() > 1000);
+}
+
+#[test]
+fn results_that_were_changed_are_not_gone_on_from() {
+    let folder = trained();
+    let path = folder.path().join("run/plots/curves.csv");
+    let good = fs::read_to_string(&path).unwrap();
+    let row = good.lines().nth(1).unwrap();
+    let number = row.split(',').nth(2).unwrap();
+    change(&path, number, "0.5");
+    fail(folder.path(), RESUME, 1, &["curves.csv", "not the results that the training wrote"]);
+    fs::write(&path, good.replace("\n1,", "\n7,")).unwrap();
+    fail(folder.path(), RESUME, 1, &["curves.csv", "line 2 is not that of epoch 1"]);
+    fs::write(&path, good).unwrap();
+    succeed(folder.path(), RESUME);
+}
+
+#[test]
+fn best_weights_of_another_epoch_are_refused_before_anything_is_trained() {
+    let folder = trained();
+    let path = |name: &str| folder.path().join("run/weights").join(name);
+    fs::copy(path("best.safetensors"), folder.path().join("first")).unwrap();
+    succeed(folder.path(), &[RESUME, &["--lr", "1e-9"]].concat());
+    let (tensors, mut notes) = load(&path("best.safetensors")).unwrap();
+    notes.insert("epoch".into(), "7".into());
+    save(&path("best.safetensors"), &tensors, &notes).unwrap();
+    let words = ["best.safetensors", "it is of epoch 7"];
+    fail(folder.path(), &["eval", "run", "--adapter", "cpu"], 1, &words);
+    // Where the checkpoint still has them they are written anew; it is of the second epoch, and so may they be.
+    let results = fs::read_to_string(folder.path().join("run/results.csv")).unwrap();
+    let losses: Vec<f64> =
+        results.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+    let more = ["train", "--resume", "run", "--adapter", "cpu", "--no-verify", "--epochs", "3"];
+    if losses[1] < losses[0] {
+        succeed(folder.path(), &more);
+    } else {
+        fail(folder.path(), &more, 1, &words);
+    }
+}
+
+#[test]
+fn a_configuration_without_its_checksum_has_to_be_the_runs_all_the_same() {
+    let folder = trained();
+    let path = folder.path().join("run/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let plain: String =
+        config.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    fs::write(&path, plain.replace("seed = 11", "seed = 12")).unwrap();
+    for command in [["eval", "run", "--adapter", "cpu"].as_slice(), RESUME] {
+        fail(folder.path(), command, 1, &["config.toml", "not the one that the training wrote"]);
+    }
+    fs::write(&path, plain).unwrap();
+    succeed(folder.path(), RESUME);
+    succeed(folder.path(), &["eval", "run", "--adapter", "cpu"]);
+}
+
+#[test]
+fn a_prediction_needs_the_model_and_its_weights_only() {
+    let folder = trained();
+    fs::create_dir_all(folder.path().join("sent/weights")).unwrap();
+    for file in ["config.toml", "weights/best.safetensors"] {
+        fs::copy(folder.path().join("run").join(file), folder.path().join("sent").join(file)).unwrap();
+    }
+    let output = run(folder.path(), &["predict", "sent", "faces", "--adapter", "cpu", "--picture", "p.png"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    // With a checkpoint, too, but without the names of the photos.
+    fs::remove_file(folder.path().join("run/split.csv")).unwrap();
+    succeed(folder.path(), &["predict", "run", "faces", "--adapter", "cpu"]);
+}
+
+#[test]
+fn a_training_that_runs_away_in_its_last_step_names_its_own_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    faces(folder.path());
+    let model = tiny().display().to_string();
+    let arguments =
+        ["train", "--model", &model, "--data", "faces", "--adapter", "cpu", "--no-verify", "--out", "run"];
+    for (index, rate) in ["1e4", "1e8", "1e12", "1e20"].into_iter().enumerate() {
+        let output = run(folder.path(), &[&arguments[..9], &[&format!("run{index}"), "--lr", rate]].concat());
+        let said = stderr(&output);
+        if code(&output) != 0 {
+            assert!(said.contains("ran away in epoch 1") || said.contains("ran away in epoch 2"), "{said}");
+            assert!(said.contains("--lr"), "{said}");
+            let results = fs::read_to_string(folder.path().join(format!("run{index}/results.csv")));
+            let rows = results.map_or(0, |text| text.lines().count().saturating_sub(1));
+            let epoch = if said.contains("in epoch 1") { 1 } else { 2 };
+            assert_eq!(rows, epoch - 1, "{rate}: {said}");
+        }
+    }
 }

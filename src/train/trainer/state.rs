@@ -5,6 +5,7 @@ use crate::file::FileError;
 use crate::graph::Graph;
 use crate::shape::DType;
 use crate::train::checkpoint::{Notes, Tensor, load, save};
+use crate::train::run::EPOCH_NOTE;
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -19,12 +20,15 @@ impl State {
     /// Writes all that training needs to go on after `step` steps of epoch `epoch`, from 0, with these notes.
     pub fn save(&self, path: &Path, epoch: usize, step: usize, notes: &Notes) -> Result<(), FileError> {
         let mut notes = notes.clone();
-        notes.extend([(EPOCH.into(), epoch.to_string()), (STEP.into(), step.to_string())]);
+        notes.extend([(EPOCH_NOTE.into(), epoch.to_string()), (STEP.into(), step.to_string())]);
         save(path, &self.tensors, &notes)
     }
 
-    /// Writes the weights, under PyTorch's names and in its layouts, with these notes.
-    pub fn save_weights(&self, path: &Path, notes: &Notes) -> Result<(), FileError> {
+    /// Writes the weights after `epoch` epochs, under PyTorch's names and in its layouts, with these notes.
+    pub fn save_weights(&self, path: &Path, epoch: usize, notes: &Notes) -> Result<(), FileError> {
+        let mut notes = notes.clone();
+        notes.insert(EPOCH_NOTE.into(), epoch.to_string());
+        let notes = &notes;
         let is_weight = |tensor: &&Tensor| self.weights.contains(&tensor.name);
         save(path, self.tensors.iter().filter(is_weight), notes)
     }
@@ -78,7 +82,7 @@ impl Trainer<'_> {
             let number = notes.get(name).and_then(|value| value.parse::<usize>().ok());
             number.ok_or_else(|| wrong(format!("it does not say its {name}")))
         };
-        let (epoch, step) = (note(EPOCH)?, note(STEP)?);
+        let (epoch, step) = (note(EPOCH_NOTE)?, note(STEP)?);
         let steps = tensors.iter().find(|tensor| tensor.name == STEPS);
         let number = |tensor: &Tensor| match tensor.dtype {
             DType::U32 => tensor.bytes.as_slice().try_into().ok().map(u32::from_le_bytes),
@@ -92,7 +96,7 @@ impl Trainer<'_> {
         };
         self.write_tensors(&tensors, path, |_| true)?;
         self.resumed_step = step;
-        notes.retain(|name, _| name != EPOCH && name != STEP);
+        notes.retain(|name, _| name != EPOCH_NOTE && name != STEP);
         Ok(Place { epoch, step, notes })
     }
 
@@ -127,8 +131,7 @@ impl Trainer<'_> {
     }
 }
 
-/// The notes that say where a checkpoint is.
-const EPOCH: &str = "epoch";
+/// The note that says, with [`EPOCH_NOTE`], where a checkpoint is.
 const STEP: &str = "step";
 
 /// The name of the number of steps that a model has been trained for.
