@@ -126,6 +126,11 @@ fn kind_beside_plain(kind: std::fs::FileType) -> Option<&'static str> {
 /// Where something else than a plain file has that name, such as a folder or a device; where anything fails
 /// before the rename, which leaves the old file as it was; where the folder cannot be synced after it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_whole_parts(path, &[bytes])
+}
+
+/// The same for contents that lie in several places, without putting them together first.
+pub fn write_whole_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
     let error = |source: io::Error| FileError::Write { path: path.into(), source };
     let target = followed(path).map_err(error)?;
     let permissions = match fs::metadata(&target) {
@@ -143,7 +148,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = attempt(|| temporary(folder)).map_err(error)?;
     // `sweep` leaves alone what its writer still holds. Not every file system can lock.
     let _ = file.as_file().try_lock();
-    attempt(|| file.write_all(bytes)).map_err(error)?;
+    attempt(|| parts.iter().try_for_each(|part| file.write_all(part))).map_err(error)?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions).map_err(error)?;
     }

@@ -35,6 +35,7 @@ pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
         return Ok(());
     }
     let cases = cases();
+    log::info!("first use of this adapter: its kernels are checked, which may take a minute");
     let progress = bar("checking the kernels, once for this adapter", Some(cases.len()));
     for (seed, case) in &cases {
         let outcome = verify_case(backend, case, Numbers::Real, *seed);

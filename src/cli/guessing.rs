@@ -68,7 +68,11 @@ fn warn(comparison: &Comparison, samples: &Set, side: &str, advice: &str) -> Opt
         };
         format!("there is nothing to learn: all labels are {label}")
     } else {
-        format!("no better than guessing. On {side}: {}.{advice}", numbers(comparison))
+        {
+            let chance =
+                if comparison.is_better_by_chance() { ", as far as so few samples can tell" } else { "" };
+            format!("no better than guessing{chance}. On {side}: {}.{advice}", numbers(comparison))
+        }
     };
     log::warn!("warning: {target}: {verdict}");
     Some((format!("warning: {target}"), verdict))

@@ -67,9 +67,10 @@ pub enum BackendError {
     },
 }
 
-/// Whether so many bytes of buffers fit into what was free before any were made; where nobody can tell what is
-/// free, they do.
-pub fn check_memory(plan: &Plan, needs: usize, free: Option<u64>) -> Result<(), BackendError> {
+/// Whether so many bytes of buffers fit into what was free before any were made, with the copy that a checkpoint is;
+/// where nobody can tell what is free, they do.
+pub fn check_memory(plan: &Plan, buffers_bytes: usize, free: Option<u64>) -> Result<(), BackendError> {
+    let needs = buffers_bytes + plan.lasting().map(|(_, buffer)| buffer.bytes()).sum::<usize>();
     match free {
         Some(free) if needs as u64 > free => {
             let [needs, free] = [needs as u64, free].map(|bytes| bytes as f64 / 1e9);

@@ -2,9 +2,9 @@
 //!
 //! The format is safetensors.
 
-use crate::file::{FileError, open_plain, read_plain, write_whole};
+use crate::file::{FileError, open_plain, read_plain, write_whole_parts};
 use crate::shape::{DType, Shape};
-use safetensors::tensor::{SafeTensors, TensorView};
+use safetensors::tensor::{Metadata, SafeTensors, TensorInfo};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
@@ -37,26 +37,39 @@ pub fn save<'t>(
     notes: &Notes,
 ) -> Result<(), FileError> {
     let contents = |reason: String| FileError::Contents { path: path.into(), reason };
-    let tensors: Vec<&Tensor> = tensors.into_iter().collect();
-    let mut views = Vec::new();
-    for tensor in &tensors {
-        let dtype = match tensor.dtype {
-            DType::F32 => safetensors::Dtype::F32,
-            DType::U32 => safetensors::Dtype::U32,
-            DType::U8 => safetensors::Dtype::U8,
-        };
-        let view = TensorView::new(dtype, tensor.shape.0.clone(), &tensor.bytes)
-            .map_err(|error| contents(format!("{}: {error}", tensor.name)))?;
-        views.push((tensor.name.as_str(), view));
-    }
+    let mut tensors: Vec<&Tensor> = tensors.into_iter().collect();
+    // Larger elements first, so that all are aligned.
+    tensors.sort_by(|a, b| (b.dtype.bytes(), &a.name).cmp(&(a.dtype.bytes(), &b.name)));
     let mut notes = notes.clone();
-    notes.insert(CHECKSUM.into(), checksum(tensors, &notes));
+    notes.insert(CHECKSUM.into(), checksum(tensors.clone(), &notes));
     // One entry: a map of several would be written in no fixed order, and the same training has to give the
     // same file.
     let notes = serde_json::to_string(&notes).map_err(|error| contents(error.to_string()))?;
     let metadata = HashMap::from([(NOTES.to_string(), notes)]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| contents(error.to_string()))?;
-    write_whole(path, &bytes)
+    let mut end = 0;
+    let infos = tensors.iter().map(|tensor| {
+        let begin = end;
+        end += tensor.bytes.len();
+        let (dtype, shape) = (stored(tensor.dtype), tensor.shape.0.clone());
+        (tensor.name.clone(), TensorInfo { dtype, shape, data_offsets: (begin, end) })
+    });
+    let header =
+        Metadata::new(Some(metadata), infos.collect()).map_err(|error| contents(error.to_string()))?;
+    let mut header = serde_json::to_vec(&header).map_err(|error| contents(error.to_string()))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    // The tensors go to the file from where they lie: a copy of them could be more than there is memory for.
+    let length = (header.len() as u64).to_le_bytes();
+    let parts = [length.as_slice(), &header].into_iter();
+    let parts: Vec<&[u8]> = parts.chain(tensors.iter().map(|tensor| tensor.bytes.as_slice())).collect();
+    write_whole_parts(path, &parts)
+}
+
+fn stored(dtype: DType) -> safetensors::Dtype {
+    match dtype {
+        DType::F32 => safetensors::Dtype::F32,
+        DType::U32 => safetensors::Dtype::U32,
+        DType::U8 => safetensors::Dtype::U8,
+    }
 }
 
 /// Reads tensors and their notes.
@@ -66,17 +79,20 @@ pub fn save<'t>(
 /// and of older versions, have none.
 pub fn load(path: &Path) -> Result<(Vec<Tensor>, Notes), FileError> {
     let contents = |reason: String| FileError::Contents { path: path.into(), reason };
-    let unreadable = |error: safetensors::SafeTensorError| contents(error.to_string());
-    let bytes = read_plain(path).map_err(|source| FileError::Read { path: path.into(), source })?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
+    let mut bytes = read_plain(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+    let (header_len, header) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| contents(error.to_string()))?;
     let mut notes = match header.metadata().as_ref().and_then(|notes| notes.get(NOTES)) {
         Some(notes) => serde_json::from_str(notes).map_err(|error| contents(error.to_string()))?,
         None => Notes::new(),
     };
-    let file = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
+    let mut infos: Vec<(String, &TensorInfo)> = header.tensors().into_iter().collect();
+    infos.sort_by_key(|(_, info)| info.data_offsets);
     let mut tensors = Vec::new();
-    for (name, view) in file.iter() {
-        let dtype = match view.dtype() {
+    // From the last one on, so that the file's bytes shrink as the tensors grow: both at once could be more than there
+    // is memory for.
+    for (name, info) in infos.into_iter().rev() {
+        let dtype = match info.dtype {
             safetensors::Dtype::F32 => DType::F32,
             safetensors::Dtype::U32 => DType::U32,
             safetensors::Dtype::U8 => DType::U8,
@@ -84,8 +100,9 @@ pub fn load(path: &Path) -> Result<(Vec<Tensor>, Notes), FileError> {
                 return Err(contents(format!("{name} holds {other:?}; only F32, U32 and U8 are known")));
             }
         };
-        let shape = Shape(view.shape().to_vec());
-        tensors.push(Tensor { name: name.into(), shape, dtype, bytes: view.data().to_vec() });
+        let own = bytes.split_off(size_of::<u64>() + header_len + info.data_offsets.0);
+        bytes.shrink_to_fit();
+        tensors.push(Tensor { name, shape: Shape(info.shape.clone()), dtype, bytes: own });
     }
     if let Some(sum) = notes.remove(CHECKSUM)
         && sum != checksum(tensors.iter().collect(), &notes)
@@ -135,6 +152,7 @@ fn checksum(mut tensors: Vec<&Tensor>, notes: &Notes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use safetensors::tensor::TensorView;
 
     fn tensor(name: &str, value: f32) -> Tensor {
         let bytes = bytemuck::cast_slice(&[value; 6]).to_vec();
@@ -181,8 +199,10 @@ mod tests {
         let path = folder.path().join("a.safetensors");
         let tensors = [tensor("a", 1.0), tensor("b", 2.0)];
         save(&path, &tensors, &Notes::from([("epoch".into(), "3".into())])).unwrap();
-        let (good, right) = (std::fs::read(&path).unwrap(), tensors);
+        let (good, right) = (std::fs::read(&path).unwrap(), tensors.clone());
         assert_eq!(notes(&path)["epoch"], "3");
+        let read_by_others = SafeTensors::deserialize(&good).unwrap();
+        assert_eq!(read_by_others.tensor("b").unwrap().data(), tensors[1].bytes);
         let mut noticed = 0;
         for bit in 0..8 * good.len() {
             let mut bytes = good.clone();

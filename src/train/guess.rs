@@ -136,13 +136,24 @@ impl Comparison {
     /// Whether neither loss nor metric is better by more than chance. One of the two is enough: a model that is too
     /// sure of itself may have a worse loss and still be right more often.
     pub fn is_no_better(&self) -> bool {
+        !self.is_better_by(1.0)
+    }
+
+    /// Whether it is better, though by no more than chance.
+    pub fn is_better_by_chance(&self) -> bool {
+        self.is_no_better() && self.is_better_by(0.0)
+    }
+
+    /// Whether loss or metric is better by more than so many margins.
+    fn is_better_by(&self, margins: f64) -> bool {
         let Self { result, score, .. } = self;
-        let has_better_loss = result.loss < score.loss - score.loss_margin;
+        let has_better_loss = result.loss < score.loss - margins * score.loss_margin;
+        let margin = margins * score.metric_margin;
         let has_better_metric = match self.guess {
-            Guess::Number { .. } => result.metric < score.metric - score.metric_margin,
-            Guess::Classes(_) => result.metric > score.metric + score.metric_margin,
+            Guess::Number { .. } => result.metric < score.metric - margin,
+            Guess::Classes(_) => result.metric > score.metric + margin,
         };
-        !(has_better_loss || has_better_metric)
+        has_better_loss || has_better_metric
     }
 }
 
@@ -240,6 +251,8 @@ mod tests {
         assert!(is_no_better(std::f64::consts::LN_2, 0.5));
         // What chance alone may do.
         assert!(is_no_better(0.6925, 0.52));
+        assert!(compared(&guess, &labels, result(Target::Class, 0.6925, 0.52)).is_better_by_chance());
+        assert!(!compared(&guess, &labels, result(Target::Class, 0.7, 0.49)).is_better_by_chance());
         assert!(!is_no_better(0.64, 0.5) && !is_no_better(0.6925, 0.56));
         // Too sure of itself, but right more often.
         assert!(!is_no_better(1.4, 0.7));
