@@ -9,3 +9,4 @@ mod reviews;
 mod run_files;
 mod run_folder;
 mod tables;
+mod trajectory;
