@@ -1,10 +1,9 @@
 //! Whole trainings against PyTorch: they see wiring mistakes, which the check of each step cannot.
 
-use crate::common::{backends, backends_as};
+use crate::common::backends;
 use faceshader::cpu::CpuBackend;
 use faceshader::data::batches::batch;
 use faceshader::graph::Graph;
-use faceshader::ops::Variant;
 use faceshader::plan::{Kind, Plan, Purpose, Slot, lower};
 use faceshader::spec::Spec;
 use faceshader::train::Trainer;
@@ -28,7 +27,7 @@ fn a_training_ends_where_pytorch_ends_on_every_backend() {
     assert_eq!(case.steps(), 6);
     for fuse in [true, false] {
         let spec = spec_of(&case, fuse);
-        for (name, backend) in Variant::ALL.into_iter().flat_map(|variant| backends_as(Some(variant))) {
+        for (name, backend) in backends() {
             let replay = case.replay(&mut Trainer::new(backend, &spec).unwrap()).unwrap();
             assert!(replay.agrees(), "{name}, fused: {fuse}: {replay:?}");
         }
