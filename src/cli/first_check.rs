@@ -1,5 +1,5 @@
-//! Before an adapter's first training, evaluation or prediction: a short proof that its driver computes what it
-//! should.
+//! Before an adapter's first training, evaluation or prediction: a short check, on a few samples of each kernel, that
+//! its driver computes what it should.
 //!
 //! The verdict is remembered, so that it takes its time only once: seconds, or most of a minute where the driver
 //! compiles every kernel for the first time.
@@ -28,7 +28,7 @@ pub fn kernels(variant: Option<Variant>, checked: bool, chosen: &Chosen) -> Stri
     )
 }
 
-/// Proves the kernels on a few cases, unless this adapter has passed before. `kernels` says which they are.
+/// Verifies the kernels on a few cases, unless this adapter has passed before. `kernels` says which they are.
 pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
     let (key, file) = (cache::key(&backend.info(), kernels), cache::file("verified.txt"));
     if file.as_ref().is_some_and(|file| passed(file).contains(&key)) {
@@ -44,7 +44,11 @@ pub fn run(backend: &mut dyn Backend, kernels: &str) -> Result<()> {
     }
     progress.finish_and_clear();
     let operators: BTreeSet<&str> = cases.iter().map(|(_, case)| case.op.name()).collect();
-    log::info!("first use of this adapter: {} operators checked against their twins", operators.len());
+    log::info!(
+        "first use of this adapter: {} operators agree with their twins on {} samples",
+        operators.len(),
+        cases.len()
+    );
     if let Some(file) = file {
         let mut lines = passed(&file);
         lines.push(key);

@@ -78,6 +78,11 @@ enum Command {
     /// Measure which variant of each kernel an adapter runs fastest, and remember it
     Tune(tune::Arguments),
     /// Verify an adapter's kernels on samples: each against its CPU twin, or whole trainings
+    ///
+    /// By default every kernel is compared with its CPU twin in float64, on drawn numbers. Each element has to lie
+    /// within a bound that is computed from float32's rounding. This verifies the adapter on these samples and within
+    /// these bounds; it does not prove it right on all others. docs/verification.md says what is covered and what is
+    /// not.
     Verify(verify::Arguments),
 }
 

@@ -113,6 +113,11 @@ impl Trajectory {
         self.losses.len()
     }
 
+    /// The samples of all steps, in order.
+    pub fn samples(&self) -> &dyn Dataset {
+        &self.samples
+    }
+
     /// Trains a new `trainer` of [`Trajectory::spec`], fused or not, as it was recorded, and compares.
     pub fn replay(&self, trainer: &mut Trainer) -> Result<Replay, TrainError> {
         trainer.start_from(&self.initial, &self.file)?;

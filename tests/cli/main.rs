@@ -14,3 +14,4 @@ mod run_folder;
 mod splits;
 mod tables;
 mod terminal;
+mod trajectory;

@@ -7,5 +7,6 @@ mod fusion;
 mod profile;
 mod proof;
 mod texts;
+mod trajectory;
 mod weights;
 mod wiring;
