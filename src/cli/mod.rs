@@ -149,6 +149,7 @@ fn code(error: &anyhow::Error) -> u8 {
         cause
             .downcast_ref::<KernelFailure>()
             .is_some_and(|failure| !matches!(failure, KernelFailure::Backend(_)))
+            || cause.is::<verify::Missed>()
     }) {
         4
     } else {

@@ -14,7 +14,7 @@ use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan, PlanId, Pu
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError, Target};
-use crate::verify::{KernelFailure, StepReport, verify_run};
+use crate::verify::{KernelFailure, Planted, StepReport, plant_run, run_for_stale, verify_run};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -349,6 +349,18 @@ impl<'a> Trainer<'a> {
     ) -> Result<(), KernelFailure> {
         self.write_step(batch)?;
         verify_run(&mut *self.backend, &self.training.plan, self.training.id, done)
+    }
+
+    /// Trains on one batch twice and plants faults in the results of the second step; see [`plant_run`].
+    pub fn plant_faults(
+        &mut self,
+        batch: &Batch,
+        done: &mut dyn FnMut(&Planted),
+    ) -> Result<(), KernelFailure> {
+        self.write_step(batch)?;
+        let stale = run_for_stale(&mut *self.backend, &self.training.plan, self.training.id)?;
+        self.write_step(batch)?;
+        plant_run(&mut *self.backend, &self.training.plan, self.training.id, &stale, done)
     }
 
     /// Measures the kernels of a training step, on the batch that came last. It trains on it as often.
