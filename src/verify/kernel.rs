@@ -17,6 +17,9 @@ pub enum Numbers {
     Real,
     /// Integers from -3 to 3; results must match bit for bit.
     Integer,
+    /// The first tensor that is read: ones, few, and between them numbers a little above half a unit in their last
+    /// place; all others: ones. Sums then round up at every addition, which is as far as they can be off.
+    Upward,
 }
 
 /// What came out of one kernel in one case.
@@ -114,6 +117,8 @@ pub fn verify_case(
         for name in kernel.reads {
             if !known.contains_key(name) {
                 let number = known.len() as u32;
+                let is_first = !known.values().any(|data| matches!(data, CaseData::Real(_)));
+                let numbers = if numbers == Numbers::Upward && !is_first { None } else { Some(numbers) };
                 known.insert(name, fill(op, name, &spec_of(name), numbers, seed, number));
             }
         }
@@ -205,16 +210,34 @@ fn describe(case: &Case<Op>) -> String {
     format!("{attributes} on {:?}", case.inputs)
 }
 
-/// Draws an argument that no kernel has written yet.
-fn fill(op: &Op, name: &str, spec: &ArgumentSpec, numbers: Numbers, seed: u64, number: u32) -> CaseData {
+/// One in so many numbers is a one, for [`Numbers::Upward`].
+const ONES_APART: u32 = 512;
+
+/// Draws an argument that no kernel has written yet; without `numbers` it is ones.
+fn fill(
+    op: &Op,
+    name: &str,
+    spec: &ArgumentSpec,
+    numbers: Option<Numbers>,
+    seed: u64,
+    number: u32,
+) -> CaseData {
     let elements = spec.shape.len();
     let mut generator = Generator::new(seed, 0, number, Stream::Test);
     if let Some(data) = op.fill(name, elements, &mut generator) {
         return data;
     }
     match (spec.dtype, numbers) {
-        (DType::F32, Numbers::Real) => CaseData::Real((0..elements).map(|_| generator.normal()).collect()),
-        (DType::F32, Numbers::Integer) => {
+        (DType::F32, None) => CaseData::Real(vec![1.0; elements]),
+        (DType::F32, Some(Numbers::Upward)) => {
+            let little = 0.52 * f32::EPSILON;
+            let draw = |_| if generator.below(ONES_APART) == 0 { 1.0 } else { little };
+            CaseData::Real((0..elements).map(draw).collect())
+        }
+        (DType::F32, Some(Numbers::Real)) => {
+            CaseData::Real((0..elements).map(|_| generator.normal()).collect())
+        }
+        (DType::F32, Some(Numbers::Integer)) => {
             CaseData::Real((0..elements).map(|_| generator.below(7) as f32 - 3.0).collect())
         }
         (DType::U32, _) => CaseData::Words((0..elements).map(|_| generator.next_u32()).collect()),
