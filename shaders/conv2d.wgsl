@@ -83,6 +83,8 @@ const BLOCK: i32 = 8;
 const TILE_TAPS: i32 = 4;
 const TILE_FILTERS: i32 = 8;
 const OUTS: i32 = 32;
+// Pieces whose sums are added up before they are added to the others.
+const SUMMED: i32 = 64;
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
     return i32((group.y * groups.x + group.x) * WORKGROUP + lane);

@@ -98,6 +98,8 @@ override WHOLE: i32;
 const WORKGROUP: u32 = 64u;
 const OUTS: i32 = 32;
 const TAPS: i32 = 9;
+// Pieces whose sums are added up before they are added to the others.
+const SUMMED: i32 = 64;
 // Filters of an invocation of backward_weight_partial.
 const FILTERS: i32 = 16;
 // Channels whose codes share a word.

@@ -82,6 +82,64 @@ fn gpu_kernels_equal_their_twins_on_every_adapter() {
     }
 }
 
+/// Sums so long that their heights are far below their numbers of terms.
+fn long_sums() -> Vec<Case<Op>> {
+    let of = |name: &str, attributes: &str, input: &[usize]| {
+        let op = Op::parse(name, &mut serde_json::Deserializer::from_str(attributes)).unwrap();
+        Case::new(op, [faceshader::shape::Shape(input.to_vec())])
+    };
+    let conv = r#"{"out_channels": 2, "kernel": 3}"#;
+    let fused = r#"{"conv": {"out_channels": 8, "kernel": 3}}"#;
+    vec![
+        of("conv2d", conv, &[8, 1, 98, 98]),
+        of("conv2d", r#"{"out_channels": 2, "kernel": 3, "stride": 2}"#, &[4, 1, 99, 99]),
+        of("conv_pool2d", fused, &[12, 1, 98, 98]),
+        of("dense", r#"{"out_features": 3}"#, &[2, 30_000]),
+        of("batch_norm2d", "{}", &[4, 2, 100, 100]),
+    ]
+}
+
+/// The largest error over its bound of each kernel that sums up what rounds up all the way.
+fn upward(backend: &mut dyn Backend) -> BTreeMap<String, f64> {
+    let mut worst = BTreeMap::new();
+    for (seed, case) in (0..).zip(long_sums()) {
+        let reports = verify_case(backend, &case, Numbers::Upward, seed).unwrap();
+        for report in reports.iter().filter(|report| !report.kernel.starts_with("batch_norm2d.backward")) {
+            let fraction = faceshader::verify::worst_fraction(&report.tensors);
+            let worst = worst.entry(report.kernel.clone()).or_insert(0.0_f64);
+            *worst = worst.max(fraction);
+        }
+    }
+    worst
+}
+
+/// Bounds are no wider than they have to be either: such sums come near them.
+#[test]
+fn sums_that_round_up_all_the_way_stay_within_the_heights_of_their_trees() {
+    let mut all = vec![("cpu".to_string(), upward(&mut CpuBackend::new()))];
+    for adapter in adapter::list().iter().filter(|adapter| adapter.report.cannot_train.is_none()) {
+        for variant in Variant::ALL {
+            let options = Options { variant: Some(variant), ..Options::default() };
+            let mut backend = GpuBackend::open(adapter, options).unwrap();
+            all.push((format!("{} {variant:?}", adapter.report.line()), upward(&mut backend)));
+        }
+    }
+    for kernel in ["conv2d.backward_weight", "conv_pool2d.backward_weight", "dense.forward"] {
+        let worst = all.iter().map(|(_, worst)| worst[kernel]).fold(0.0, f64::max);
+        assert!(worst > 0.02, "{kernel}: {all:?}");
+    }
+}
+
+/// The mean of a million numbers of either sign is lost in what rounding may do to their sum.
+#[test]
+fn a_check_whose_bound_is_too_wide_fails_as_too_weak() {
+    let op = Op::parse("global_avg_pool2d", &mut serde_json::Deserializer::from_str("{}")).unwrap();
+    let case = Case::new(op, [faceshader::shape::Shape(vec![1, 1, 1000, 1000])]);
+    let failure = verify_case(&mut CpuBackend::new(), &case, Numbers::Real, 1).unwrap_err();
+    assert!(matches!(failure, KernelFailure::TooWeak { bound, .. } if bound > 0.01), "{failure}");
+    assert!(failure.to_string().contains("too weak"), "{failure}");
+}
+
 /// A kernel that writes one element too many, and what it writes is what it reads behind the end.
 #[test]
 fn gpu_kernels_that_write_behind_the_end_are_noticed() {

@@ -190,13 +190,19 @@ fn backward_weight(
     if index >= OUT_CHANNELS * columns {
         return;
     }
-    // Four at a time, so that loads do not wait for each other.
+    // Four at a time, so that loads do not wait for each other, and few in a row, so that sums of many stay
+    // accurate.
     let stride = OUT_CHANNELS * columns;
     var sums = vec4f();
     var piece = 0;
-    for (; piece + 4 <= PIECES; piece += 4) {
-        let at = piece * stride + index;
-        sums += vec4f(partial[at], partial[at + stride], partial[at + 2 * stride], partial[at + 3 * stride]);
+    while piece + 4 <= PIECES {
+        var few = vec4f();
+        let end = min(piece + SUMMED, PIECES);
+        for (; piece + 4 <= end; piece += 4) {
+            let at = piece * stride + index;
+            few += vec4f(partial[at], partial[at + stride], partial[at + 2 * stride], partial[at + 3 * stride]);
+        }
+        sums += few;
     }
     var sum = sums.x + sums.y + sums.z + sums.w;
     for (; piece < PIECES; piece++) {

@@ -214,6 +214,7 @@ fn code(error: &anyhow::Error) -> u8 {
             .downcast_ref::<KernelFailure>()
             .is_some_and(|failure| !matches!(failure, KernelFailure::Backend(_)))
             || cause.is::<EndsElsewhere>()
+            || cause.is::<verify::Missed>()
     }) {
         4
     } else {

@@ -1,5 +1,8 @@
 //! `faceshader verify`
 
+mod planted;
+pub use planted::Missed;
+
 use super::backend::{AdapterArguments, kernels_name};
 use super::set::Set;
 use super::{Outcome, Usage, at_least_one, model, print, trajectory};
@@ -7,7 +10,10 @@ use crate::ops::Op;
 use crate::plan::{Backend, Step};
 use crate::spec::Spec;
 use crate::train::Trainer;
-use crate::verify::{CaseReport, KernelFailure, Numbers, Recorded, StepReport, verify_case, verify_recorded};
+use crate::verify::{
+    CaseReport, KernelFailure, Numbers, Recorded, StepReport, Strength, TensorReport, verify_case,
+    verify_recorded, weakest, worst_fraction,
+};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +42,11 @@ pub struct Arguments {
     /// model.toml and trajectory.safetensors, or a folder of such folders
     #[arg(long, value_name = "DIR", conflicts_with_all = ["op", "vectors", "model"])]
     trajectory: Option<PathBuf>,
-    /// One line of JSON a kernel, case, step or training
+    /// Instead of verifying what a model runs, leave faults in the results of its training step on purpose, at the
+    /// model's own batch, and tell by how much the bounds notice them; fails if one is not noticed for no known reason
+    #[arg(long, requires = "model", conflicts_with = "batch")]
+    planted: bool,
+    /// One line of JSON a kernel, case, step, training or planted fault
     #[arg(long)]
     json: bool,
 }
@@ -48,6 +58,7 @@ struct Total {
     exact_cases: usize,
     elements: usize,
     worst_fraction: f64,
+    strength: Option<Strength>,
 }
 
 pub fn run(arguments: Arguments) -> Result<Outcome> {
@@ -61,7 +72,10 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         return trajectory::run(&arguments.adapter, folder, arguments.no_fuse, arguments.json);
     }
     if let Some(model) = &arguments.model {
-        return verify_model(model, &arguments);
+        return match arguments.planted {
+            true => planted::run(arguments.adapter.open()?, model, arguments.no_fuse, arguments.json),
+            false => verify_model(model, &arguments),
+        };
     }
     let mut backend = arguments.adapter.open()?;
     if let Some(folder) = &arguments.vectors {
@@ -69,6 +83,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     }
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let mut failures = Vec::new();
+    let mut exceptions = Exceptions::new();
     for (seed, case) in (0..).zip(Op::all_cases()) {
         if arguments.op.as_ref().is_some_and(|op| op != case.op.name()) {
             continue;
@@ -77,7 +92,10 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
             match verify_case(&mut *backend, &case, numbers, seed) {
                 Ok(reports) => {
                     let exactly = numbers == Numbers::Integer && case.op.is_exact_on_integers();
-                    reports.into_iter().for_each(|report| add(&mut totals, report, exactly));
+                    for report in reports {
+                        note_exceptions(&mut exceptions, &report.kernel, &report.tensors);
+                        add(&mut totals, report, exactly);
+                    }
                 }
                 Err(KernelFailure::Backend(error)) => return Err(error.into()),
                 Err(failure) => failures.push(failure),
@@ -86,8 +104,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     }
     if !arguments.json {
         print(format_args!(
-            "{:<32} {:>6} {:>6} {:>10} {:>20}",
-            "kernel", "cases", "exact", "elements", "worst error"
+            "{:<40} {:>6} {:>6} {:>10} {}",
+            "kernel",
+            "cases",
+            "exact",
+            "elements",
+            strength_heading()
         ))?;
     }
     for (kernel, total) in &totals {
@@ -98,14 +120,17 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
                 "exact_cases": total.exact_cases,
                 "elements": total.elements,
                 "worst_fraction_of_bound": total.worst_fraction,
+                "bound_of_rms": total.strength.map(|strength| strength.bound),
+                "notices_of_rms": total.strength.map(|strength| strength.notices),
+                "share_by_chance": total.strength.map(|strength| strength.by_chance),
             }))?;
         } else {
             print(format_args!(
-                "{kernel:<32} {:>6} {:>6} {:>10} {}",
+                "{kernel:<40} {:>6} {:>6} {:>10} {}",
                 total.cases,
                 total.exact_cases,
                 total.elements,
-                of_bound(total.worst_fraction)
+                strength_columns(total.worst_fraction, total.strength)
             ))?;
         }
     }
@@ -116,6 +141,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         Some(failure) => Err(failure.into()),
         None => {
             if !arguments.json {
+                print_exceptions(&exceptions)?;
                 print("every kernel agrees with its twin on these samples, within computed bounds")?;
             }
             Ok(Outcome::Done)
@@ -137,6 +163,7 @@ fn verify_model(model: &str, arguments: &Arguments) -> Result<Outcome> {
     let set = Set::built_in(&mut spec, (WARM_UP + 1) * size)?;
     let kernels = arguments.adapter.all_kernels()?;
     let (mut steps, mut sections) = (0, 0);
+    let mut exceptions = Exceptions::new();
     for variant in kernels.variants() {
         let mut trainer = Trainer::new(kernels.open(variant)?, &spec)?;
         for step in 0..WARM_UP {
@@ -147,23 +174,35 @@ fn verify_model(model: &str, arguments: &Arguments) -> Result<Outcome> {
             let kernels = kernels_name(variant);
             if !json {
                 print(format_args!("{name}, {kernels} kernels"))?;
+                print(format_args!(
+                    "{:<26} {:<40} {:>10} {}",
+                    "layer",
+                    "kernel",
+                    "elements",
+                    strength_heading()
+                ))?;
             }
             let mut printed = Ok(());
             let mut show = |report: &StepReport| {
                 steps += 1;
+                let StepReport { layer, kernel, tensors } = report;
+                let (worst, strength) = (worst_fraction(tensors), weakest(tensors));
+                let elements: usize = tensors.iter().map(|tensor| tensor.elements).sum();
+                note_exceptions(&mut exceptions, &format!("{layer}, {kernel}"), tensors);
                 let line = if json {
+                    let tensors: Vec<_> = tensors.iter().map(tensor_json).collect();
                     serde_json::json!({
                         "section": name,
                         "kernels": kernels,
-                        "layer": report.layer,
-                        "kernel": report.kernel,
-                        "elements": report.elements,
-                        "worst_fraction_of_bound": report.worst_fraction,
+                        "layer": layer,
+                        "kernel": kernel,
+                        "elements": elements,
+                        "worst_fraction_of_bound": worst,
+                        "tensors": tensors,
                     })
                     .to_string()
                 } else {
-                    let StepReport { layer, kernel, elements, worst_fraction } = report;
-                    format!("{layer:<24} {kernel:<32} {elements:>10} {}", of_bound(*worst_fraction))
+                    format!("{layer:<26} {kernel:<40} {elements:>10} {}", strength_columns(worst, strength))
                 };
                 if printed.is_ok() {
                     printed = print(line);
@@ -176,6 +215,7 @@ fn verify_model(model: &str, arguments: &Arguments) -> Result<Outcome> {
         }
     }
     if !json {
+        print_exceptions(&exceptions)?;
         print(format_args!(
             "all {steps} steps of {sections} runs agree with their twins on these samples, within computed bounds"
         ))?;
@@ -299,6 +339,62 @@ fn verify_vectors(backend: &mut dyn Backend, folder: &Path, arguments: &Argument
     }
 }
 
+/// The headings of [`strength_columns`].
+fn strength_heading() -> String {
+    format!("{:>20} {:>16} {:>18} {:>12}", "worst error", "bound", "notices", "by chance")
+}
+
+/// The worst error, and how strong the check was that allowed it: the bound and the smallest error that it would notice
+/// in any element, of the tensor's root mean square, and how many elements' bounds hold but with high probability.
+fn strength_columns(worst_fraction: f64, strength: Option<Strength>) -> String {
+    let worst = of_bound(worst_fraction);
+    match strength {
+        Some(Strength { bound, notices, by_chance }) => {
+            let [bound, notices, by_chance] = [bound, notices, by_chance].map(|share| 100.0 * share);
+            format!("{worst} {} % RMS {} % RMS {by_chance:>10.1} %", percent(bound, 9), percent(notices, 11))
+        }
+        None => format!("{worst} {:>16} {:>18}", "exact", "any"),
+    }
+}
+
+/// A percentage in so many columns.
+fn percent(share: f64, width: usize) -> String {
+    match share {
+        0.0..1e3 => format!("{share:>width$.5}"),
+        _ => format!("{share:>width$.1e}"),
+    }
+}
+
+fn tensor_json(tensor: &TensorReport) -> serde_json::Value {
+    serde_json::json!({
+        "argument": tensor.argument,
+        "elements": tensor.elements,
+        "worst_fraction_of_bound": tensor.worst_fraction,
+        "bound_of_rms": tensor.strength.map(|strength| strength.bound),
+        "notices_of_rms": tensor.strength.map(|strength| strength.notices),
+        "share_by_chance": tensor.strength.map(|strength| strength.by_chance),
+        "exception": tensor.exception,
+    })
+}
+
+/// Checks that are too weak and may be: the weakest by what is checked, and why.
+type Exceptions = BTreeMap<String, (f64, &'static str)>;
+
+fn note_exceptions(exceptions: &mut Exceptions, of: &str, tensors: &[TensorReport]) {
+    for tensor in tensors {
+        let (Some(strength), Some(reason)) = (tensor.strength, tensor.exception) else { continue };
+        let noted = exceptions.entry(format!("{of}, {}", tensor.argument)).or_insert((0.0, reason));
+        noted.0 = noted.0.max(strength.bound);
+    }
+}
+
+fn print_exceptions(exceptions: &Exceptions) -> Result<()> {
+    for (of, (bound, reason)) in exceptions {
+        print(format_args!("wide: {of}: the bound is {} % of RMS: {reason}", percent(100.0 * bound, 0)))?;
+    }
+    Ok(())
+}
+
 /// The largest error for people: up to 100 % of what rounding may do, it is right.
 fn of_bound(worst_fraction: f64) -> String {
     format!("{:>6.1} % of its bound", 100.0 * worst_fraction)
@@ -308,6 +404,8 @@ fn add(totals: &mut BTreeMap<String, Total>, report: CaseReport, exactly: bool) 
     let total = totals.entry(report.kernel).or_default();
     total.cases += 1;
     total.exact_cases += usize::from(exactly);
-    total.elements += report.elements;
-    total.worst_fraction = total.worst_fraction.max(report.worst_fraction);
+    total.elements += report.tensors.iter().map(|tensor| tensor.elements).sum::<usize>();
+    total.worst_fraction = total.worst_fraction.max(worst_fraction(&report.tensors));
+    let weakest = weakest(&report.tensors);
+    total.strength = total.strength.into_iter().chain(weakest).reduce(Strength::weaker);
 }

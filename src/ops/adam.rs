@@ -9,7 +9,7 @@ use super::{
     Arg, ArgumentSpec, BATCH_RATES, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
 use super::{ROW, WORKGROUP, rate_words};
-use crate::number::{Number, UNIT};
+use crate::number::{Number, TINY, UNIT};
 use crate::rng::Generator;
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -79,6 +79,7 @@ impl Adam {
         [m, v]: [N; 2],
         [factor, mean_correction, square_correction]: [N; RATES],
     ) -> [N; 3] {
+        let most = self.most_change([m, v], [mean_correction, square_correction]);
         let m = m * N::constant(self.beta1) + grad * N::constant(1.0 - self.beta1);
         let v = v * N::constant(self.beta2) + grad * grad * N::constant(1.0 - self.beta2);
         let rate = factor * N::constant(self.learning_rate);
@@ -86,7 +87,22 @@ impl Adam {
         let decayed = param - param * (factor * N::constant(self.learning_rate * self.weight_decay));
         // A root is never negative; the constant may be rounded, and so may the sum.
         let least = self.epsilon * (1.0 - 4.0 * UNIT);
-        [decayed - (rate * (m * mean_correction)).over(root, least), m, v]
+        let change = (rate * (m * mean_correction)).over(root, least).at_most(rate * most);
+        [decayed - change, m, v]
+    }
+
+    /// The most learning rates that a step can be long, whatever the gradient is: the root holds the gradient as
+    /// well, unless its square is too small for a float. Without this, the bound on a gradient near zero would say
+    /// that the step may be anything.
+    fn most_change<N: Number>(&self, [m, v]: [N; 2], [mean_correction, square_correction]: [N; 2]) -> N {
+        let epsilon = N::constant(self.epsilon);
+        let old_root = (v * N::constant(self.beta2) * square_correction).sqrt() + epsilon;
+        let old_mean = (m.abs() * N::constant(self.beta1) * mean_correction).over(old_root, self.epsilon / 2.0);
+        let lost = (2.0 * TINY / (1.0 - self.beta2)).sqrt() / self.epsilon;
+        let of_gradient = N::constant(1.0 - self.beta1) * mean_correction;
+        let new_mean = of_gradient / (square_correction * N::constant(1.0 - self.beta2)).sqrt();
+        // Roundings take part in all of it.
+        (old_mean + new_mean + of_gradient * N::constant(lost)) * N::constant(1.0 + 64.0 * UNIT)
     }
 
     /// The attributes as constants of a shader.

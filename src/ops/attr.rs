@@ -6,6 +6,14 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Why the gradient of a bias may be small beside its terms.
+pub const BALANCED_BIAS: &str = "the terms of a bias's gradient may cancel, as they do to nothing where a normalisation \
+    behind it takes the mean away, and nearly where labels are balanced";
+
+/// Why the loss of a sample that is classified with certainty, and its gradient, may be small beside their bounds.
+pub const SURE_ANSWER: &str = "the loss of a sure and right prediction is all but nothing, where WGSL lets a logarithm be \
+    off by 2^-21, and its gradient is a difference of nearly equal probabilities";
+
 /// Height and width; in TOML either `3` or `[3, 5]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Pair(pub [usize; 2]);

@@ -4,6 +4,7 @@
 
 use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
 use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,16 @@ impl Operator for AvgPool2d {
             }
             _ => wrong_arguments(kernel),
         }
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        if kernel != "forward" {
+            return Vec::new();
+        }
+        let input = shape("input");
+        let pixels = input.0.iter().skip(2).product();
+        let tap = share::tap("input", input.len() / std::cmp::max(pixels, 1), pixels);
+        vec![share::sample("input", &input), share::channel("input", &input), tap]
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

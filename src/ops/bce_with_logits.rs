@@ -3,11 +3,12 @@
 //! Input (logits) and target (0 to 1) are (N, features), loss is (1). The gradient is that of
 //! `weight` times the loss. The formula is the stable one: `max(x, 0) - x t + ln(1 + exp(-|x|))`.
 
-use super::attr::wrong_arguments;
+use super::attr::{SURE_ANSWER, wrong_arguments};
 use super::mse::{element_loss_local, some_real_samples};
 use super::sigmoid::sigmoid;
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
 use super::{ROW, WORKGROUP, unit_weight};
+use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -58,6 +59,17 @@ impl Operator for BceWithLogits {
             for (d_input, (&x, &t)) in d_input.iter_mut().zip(pairs) {
                 *d_input = (sigmoid(x) - t) * N::constant(self.weight) / N::exact(real as f32);
             }
+        }
+    }
+
+    fn cancels(&self, _kernel: &str, _argument: &str) -> Option<&'static str> {
+        Some(SURE_ANSWER)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        match kernel {
+            "forward" => vec![share::sample("input", &shape("input"))],
+            _ => Vec::new(),
         }
     }
 

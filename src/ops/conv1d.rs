@@ -5,7 +5,7 @@
 use super::attr::{Padding, Pair};
 use super::conv2d::Conv2d;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, Variant, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, Share, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,14 @@ impl Operator for Conv1d {
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
         raise(args);
         self.raised().fast(kernel, args)
+    }
+
+    fn cancels(&self, kernel: &str, argument: &str) -> Option<&'static str> {
+        self.raised().cancels(kernel, argument)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        self.raised().shares(kernel, &|name| raised(shape(name)))
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

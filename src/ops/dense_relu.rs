@@ -8,7 +8,7 @@ use super::dense::Dense;
 use super::layers;
 use super::relu::Relu;
 use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter};
-use super::{ROW, Variant, WORKGROUP};
+use super::{ROW, Share, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,10 @@ impl Operator for DenseRelu {
         let [.., output] = args else { wrong_arguments(kernel) };
         output.real_mut().iter_mut().for_each(|value| *value = value.max_zero());
         true
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        self.dense.shares(kernel, shape)
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

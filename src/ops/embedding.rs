@@ -5,11 +5,12 @@
 //! as the last one.
 
 use super::attr::wrong_arguments;
-use super::gemm::sum;
+use super::gemm::{sum, sum_height};
 use super::{
     Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant,
     WINDOW_BYTES, WORKGROUP,
 };
+use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -32,7 +33,7 @@ pub struct Embedding {
 /// Positions whose rows `forward` turns around at a time, so that they stay in cache.
 const BLOCK: usize = 16;
 /// Positions whose gradients the shader adds up at once, where they belong to one row.
-const SUMMED: usize = 64;
+pub(super) const SUMMED: usize = 64;
 /// About how many chunks the positions are cut into; each takes memory for the whole vocabulary.
 const CHUNKS: usize = 16;
 /// Positions that one invocation of `count` or `list` looks through at least.
@@ -64,6 +65,29 @@ impl Embedding {
             };
             visit(self.row(number), first, step);
         }
+    }
+}
+
+impl Embedding {
+    /// How many additions a term of each row's gradient passes through at most.
+    fn heights(&self, input: &[u32], length: usize) -> Vec<usize> {
+        // Positions, runs of neighbours in one sample, and the longest of these.
+        let mut rows = vec![[0_usize; 3]; self.vocabulary];
+        for numbers in input.chunks(length.max(1)) {
+            for run in numbers.chunk_by(|a, b| a == b) {
+                let [positions, runs, longest] = &mut rows[self.row(run[0])];
+                *positions += run.len();
+                *runs += 1;
+                *longest = (*longest).max(run.len());
+            }
+        }
+        let height = |[positions, runs, longest]: [usize; 3]| match self.channels_first {
+            // The shader adds whole blocks at once, and what is before and behind them; the fast path whole runs.
+            true => (positions / SUMMED + 3 * SUMMED).max(runs + sum_height(longest)),
+            // The CPU has no fast path.
+            false => positions,
+        };
+        rows.into_iter().map(height).collect()
     }
 }
 
@@ -126,13 +150,14 @@ impl Operator for Embedding {
             ("backward_weight", [input, d_output, d_weight]) => {
                 let [_, length] = input.rows();
                 let (d_output, d_weight) = (d_output.real(), d_weight.real_mut());
+                let heights = self.heights(input.words(), length);
                 let mut sums: Vec<N::Sum> = d_weight.iter().map(|_| N::Sum::default()).collect();
                 self.each_position(input.words(), length, |row, first, step| {
                     let sums = &mut sums[row * self.width..][..self.width];
                     sums.iter_mut().enumerate().for_each(|(w, sum)| sum.add(d_output[first + w * step]));
                 });
-                for (d_weight, sum) in d_weight.iter_mut().zip(sums) {
-                    *d_weight = sum.total();
+                for (index, (d_weight, sum)) in d_weight.iter_mut().zip(sums).enumerate() {
+                    *d_weight = sum.total_within(heights[index / self.width]);
                 }
             }
             _ => wrong_arguments(kernel),
@@ -177,6 +202,21 @@ impl Operator for Embedding {
             _ => wrong_arguments(kernel),
         }
         true
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        if kernel == "forward" {
+            return Vec::new();
+        }
+        let d_output = shape("d_output");
+        let samples = d_output.batch();
+        let mut shares = vec![share::sample("d_output", &d_output)];
+        if self.channels_first {
+            shares.push(share::channel("d_output", &d_output));
+            shares.push(share::stretch("one tap", "d_output", &d_output, samples, 1));
+            shares.push(share::stretch("one partial sum", "d_output", &d_output, samples, SUMMED));
+        }
+        shares
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

@@ -41,10 +41,24 @@ pub fn multiply_add(mut product: ArrayViewMut2<f32>, a: ArrayView2<f32>, b: Arra
     general_mat_mul(1.0, &a, &b, 1.0, &mut product);
 }
 
+/// Values that are summed up before they are added to the others, so that sums of many stay accurate.
+const SUMMED: usize = 512;
+/// Values that are summed up side by side.
+const LANES: usize = 8;
+
 /// The sum of all values, eight at a time.
 pub fn sum(values: &[f32]) -> f32 {
-    let (eights, rest) = values.as_chunks::<8>();
-    let mut sums = [0.0; 8];
+    values.chunks(SUMMED).map(sum_of_few).sum()
+}
+
+/// How many additions a value passes through in [`sum`] at most.
+pub fn sum_height(values: usize) -> usize {
+    values.min(SUMMED).div_ceil(LANES) + 2 * LANES + values.div_ceil(SUMMED)
+}
+
+fn sum_of_few(values: &[f32]) -> f32 {
+    let (eights, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
     for eight in eights {
         sums.iter_mut().zip(eight).for_each(|(sum, value)| *sum += value);
     }

@@ -4,7 +4,7 @@
 
 use super::global_avg_pool2d::GlobalAvgPool2d;
 use super::line::{lowered, raise, raised, raised_inputs};
-use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Share, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,10 @@ impl Operator for GlobalAvgPool1d {
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
         raise(args);
         GlobalAvgPool2d {}.fast(kernel, args)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        GlobalAvgPool2d {}.shares(kernel, &|name| raised(shape(name)))
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

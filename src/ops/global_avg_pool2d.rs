@@ -5,7 +5,7 @@
 use super::attr::{Pair, image_axes};
 use super::avg_pool2d::AvgPool2d;
 use super::gemm::sum;
-use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Share, Variant, WORKGROUP};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,11 @@ impl Operator for GlobalAvgPool2d {
             planes.zip(means.real()).for_each(|(plane, d)| plane.fill(d / pixels as f32));
         }
         true
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        let image = shape(if kernel == "forward" { "input" } else { "d_input" });
+        Self::windowed(&image).shares(kernel, shape)
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

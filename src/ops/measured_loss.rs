@@ -8,6 +8,7 @@ use super::metrics::{Metric, Metrics};
 use super::mse::Mse;
 use super::softmax_cross_entropy::SoftmaxCrossEntropy;
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Op, Operator, Variant, WORKGROUP};
+use super::share::{self, Share};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -65,6 +66,14 @@ impl Operator for MeasuredLoss {
             let mut args = [input.again(), targets.again(), batch.again(), d_input.again_mut()];
             self.loss.twin("backward_input", &mut args);
         }
+    }
+
+    fn cancels(&self, kernel: &str, argument: &str) -> Option<&'static str> {
+        if argument == "d_input" { self.loss.cancels(kernel, argument) } else { None }
+    }
+
+    fn shares(&self, _kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        vec![share::sample("input", &shape("input"))]
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

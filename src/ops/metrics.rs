@@ -5,6 +5,7 @@
 use super::attr::wrong_arguments;
 use super::mse::some_real_samples;
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -105,6 +106,10 @@ impl Operator for Metrics {
         sums[0] = sums[0] + loss * N::exact(count as f32);
         sums[1] = sums[1] + metric.total();
         sums[2] = sums[2] + N::exact(count as f32);
+    }
+
+    fn shares(&self, _kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        vec![share::sample("input", &shape("input"))]
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

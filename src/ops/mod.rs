@@ -10,17 +10,20 @@ mod arg;
 pub mod attr;
 mod dispatch;
 mod gemm;
+mod height;
 mod kernel;
 mod layers;
 mod line;
 mod packed;
 mod parameter;
+mod share;
 pub use arg::{Arg, ArgumentSpec, Data};
 pub use dispatch::{Dispatch, MAX_WORKGROUPS_AXIS, ROW, Variant, WORKGROUP};
 pub use kernel::Kernel;
 pub use metrics::Metric;
 pub use packed::WINDOW_BYTES;
 pub use parameter::{Init, Parameter};
+pub use share::Share;
 
 use crate::number::{Bounded, Number};
 use crate::rng::Generator;
@@ -149,6 +152,18 @@ pub trait Operator: Sized {
     /// device's integers among them.
     fn admits(&self, _kernel: &str, _args: &mut [Arg<Bounded>]) -> bool {
         false
+    }
+
+    /// Why the computed bound of a kernel's result may be wide compared with the result itself, such as that its
+    /// terms cancel. `None`: it may not be, and a check with such a bound fails.
+    fn cancels(&self, _kernel: &str, _argument: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// What a kernel that adds up many terms could leave out, by the parts that its terms are added in. Empty for one
+    /// that adds up nothing. `shape` gives the shape of an argument.
+    fn shares(&self, _kernel: &str, _shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        Vec::new()
     }
 
     /// A kernel as dispatches of the operator's shader, for adapters of one kind. `shape` gives the shape
@@ -325,6 +340,16 @@ macro_rules! operators {
             /// See [`Operator::admits`].
             pub fn admits(&self, kernel: &str, args: &mut [Arg<Bounded>]) -> bool {
                 match self { $(Op::$operator(op) => op.admits(kernel, args),)+ }
+            }
+
+            /// See [`Operator::cancels`].
+            pub fn cancels(&self, kernel: &str, argument: &str) -> Option<&'static str> {
+                match self { $(Op::$operator(op) => op.cancels(kernel, argument),)+ }
+            }
+
+            /// See [`Operator::shares`].
+            pub fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+                match self { $(Op::$operator(op) => op.shares(kernel, shape),)+ }
             }
 
             /// See [`Operator::dispatches`].

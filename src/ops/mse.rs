@@ -7,6 +7,7 @@ use super::{
     Arg, ArgumentSpec, BATCH_COUNT, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
 use super::{ROW, WORKGROUP, unit_weight};
+use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -53,6 +54,13 @@ impl Operator for Mse {
             for (d_input, (&x, &t)) in d_input.iter_mut().zip(pairs) {
                 *d_input = (x - t) * N::constant(2.0 * self.weight) / N::exact(real as f32);
             }
+        }
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        match kernel {
+            "forward" => vec![share::sample("input", &shape("input"))],
+            _ => Vec::new(),
         }
     }
 

@@ -131,6 +131,12 @@ impl Headed {
         (self.packed.rows + HEAD).next_multiple_of(2).min(WINDOW_ROWS)
     }
 
+    /// How many additions a row's product passes through at most, where windows add to what earlier ones left.
+    pub fn summation_height(&self) -> usize {
+        let shown = self.height() - HEAD;
+        shown.min(self.packed.rows) + self.packed.rows.div_ceil(shown)
+    }
+
     /// Elements to be packed for a layer.
     pub fn layer_len(&self) -> usize {
         let windows = self.packed.rows.div_ceil(self.height() - HEAD);

@@ -3,10 +3,11 @@
 //! Input (N, classes), targets (N) with the number of the right class, loss (1). The gradient is that
 //! of `weight` times the loss. Logits are shifted by their largest, so that nothing overflows.
 
-use super::attr::wrong_arguments;
+use super::attr::{SURE_ANSWER, wrong_arguments};
 use super::mse::some_real_samples;
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
 use super::{ROW, WORKGROUP, unit_weight};
+use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -84,6 +85,17 @@ impl Operator for SoftmaxCrossEntropy {
                     *d_input = (probability - right) * N::constant(self.weight) / N::exact(real as f32);
                 }
             }
+        }
+    }
+
+    fn cancels(&self, _kernel: &str, _argument: &str) -> Option<&'static str> {
+        Some(SURE_ANSWER)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        match kernel {
+            "forward" => vec![share::sample("input", &shape("input"))],
+            _ => Vec::new(),
         }
     }
 

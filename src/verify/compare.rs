@@ -66,7 +66,7 @@ pub fn compare(got: &[f32], want: &[Bounded]) -> Result<f64, Mismatch> {
 
 /// Succeeds if every element is exactly what the oracle computed.
 pub fn compare_exactly(got: &[f32], want: &[f64]) -> Result<f64, Mismatch> {
-    let want: Vec<Bounded> = want.iter().map(|&value| Bounded { value, err: 0.0 }).collect();
+    let want: Vec<Bounded> = want.iter().map(|&value| Bounded::within(value, 0.0)).collect();
     compare(got, &want)
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn bounded(values: &[f64], err: f64) -> Vec<Bounded> {
-        values.iter().map(|&value| Bounded { value, err }).collect()
+        values.iter().map(|&value| Bounded::within(value, err)).collect()
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Proves the kernels of an operator, one case at a time.
+//! Verifies the kernels of an operator, one case at a time.
 
 use super::compare::{Mismatch, compare, compare_exactly};
+use super::strength::{Strength, TensorReport, WEAKEST};
 use super::values::{Values, admits, twin};
 use crate::number::Bounded;
 use crate::ops::{ArgumentSpec, Case, CaseData, Kernel, Op};
@@ -16,6 +17,9 @@ pub enum Numbers {
     Real,
     /// Integers from -3 to 3; results must match bit for bit.
     Integer,
+    /// The first tensor that is read: ones, few, and between them numbers a little above half a unit in their last
+    /// place; all others: ones. Sums then round up at every addition, which is as far as they can be off.
+    Upward,
 }
 
 /// What came out of one kernel in one case.
@@ -23,10 +27,8 @@ pub enum Numbers {
 pub struct CaseReport {
     /// The kernel's full name.
     pub kernel: String,
-    /// Elements compared.
-    pub elements: usize,
-    /// The largest error as a fraction of its bound.
-    pub worst_fraction: f64,
+    /// What it wrote.
+    pub tensors: Vec<TensorReport>,
 }
 
 /// A kernel does not compute what its twin says.
@@ -43,6 +45,23 @@ pub enum KernelFailure {
         argument: String,
         /// How.
         mismatch: Mismatch,
+    },
+    /// A result lies within its bounds, but these are so wide that wrong ones would as well.
+    #[error(
+        "{kernel}, case {case}, {argument}: the check is too weak: its bound is {:.2} % of the root mean square, more \
+         than {} %, and the operator does not say why",
+        100.0 * bound,
+        100.0 * WEAKEST
+    )]
+    TooWeak {
+        /// The kernel's full name.
+        kernel: String,
+        /// The operator's attributes and input shapes.
+        case: String,
+        /// The argument.
+        argument: String,
+        /// The root mean square of the bounds, relative to that of the values.
+        bound: f64,
     },
     /// Something was written behind the end of a buffer.
     #[error("{kernel}, case {case}: {argument} was written {words} words behind its end")]
@@ -98,6 +117,8 @@ pub fn verify_case(
         for name in kernel.reads {
             if !known.contains_key(name) {
                 let number = known.len() as u32;
+                let is_first = !known.values().any(|data| matches!(data, CaseData::Real(_)));
+                let numbers = if numbers == Numbers::Upward && !is_first { None } else { Some(numbers) };
                 known.insert(name, fill(op, name, &spec_of(name), numbers, seed, number));
             }
         }
@@ -105,27 +126,50 @@ pub fn verify_case(
             kernel.reads.iter().map(|&name| (name, known[name].clone())).collect();
         let got = run(backend, case, &[kernel], &spec_of, &read)?;
         let bounded = twin::<Bounded>(op, kernel, &spec_of, &|name| Values::exact(&known[name]));
-        let mut report =
-            CaseReport { kernel: format!("{}.{}", op.name(), kernel.name), elements: 0, worst_fraction: 0.0 };
+        let mut report = CaseReport { kernel: format!("{}.{}", op.name(), kernel.name), tensors: Vec::new() };
         for (name, want) in bounded {
             let exactly = numbers == Numbers::Integer && op.is_exact_on_integers();
             let admitted = |words: &[u32]| {
                 !exactly && admits(op, kernel, &spec_of, &|name| Values::exact(&known[name]), (name, words))
             };
             let outcome = judge(&got[name], &want, exactly, &admitted);
-            let fraction = outcome.map_err(|mismatch| KernelFailure::Wrong {
+            let worst_fraction = outcome.map_err(|mismatch| KernelFailure::Wrong {
                 kernel: report.kernel.clone(),
                 case: describe(case),
                 argument: name.into(),
                 mismatch,
             })?;
-            report.elements += spec_of(name).shape.len();
-            report.worst_fraction = report.worst_fraction.max(fraction);
+            let tensor = weigh((op, kernel.name, name), &want, exactly, worst_fraction);
+            report.tensors.push(tensor.map_err(|bound| KernelFailure::TooWeak {
+                kernel: report.kernel.clone(),
+                case: describe(case),
+                argument: name.into(),
+                bound,
+            })?);
             known.insert(name, want.rounded());
         }
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// Measures how strong the check of a kernel's result was. The error is the relative bound of one that is too weak.
+pub(super) fn weigh(
+    (op, kernel, argument): (&Op, &str, &str),
+    want: &Values<Bounded>,
+    exactly: bool,
+    worst_fraction: f64,
+) -> Result<TensorReport, f64> {
+    let (elements, strength) = match want {
+        Values::Real(want) => (want.len(), if exactly { None } else { Strength::of(want) }),
+        Values::Words(words) => (words.len(), None),
+        Values::Bytes(bytes) => (bytes.len(), None),
+    };
+    let exception = match strength.filter(Strength::is_too_weak) {
+        Some(weak) => Some(op.cancels(kernel, argument).ok_or(weak.bound)?),
+        None => None,
+    };
+    Ok(TensorReport { argument: argument.into(), elements, worst_fraction, strength, exception })
 }
 
 /// Compares one result. Integers are decisions: they must be the same, or `admitted` has to say that they
@@ -166,16 +210,34 @@ fn describe(case: &Case<Op>) -> String {
     format!("{attributes} on {:?}", case.inputs)
 }
 
-/// Draws an argument that no kernel has written yet.
-fn fill(op: &Op, name: &str, spec: &ArgumentSpec, numbers: Numbers, seed: u64, number: u32) -> CaseData {
+/// One in so many numbers is a one, for [`Numbers::Upward`].
+const ONES_APART: u32 = 512;
+
+/// Draws an argument that no kernel has written yet; without `numbers` it is ones.
+fn fill(
+    op: &Op,
+    name: &str,
+    spec: &ArgumentSpec,
+    numbers: Option<Numbers>,
+    seed: u64,
+    number: u32,
+) -> CaseData {
     let elements = spec.shape.len();
     let mut generator = Generator::new(seed, 0, number, Stream::Test);
     if let Some(data) = op.fill(name, elements, &mut generator) {
         return data;
     }
     match (spec.dtype, numbers) {
-        (DType::F32, Numbers::Real) => CaseData::Real((0..elements).map(|_| generator.normal()).collect()),
-        (DType::F32, Numbers::Integer) => {
+        (DType::F32, None) => CaseData::Real(vec![1.0; elements]),
+        (DType::F32, Some(Numbers::Upward)) => {
+            let little = 0.52 * f32::EPSILON;
+            let draw = |_| if generator.below(ONES_APART) == 0 { 1.0 } else { little };
+            CaseData::Real((0..elements).map(draw).collect())
+        }
+        (DType::F32, Some(Numbers::Real)) => {
+            CaseData::Real((0..elements).map(|_| generator.normal()).collect())
+        }
+        (DType::F32, Some(Numbers::Integer)) => {
             CaseData::Real((0..elements).map(|_| generator.below(7) as f32 - 3.0).collect())
         }
         (DType::U32, _) => CaseData::Words((0..elements).map(|_| generator.next_u32()).collect()),

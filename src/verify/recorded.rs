@@ -195,7 +195,7 @@ pub fn verify_recorded(
         };
         let rounded = |(&answer, &before): (&f32, &f32)| {
             let [value, before] = [answer, before].map(f64::from);
-            Bounded { value, err: UNIT * (value.abs() + (value - before).abs()) + TINY }
+            Bounded::within(value, UNIT * (value.abs() + (value - before).abs()) + TINY)
         };
         let rounded: Vec<Bounded> = answer.iter().zip(before).map(rounded).collect();
         let oracle: Vec<f32> = oracle.iter().map(|&value| value as f32).collect();
@@ -208,6 +208,7 @@ pub fn verify_recorded(
         let allowed = |(rounded, bounded): (&Bounded, &Bounded)| Bounded {
             value: rounded.value,
             err: bounded.err + rounded.err,
+            by_chance: bounded.by_chance,
         };
         let allowed: Vec<Bounded> = rounded.iter().zip(bounded).map(allowed).collect();
         let fraction = compare(got, &allowed).map_err(|mismatch| fail(mismatch, "the device"))?;

@@ -1,12 +1,13 @@
 //! Verifies a whole run of a plan, step by step: each step's twin is fed with the very buffers that the
 //! backend fed to that step, so that errors do not add up along the way.
 
-use super::kernel::{from_bytes, judge};
+use super::kernel::{from_bytes, judge, weigh};
+use super::strength::TensorReport;
 use super::values::{Values, admits, twin};
 use super::{KernelFailure, Mismatch};
 use crate::number::Bounded;
 use crate::ops::{ArgumentSpec, CaseData};
-use crate::plan::{Backend, Plan, PlanId, Step};
+use crate::plan::{Argument, Backend, Plan, PlanId, Step};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -17,10 +18,8 @@ pub struct StepReport {
     pub layer: String,
     /// The kernel's full name.
     pub kernel: String,
-    /// Elements compared.
-    pub elements: usize,
-    /// The largest error as a fraction of its bound.
-    pub worst_fraction: f64,
+    /// What it wrote.
+    pub tensors: Vec<TensorReport>,
 }
 
 /// What steps may hold for their twins, together, before these run.
@@ -98,11 +97,7 @@ fn run_observed(
 ) -> Result<Ran, KernelFailure> {
     let step = &plan.steps[index];
     let kernel = step.signature();
-    let mut known = HashMap::new();
-    for argument in step.twin_arguments().filter(|a| kernel.reads.contains(&a.name.as_str())) {
-        let data = read(backend, plan, id, argument.buffer, argument.shape.len())?;
-        known.insert(argument.name.clone(), data);
-    }
+    let known = read_arguments(backend, plan, id, step)?;
     backend.run_step(id, index)?;
     let mut got = Vec::new();
     for &name in kernel.writes {
@@ -119,28 +114,47 @@ fn check(plan: &Plan, Ran { index, known, got }: &Ran) -> Result<StepReport, Ker
     let kernel = step.signature();
     let spec_of = |name: &str| spec(plan, step, name);
     let wants = twin::<Bounded>(&step.op, kernel, &spec_of, &|name| Values::exact(&known[name]));
-    let mut report =
-        StepReport { layer: step.layer.clone(), kernel: step.label(), elements: 0, worst_fraction: 0.0 };
+    let mut report = StepReport { layer: step.layer.clone(), kernel: step.label(), tensors: Vec::new() };
     for (name, want) in wants {
         let Some((_, got)) = got.iter().find(|(written, _)| *written == name) else {
             continue;
         };
+        let (label, case) = (step.label(), format!("step {index} of {} for {}", plan.name, step.layer));
         let wrong = |mismatch: Mismatch| KernelFailure::Wrong {
-            kernel: step.label(),
-            case: format!("step {index} of {} for {}", plan.name, step.layer),
+            kernel: label.clone(),
+            case: case.clone(),
             argument: name.into(),
             mismatch,
         };
+        let too_weak = |bound: f64| KernelFailure::TooWeak {
+            kernel: label.clone(),
+            case: case.clone(),
+            argument: name.into(),
+            bound,
+        };
         let exact = |name: &str| Values::exact(&known[name]);
         let admitted = |words: &[u32]| admits(&step.op, kernel, &spec_of, &exact, (name, words));
-        let fraction = judge(got, &want, false, &admitted).map_err(wrong)?;
-        report.elements += step.shape(name).len();
-        report.worst_fraction = report.worst_fraction.max(fraction);
+        let worst_fraction = judge(got, &want, false, &admitted).map_err(wrong)?;
+        let tensor = weigh((&step.op, &step.kernel, name), &want, false, worst_fraction);
+        report.tensors.push(tensor.map_err(too_weak)?);
     }
     Ok(report)
 }
 
-fn spec(plan: &Plan, step: &Step, name: &str) -> ArgumentSpec {
+/// What a step is about to read, by argument.
+pub(super) fn read_arguments(
+    backend: &mut dyn Backend,
+    plan: &Plan,
+    id: PlanId,
+    step: &Step,
+) -> Result<HashMap<String, CaseData>, KernelFailure> {
+    let reads = step.signature().reads;
+    let arguments = step.twin_arguments().filter(|a| reads.contains(&a.name.as_str()));
+    let read = |a: &Argument| Ok((a.name.clone(), read(backend, plan, id, a.buffer, a.shape.len())?));
+    arguments.map(read).collect()
+}
+
+pub(super) fn spec(plan: &Plan, step: &Step, name: &str) -> ArgumentSpec {
     match step.arguments.iter().find(|argument| argument.name == name) {
         Some(argument) => {
             let buffer = &plan.buffers[argument.buffer];
@@ -150,7 +164,7 @@ fn spec(plan: &Plan, step: &Step, name: &str) -> ArgumentSpec {
     }
 }
 
-fn read(
+pub(super) fn read(
     backend: &mut dyn Backend,
     plan: &Plan,
     id: PlanId,

@@ -46,6 +46,22 @@ pub fn twin<N: Number>(
     with_arguments(kernel, spec_of, &is_read, |args| op.twin(kernel.name, args)).1
 }
 
+/// The same as the CPU backend computes it.
+pub fn computed(
+    op: &Op,
+    kernel: &Kernel,
+    spec_of: &dyn Fn(&str) -> ArgumentSpec,
+    known: &dyn Fn(&str) -> Values<f32>,
+) -> Vec<(&'static str, Values<f32>)> {
+    let is_read = |name: &str| kernel.reads.contains(&name).then(|| known(name));
+    let work = |args: &mut [Arg<f32>]| {
+        if !op.fast(kernel.name, args) {
+            op.twin(kernel.name, args);
+        }
+    };
+    with_arguments(kernel, spec_of, &is_read, work).1
+}
+
 /// Whether the integers that a device `got` for the argument `name` are decisions that may stand; see
 /// [`Op::admits`].
 pub fn admits(

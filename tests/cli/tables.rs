@@ -62,12 +62,57 @@ fn verify_proves_an_operator_and_names_unknown_ones() {
     assert!(text.contains("dense.backward_weight") && !text.contains("conv2d"), "{text}");
     // A bare percentage of error reads as failure.
     assert!(text.contains("worst error") && text.contains("% of its bound"), "{text}");
+    // How strong the check was.
+    assert!(text.contains("notices") && text.contains("% RMS"), "{text}");
+    let json = succeed(folder.path(), &["verify", "--adapter", "cpu", "--op", "dense", "--json"]);
+    for line in json.lines() {
+        let kernel: serde_json::Value = serde_json::from_str(line).unwrap();
+        let bound = kernel["bound_of_rms"].as_f64().unwrap();
+        assert!(
+            bound > 0.0 && bound <= 0.01 && kernel["notices_of_rms"].as_f64().unwrap() >= bound,
+            "{line}"
+        );
+    }
     crate::common::fail(
         folder.path(),
         &["verify", "--adapter", "cpu", "--op", "convolve"],
         2,
         &["convolve", "conv2d"],
     );
+}
+
+#[test]
+fn planted_faults_are_noticed_in_every_reduction_of_a_small_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny().display().to_string();
+    for (adapter, fusion) in [("cpu", &[][..]), ("cpu", &["--no-fuse"]), ("vulkan", &[])] {
+        let asked = ["verify", "--model", &model, "--planted", "--adapter", adapter];
+        let text = succeed(folder.path(), &[&asked, fusion].concat());
+        let kinds = [
+            "all zero",
+            "sign flipped",
+            "a stale copy",
+            "neighbours swapped",
+            "a workgroup's results",
+            "one sample",
+            "one channel",
+            "one tap",
+            "one partial sum",
+            "a workgroup's share",
+        ];
+        for kind in kinds {
+            assert!(text.contains(kind), "{adapter}: {kind} is missing:\n{text}");
+        }
+        assert!(text.contains("planted faults are noticed") && !text.contains("NOT NOTICED"), "{text}");
+        let json = succeed(folder.path(), &[&asked, fusion, &["--json"]].concat());
+        let faults: Vec<serde_json::Value> = json.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert!(faults.len() > 80, "only {} faults", faults.len());
+        for fault in &faults {
+            assert!(fault["noticed"] == true || fault["exception"].is_string(), "{fault}");
+            assert_eq!(fault["noticed"], fault["error_over_bound"].as_f64().unwrap() > 1.0, "{fault}");
+        }
+    }
+    crate::common::fail(folder.path(), &["verify", "--planted"], 2, &["--model"]);
 }
 
 #[test]

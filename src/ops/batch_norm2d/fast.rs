@@ -22,6 +22,11 @@ fn sum_of_plane(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
+/// How many additions a term of [`sum_of_plane`] passes through at most.
+pub fn plane_height(pixels: usize) -> usize {
+    pixels / LANES + LANES + 1
+}
+
 /// What every element becomes, from itself and another one: (output, a, b, element). Samples that are not
 /// real become zero.
 fn each_plane(

@@ -8,7 +8,9 @@
 mod fast;
 
 use super::attr::{image_axes, wrong_arguments};
+use super::height;
 use super::mse::some_real_samples;
+use super::share::{self, Share};
 use super::{
     Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, Variant,
 };
@@ -49,14 +51,18 @@ fn planes<N>(
 }
 
 /// The sum over all elements, plane by plane, so that float32 adds numbers of like size.
-fn sum<'a, N: Number + 'a>(planes: impl Iterator<Item = &'a [N]>, term: impl Fn(usize, usize, N) -> N) -> N {
+fn sum<'a, N: Number + 'a>(
+    planes: impl Iterator<Item = &'a [N]>,
+    height: usize,
+    term: impl Fn(usize, usize, N) -> N,
+) -> N {
     let mut all = N::Sum::default();
     for (sample, plane) in planes.enumerate() {
         let mut sum = N::Sum::default();
         for (pixel, &value) in plane.iter().enumerate() {
             sum.add(term(sample, pixel, value));
         }
-        all.add(sum.total());
+        all.add(sum.total_within(height));
     }
     all.total()
 }
@@ -92,11 +98,19 @@ impl Extents {
 }
 
 impl BatchNorm2d {
+    /// How many additions an element passes through in its plane's sum at most.
+    fn plane_height(pixels: usize) -> usize {
+        (height::of_stride(pixels) + height::of_halves()).max(fast::plane_height(pixels))
+    }
+
     /// The mean, and the sum of squared deviations from it.
     fn measure<N: Number>(input: &[N], extents: &Extents, channel: usize) -> (N, N) {
         let planes = || planes(input, extents.real, channel);
-        let mean = sum(planes(), |_, _, x| x) / N::exact(extents.count);
-        let squares = sum(planes(), |_, _, x| (x - mean) * (x - mean));
+        let height = Self::plane_height(extents.real[2]);
+        let mean = sum(planes(), height, |_, _, x| x) / N::exact(extents.count);
+        // The shader puts the squares together from deviations from the planes' own means, whose errors, of the same
+        // height, count twice when they are squared.
+        let squares = sum(planes(), 3 * height, |_, _, x| (x - mean) * (x - mean));
         (mean, squares)
     }
 
@@ -231,8 +245,9 @@ impl Operator for BatchNorm2d {
                         let x = |sample: usize, pixel: usize| {
                             (input[(sample * channels + c) * pixels + pixel] - means[c]) * scales[c]
                         };
-                        let products = sum(planes(), |sample, pixel, d| d * x(sample, pixel));
-                        (products, sum(planes(), |_, _, d| d))
+                        let height = Self::plane_height(pixels);
+                        let products = sum(planes(), height, |sample, pixel, d| d * x(sample, pixel));
+                        (products, sum(planes(), height, |_, _, d| d))
                     })
                     .collect();
                 for (channel, (products, sum)) in sums.into_iter().enumerate() {
@@ -257,6 +272,26 @@ impl Operator for BatchNorm2d {
 
     fn fast(&self, kernel: &str, args: &mut [Arg<f32>]) -> bool {
         self.run_fast(kernel, args)
+    }
+
+    fn cancels(&self, kernel: &str, _argument: &str) -> Option<&'static str> {
+        let reason = "of few elements, or nearly equal ones, the deviations from their mean are differences of nearly \
+            equal numbers";
+        matches!(kernel, "forward" | "backward_weight" | "backward_input").then_some(reason)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        let terms = match kernel {
+            "measure" => "input",
+            "backward_weight" => "d_output",
+            _ => return Vec::new(),
+        };
+        let image = shape(terms);
+        vec![
+            share::sample(terms, &image),
+            share::channel(terms, &image),
+            share::plane("one partial sum", terms, &image),
+        ]
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

@@ -172,6 +172,10 @@ impl Correlation {
 
 /// Taps of a tile of the weights' gradient.
 const TAPS: usize = 6;
+/// Vectors of products that are summed up before they are added to the others, so that sums of many stay accurate.
+const SUMMED: usize = 256;
+/// Lanes of a vector at most.
+const MOST_LANES: usize = 16;
 
 struct WeightGradient<'a> {
     op: &'a Correlation,
@@ -243,6 +247,15 @@ impl Tile<'_> {
     }
 }
 
+impl Correlation {
+    /// How many additions a product of [`Correlation::d_weight`] passes through at most, whatever the machine's
+    /// vectors hold.
+    pub fn weight_height(&self) -> usize {
+        let positions = self.output[0] * self.padded()[1];
+        positions.min(SUMMED) + positions.div_ceil(SUMMED) + MOST_LANES
+    }
+}
+
 /// The sums of products of `N` channels of the gradient, `positions` apart, with what each tap sees.
 #[inline(always)]
 fn dot_products<S: Simd, const N: usize>(
@@ -251,23 +264,32 @@ fn dot_products<S: Simd, const N: usize>(
     seen: [&[f32]; TAPS],
     positions: usize,
 ) -> [[f32; TAPS]; N] {
-    let mut sums = [[simd.splat_f32s(0.0); TAPS]; N];
-    for at in (0..positions).step_by(S::F32_LANES) {
-        let mut gradients = [simd.splat_f32s(0.0); N];
-        for i in 0..N {
-            gradients[i] = S::as_simd_f32s(&d[i * positions + at..][..S::F32_LANES]).0[0];
+    let zero = simd.splat_f32s(0.0);
+    let mut all = [[zero; TAPS]; N];
+    for first in (0..positions).step_by(SUMMED * S::F32_LANES) {
+        let mut sums = [[zero; TAPS]; N];
+        for at in (first..positions.min(first + SUMMED * S::F32_LANES)).step_by(S::F32_LANES) {
+            let mut gradients = [zero; N];
+            for i in 0..N {
+                gradients[i] = S::as_simd_f32s(&d[i * positions + at..][..S::F32_LANES]).0[0];
+            }
+            for tap in 0..TAPS {
+                let pixels = S::as_simd_f32s(&seen[tap][at..at + S::F32_LANES]).0[0];
+                for (sums, &d) in sums.iter_mut().zip(&gradients) {
+                    sums[tap] = simd.mul_add_e_f32s(d, pixels, sums[tap]);
+                }
+            }
         }
-        for tap in 0..TAPS {
-            let pixels = S::as_simd_f32s(&seen[tap][at..at + S::F32_LANES]).0[0];
-            for (sums, &d) in sums.iter_mut().zip(&gradients) {
-                sums[tap] = simd.mul_add_e_f32s(d, pixels, sums[tap]);
+        for i in 0..N {
+            for tap in 0..TAPS {
+                all[i][tap] = simd.add_f32s(all[i][tap], sums[i][tap]);
             }
         }
     }
     let mut totals = [[0.0; TAPS]; N];
     for i in 0..N {
         for tap in 0..TAPS {
-            totals[i][tap] = simd.reduce_sum_f32s(sums[i][tap]);
+            totals[i][tap] = simd.reduce_sum_f32s(all[i][tap]);
         }
     }
     totals

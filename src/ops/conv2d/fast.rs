@@ -2,7 +2,7 @@
 //! `direct` for most convolutions of stride 1.
 
 use super::super::attr::Window as Taps;
-use super::super::gemm::{matrix, matrix_mut, multiply, multiply_add};
+use super::super::gemm::{matrix, matrix_mut, multiply, multiply_add, sum, sum_height};
 use super::Geometry;
 use super::direct::Correlation;
 use rayon::prelude::*;
@@ -98,6 +98,17 @@ impl Geometry {
         };
         (self.y.stride == 1 && self.x.stride == 1 && correlation.pays()).then_some(correlation)
     }
+}
+
+/// How many additions a term of `d_weight`, and of `d_bias`, passes through at most. The products of a band may be
+/// added in any order.
+pub fn weight_heights(g: &Geometry) -> [usize; 2] {
+    let out_pixels = g.y.output * g.x.output;
+    let of_a_sample = match g.correlation() {
+        Some(correlation) => correlation.weight_height(),
+        None => g.bands().next().map_or(0, |band| band.rows * g.x.output) + g.bands().count(),
+    };
+    [of_a_sample + g.batch, sum_height(out_pixels) + g.batch]
 }
 
 pub fn forward(g: Geometry, input: &[f32], weight: &[f32], bias: &[f32], output: &mut [f32]) {
@@ -197,8 +208,6 @@ pub fn d_weight(g: Geometry, input: &[f32], d_output: &[f32], d_weight: &mut [f3
         d_weight.iter_mut().zip(partial).for_each(|(sum, term)| *sum += term);
     }
     for (oc, d_bias) in d_bias.iter_mut().enumerate() {
-        *d_bias = (0..g.batch)
-            .map(|n| d_output[g.output_at(n, oc, 0, 0)..][..out_pixels].iter().sum::<f32>())
-            .sum();
+        *d_bias = (0..g.batch).map(|n| sum(&d_output[g.output_at(n, oc, 0, 0)..][..out_pixels])).sum();
     }
 }

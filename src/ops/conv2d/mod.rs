@@ -5,12 +5,15 @@
 mod direct;
 mod fast;
 
-use super::attr::{Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
+use super::attr::{BALANCED_BIAS, Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
 use super::dispatch::in_room;
+use super::height;
+use super::share::{self, Share};
 use super::packed::{OUTS, Packed, Window};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// The attributes of a convolution.
@@ -121,7 +124,32 @@ impl Geometry {
     }
 }
 
+impl Geometry {
+    /// How many additions a term of `backward_weight` passes through at most: of a weight's gradient, and of a
+    /// bias's.
+    fn weight_heights(&self) -> [usize; 2] {
+        let [rows, splits] = self.weight_split();
+        let [piece, pieces] = self.pieces();
+        let software = rows * self.x.output + height::of_pieces(self.batch * splits);
+        let gpu = height::of_stride(piece) + height::of_lanes() + height::of_pieces(pieces);
+        fast::weight_heights(self).map(|cpu| cpu.max(software).max(gpu))
+    }
+}
+
 impl Conv2d {
+    /// What the CPU's fast path has; see [`Geometry::weight_heights`].
+    pub(super) fn fast_weight_heights(&self, input: &Shape) -> [usize; 2] {
+        fast::weight_heights(&self.known_geometry(input.clone()))
+    }
+
+    /// The twin of `backward_weight`, whose terms pass through at most so many additions.
+    pub(super) fn weight_twin<N: Number>(&self, args: &mut [Arg<N>], heights: [usize; 2]) {
+        let [input, d_output, d_weight, d_bias] = args else { wrong_arguments("backward_weight") };
+        let g = self.known_geometry(input.shape.clone());
+        twin_d_weight(g, input.real(), d_output.real(), d_weight.real_mut(), heights[0]);
+        twin_d_bias(g, d_output.real(), d_bias.real_mut(), heights[1]);
+    }
+
     fn geometry(&self, inputs: &[Shape]) -> Result<Geometry, String> {
         let [batch, in_channels, height, width] = image_axes(inputs)?;
         if self.out_channels == 0 {
@@ -193,10 +221,9 @@ impl Operator for Conv2d {
                 let g = self.known_geometry(input.shape.clone());
                 forward(g, input.real(), weight.real(), bias.real(), output.real_mut());
             }
-            ("backward_weight", [input, d_output, d_weight, d_bias]) => {
-                let g = self.known_geometry(input.shape.clone());
-                twin_d_weight(g, input.real(), d_output.real(), d_weight.real_mut());
-                twin_d_bias(g, d_output.real(), d_bias.real_mut());
+            ("backward_weight", args @ [_, _, _, _]) => {
+                let g = self.known_geometry(args[0].shape.clone());
+                self.weight_twin(args, g.weight_heights());
             }
             ("backward_input", [d_output, weight, d_input]) => {
                 let g = self.known_geometry(d_input.shape.clone());
@@ -224,6 +251,35 @@ impl Operator for Conv2d {
             _ => wrong_arguments(kernel),
         }
         true
+    }
+
+    fn cancels(&self, _kernel: &str, argument: &str) -> Option<&'static str> {
+        (argument == "d_bias").then_some(BALANCED_BIAS)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        let input = shape(if kernel == "backward_input" { "d_input" } else { "input" });
+        let g = self.known_geometry(input.clone());
+        let tap = share::tap("weight", g.out_channels, g.taps());
+        match kernel {
+            "forward" => vec![share::sample("input", &input), share::channel("input", &input), tap],
+            "backward_input" => {
+                let d_output = shape("d_output");
+                vec![share::sample("d_output", &d_output), share::channel("d_output", &d_output), tap]
+            }
+            _ => {
+                let d_output = shape("d_output");
+                let ([rows, _], [piece, _]) = (g.weight_split(), g.pieces());
+                let stretch = |fault, pixels| share::stretch(fault, "d_output", &d_output, g.batch, pixels);
+                vec![
+                    share::sample("d_output", &d_output),
+                    share::channel("input", &input),
+                    share::tap("d_weight", g.out_channels, g.taps()),
+                    stretch("one partial sum", piece.min(rows * g.x.output)),
+                    stretch("a workgroup's share", piece),
+                ]
+            }
+        }
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
@@ -331,66 +387,63 @@ impl Operator for Conv2d {
 }
 
 fn forward<N: Number>(g: Geometry, input: &[N], weight: &[N], bias: &[N], output: &mut [N]) {
-    for n in 0..g.batch {
-        for oc in 0..g.out_channels {
+    let planes = output.par_chunks_mut(g.y.output * g.x.output).enumerate();
+    planes.for_each(|(plane, output)| {
+        let (n, oc) = (plane / g.out_channels, plane % g.out_channels);
+        for oy in 0..g.y.output {
+            for ox in 0..g.x.output {
+                let mut sum = N::Sum::default();
+                for ic in 0..g.in_channels {
+                    for ky in 0..g.y.kernel {
+                        let Some(iy) = g.y.source(oy, ky) else { continue };
+                        for kx in 0..g.x.kernel {
+                            let Some(ix) = g.x.source(ox, kx) else { continue };
+                            let value = input[g.input_at(n, ic, iy, ix)];
+                            sum.add_product(value, weight[g.weight_at(oc, ic, ky, kx)]);
+                        }
+                    }
+                }
+                sum.add(bias[oc]);
+                output[oy * g.x.output + ox] = sum.total();
+            }
+        }
+    });
+}
+
+fn twin_d_weight<N: Number>(g: Geometry, input: &[N], d_output: &[N], d_weight: &mut [N], height: usize) {
+    d_weight.par_iter_mut().enumerate().for_each(|(index, d_weight)| {
+        let (ky, kx) = (index / g.x.kernel % g.y.kernel, index % g.x.kernel);
+        let (oc, ic) = (index / g.taps(), index / (g.x.kernel * g.y.kernel) % g.in_channels);
+        let mut sum = N::Sum::default();
+        for n in 0..g.batch {
             for oy in 0..g.y.output {
+                let Some(iy) = g.y.source(oy, ky) else { continue };
                 for ox in 0..g.x.output {
-                    let mut sum = N::Sum::default();
-                    for ic in 0..g.in_channels {
-                        for ky in 0..g.y.kernel {
-                            let Some(iy) = g.y.source(oy, ky) else { continue };
-                            for kx in 0..g.x.kernel {
-                                let Some(ix) = g.x.source(ox, kx) else { continue };
-                                let value = input[g.input_at(n, ic, iy, ix)];
-                                sum.add_product(value, weight[g.weight_at(oc, ic, ky, kx)]);
-                            }
-                        }
-                    }
-                    sum.add(bias[oc]);
-                    output[g.output_at(n, oc, oy, ox)] = sum.total();
+                    let Some(ix) = g.x.source(ox, kx) else { continue };
+                    let value = input[g.input_at(n, ic, iy, ix)];
+                    sum.add_product(value, d_output[g.output_at(n, oc, oy, ox)]);
                 }
             }
         }
-    }
+        *d_weight = sum.total_within(height);
+    });
 }
 
-fn twin_d_weight<N: Number>(g: Geometry, input: &[N], d_output: &[N], d_weight: &mut [N]) {
-    for oc in 0..g.out_channels {
-        for ic in 0..g.in_channels {
-            for ky in 0..g.y.kernel {
-                for kx in 0..g.x.kernel {
-                    let mut sum = N::Sum::default();
-                    for n in 0..g.batch {
-                        for oy in 0..g.y.output {
-                            let Some(iy) = g.y.source(oy, ky) else { continue };
-                            for ox in 0..g.x.output {
-                                let Some(ix) = g.x.source(ox, kx) else { continue };
-                                let value = input[g.input_at(n, ic, iy, ix)];
-                                sum.add_product(value, d_output[g.output_at(n, oc, oy, ox)]);
-                            }
-                        }
-                    }
-                    d_weight[g.weight_at(oc, ic, ky, kx)] = sum.total();
-                }
-            }
-        }
-    }
-}
-
-fn twin_d_bias<N: Number>(g: Geometry, d_output: &[N], d_bias: &mut [N]) {
+fn twin_d_bias<N: Number>(g: Geometry, d_output: &[N], d_bias: &mut [N], height: usize) {
     for (oc, d_bias) in d_bias.iter_mut().enumerate() {
         let mut sum = N::Sum::default();
         for n in 0..g.batch {
             let first = g.output_at(n, oc, 0, 0);
             d_output[first..first + g.y.output * g.x.output].iter().for_each(|&d| sum.add(d));
         }
-        *d_bias = sum.total();
+        *d_bias = sum.total_within(height);
     }
 }
 
 fn twin_d_input<N: Number>(g: Geometry, d_output: &[N], weight: &[N], d_input: &mut [N]) {
-    let mut sums: Vec<N::Sum> = d_input.iter().map(|_| N::Sum::default()).collect();
-    for n in 0..g.batch {
+    let samples = d_input.par_chunks_mut(g.in_channels * g.y.input * g.x.input).enumerate();
+    samples.for_each(|(n, d_input)| {
+        let mut sums: Vec<N::Sum> = d_input.iter().map(|_| N::Sum::default()).collect();
         for oc in 0..g.out_channels {
             for oy in 0..g.y.output {
                 for ox in 0..g.x.output {
@@ -400,7 +453,7 @@ fn twin_d_input<N: Number>(g: Geometry, d_output: &[N], weight: &[N], d_input: &
                             let Some(iy) = g.y.source(oy, ky) else { continue };
                             for kx in 0..g.x.kernel {
                                 let Some(ix) = g.x.source(ox, kx) else { continue };
-                                let sum = &mut sums[g.input_at(n, ic, iy, ix)];
+                                let sum = &mut sums[g.input_at(0, ic, iy, ix)];
                                 sum.add_product(d, weight[g.weight_at(oc, ic, ky, kx)]);
                             }
                         }
@@ -408,8 +461,8 @@ fn twin_d_input<N: Number>(g: Geometry, d_output: &[N], weight: &[N], d_input: &
                 }
             }
         }
-    }
-    for (d_input, sum) in d_input.iter_mut().zip(sums) {
-        *d_input = sum.total();
-    }
+        for (d_input, sum) in d_input.iter_mut().zip(sums) {
+            *d_input = sum.total();
+        }
+    });
 }

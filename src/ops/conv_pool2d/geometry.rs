@@ -2,6 +2,7 @@
 
 use super::TAPS;
 use crate::ops::Variant;
+use crate::ops::height;
 use crate::ops::attr::Window as Taps;
 use crate::ops::conv2d::pieces_of;
 use crate::ops::packed::Packed;
@@ -88,5 +89,15 @@ impl Geometry {
     /// The pieces of the pooled pixels of all samples.
     pub fn pieces(&self) -> [usize; 2] {
         pieces_of(self.batch * self.pooled[0] * self.pooled[1], self.tiles())
+    }
+
+    /// How many additions a term of `backward_weight` passes through at most in the shaders. Of a window's four
+    /// pixels only one has a gradient that is not exactly zero.
+    pub fn weight_height(&self) -> usize {
+        let [rows, splits] = self.weight_split();
+        let [piece, pieces] = self.pieces();
+        let software = rows * self.pooled[1] + height::of_pieces(self.batch * splits);
+        let gpu = height::of_stride(piece) + height::of_lanes() + height::of_pieces(pieces);
+        software.max(gpu)
     }
 }

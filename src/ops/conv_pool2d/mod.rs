@@ -13,12 +13,13 @@ mod fast;
 mod geometry;
 mod twin;
 
-use super::attr::{Padding, Pair, Window as Taps, wrong_arguments};
+use super::attr::{BALANCED_BIAS, Padding, Pair, Window as Taps, wrong_arguments};
 use super::conv2d::Conv2d;
 use super::dispatch::in_room;
 use super::dropout::Dropout;
 use super::max_pool2d::MaxPool2d;
 use super::packed::{Packed, Window};
+use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter, Variant, WORKGROUP};
 use crate::number::{Bounded, Number};
 use crate::rng::Generator;
@@ -110,6 +111,13 @@ impl ConvPool2d {
         }
     }
 
+    /// How many additions a term of `backward_weight` passes through at most: of a weight's gradient, and of a
+    /// bias's. The fast path sums up each sample's, and then the samples.
+    fn weight_heights(&self, input: &Shape) -> [usize; 2] {
+        let shader = self.known_geometry(input.clone()).weight_height();
+        self.conv.fast_weight_heights(input).map(|cpu| shader.max(cpu + 1))
+    }
+
     /// The shape of the pixels for an input, those of all filters together.
     fn filtered_shape(&self, input: &Shape) -> Shape {
         let g = self.known_geometry(input.clone());
@@ -188,9 +196,10 @@ impl Operator for ConvPool2d {
             }
             ("backward_weight", [input, d_output, code, d_weight, d_bias]) => {
                 let (shape, d_pixels) = self.d_pixels(&input.shape, d_output, code);
+                let heights = self.weight_heights(&input.shape);
                 let d_pixels = Arg::read(shape, &d_pixels);
                 let mut args = [input.again(), d_pixels, d_weight.again_mut(), d_bias.again_mut()];
-                self.all_filters().twin("backward_weight", &mut args);
+                self.all_filters().weight_twin(&mut args, heights);
             }
             ("backward", [input, d_output, code, weight, d_weight, d_bias, d_input]) => {
                 let mut args =
@@ -242,6 +251,34 @@ impl Operator for ConvPool2d {
             "forward_dropout" => self.dropout.is_some(),
             _ => true,
         }
+    }
+
+    fn cancels(&self, _kernel: &str, argument: &str) -> Option<&'static str> {
+        (argument == "d_bias").then_some(BALANCED_BIAS)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        let input = shape("input");
+        let g = self.known_geometry(input.clone());
+        let taps = g.in_channels * TAPS;
+        if let "forward" | "forward_dropout" = kernel {
+            let tap = share::tap("weight", g.out_channels, taps);
+            return vec![share::sample("input", &input), share::channel("input", &input), tap];
+        }
+        let d_output = shape("d_output");
+        let ([rows, _], [piece, _]) = (g.weight_split(), g.pieces());
+        let stretch = |fault, pixels| share::stretch(fault, "d_output", &d_output, g.batch, pixels);
+        let mut shares = vec![
+            share::sample("d_output", &d_output),
+            share::channel("d_output", &d_output),
+            share::tap("d_weight", g.out_channels, taps),
+            stretch("one partial sum", piece.min(rows * g.pooled[1])),
+            stretch("a workgroup's share", piece),
+        ];
+        if kernel == "backward" {
+            shares.push(share::tap("weight", g.out_channels, taps));
+        }
+        shares
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

@@ -9,6 +9,15 @@ const OUTPUTS: usize = 3;
 const SAMPLES: usize = 4;
 /// Outputs of a task. It is fixed, so that results do not depend on the number of threads.
 const TASK_OUTPUTS: usize = 4 * OUTPUTS;
+/// Vectors of products that are summed up before they are added to the others, so that sums of many stay accurate.
+const SUMMED: usize = 256;
+/// Lanes of a vector at most.
+const MOST_LANES: usize = 16;
+
+/// How many additions a product passes through at most, whatever the machine's vectors hold.
+pub fn height(in_features: usize) -> usize {
+    in_features.min(SUMMED) + in_features.div_ceil(SUMMED) + 1 + MOST_LANES
+}
 
 /// The outputs of a task, for all samples.
 struct Task<'a> {
@@ -74,13 +83,21 @@ fn dot_products<S: Simd>(
     let vectors = inputs[0].0.len();
     let heads = inputs.map(|row| &row.0[..vectors]);
     let weight_heads = weights.map(|row| &row.0[..vectors]);
-    let mut sums = [[zero; SAMPLES]; OUTPUTS];
-    for at in 0..vectors {
-        let values: [S::f32s; SAMPLES] = [heads[0][at], heads[1][at], heads[2][at], heads[3][at]];
+    let mut all = [[zero; SAMPLES]; OUTPUTS];
+    for first in (0..vectors).step_by(SUMMED) {
+        let mut sums = [[zero; SAMPLES]; OUTPUTS];
+        for at in first..vectors.min(first + SUMMED) {
+            let values: [S::f32s; SAMPLES] = [heads[0][at], heads[1][at], heads[2][at], heads[3][at]];
+            for o in 0..OUTPUTS {
+                let weight = weight_heads[o][at];
+                for n in 0..SAMPLES {
+                    sums[o][n] = simd.mul_add_e_f32s(values[n], weight, sums[o][n]);
+                }
+            }
+        }
         for o in 0..OUTPUTS {
-            let weight = weight_heads[o][at];
             for n in 0..SAMPLES {
-                sums[o][n] = simd.mul_add_e_f32s(values[n], weight, sums[o][n]);
+                all[o][n] = simd.add_f32s(all[o][n], sums[o][n]);
             }
         }
     }
@@ -88,13 +105,13 @@ fn dot_products<S: Simd>(
         for n in 0..SAMPLES {
             let (value, weight) = (inputs[n].1, weights[o].1);
             let rest = [value, weight].map(|tail| simd.partial_load_f32s(tail));
-            sums[o][n] = simd.mul_add_e_f32s(rest[0], rest[1], sums[o][n]);
+            all[o][n] = simd.mul_add_e_f32s(rest[0], rest[1], all[o][n]);
         }
     }
     let mut totals = [[0.0; SAMPLES]; OUTPUTS];
     for o in 0..OUTPUTS {
         for n in 0..SAMPLES {
-            totals[o][n] = simd.reduce_sum_f32s(sums[o][n]);
+            totals[o][n] = simd.reduce_sum_f32s(all[o][n]);
         }
     }
     totals

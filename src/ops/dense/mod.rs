@@ -4,10 +4,12 @@
 
 mod fast;
 
-use super::attr::wrong_arguments;
+use super::attr::{BALANCED_BIAS, wrong_arguments};
 use super::gemm::{matrix, matrix_mut, multiply};
+use super::height;
 use super::layers;
 use super::packed::{Headed, Packed, Window};
+use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
@@ -44,6 +46,14 @@ impl Dense {
             )),
             None => Err("it has no input".into()),
         }
+    }
+
+    /// How many additions a product of `forward` passes through at most, and then that of the bias. All others add
+    /// their few terms in a row.
+    fn forward_height(batch: usize, in_features: usize) -> usize {
+        let software = for_forward(batch, in_features, 1).summation_height();
+        let gpu = height::of_stride(in_features) + height::of_lanes();
+        software.max(gpu).max(fast::height(in_features)) + 1
     }
 
     /// The scratch of `forward` for several layers side by side.
@@ -173,29 +183,33 @@ impl Operator for Dense {
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         match (kernel, args) {
             ("forward", [input, weight, bias, output]) => {
-                let [_, in_features] = input.rows();
-                let outputs = output.real_mut().chunks_exact_mut(self.out_features);
-                for (output, input) in outputs.zip(input.real().chunks_exact(in_features)) {
-                    let rows = weight.real().chunks_exact(in_features).zip(bias.real());
-                    for (output, (weight, &bias)) in output.iter_mut().zip(rows) {
-                        let mut sum = N::Sum::default();
-                        input.iter().zip(weight).for_each(|(&x, &w)| sum.add_product(x, w));
-                        sum.add(bias);
-                        *output = sum.total();
-                    }
-                }
+                let [batch, in_features] = input.rows();
+                let height = Self::forward_height(batch, in_features);
+                let (input, weight, bias) = (input.real(), weight.real(), bias.real());
+                output.real_mut().par_iter_mut().enumerate().for_each(|(index, output)| {
+                    let (n, o) = (index / self.out_features, index % self.out_features);
+                    let row = |row: usize| row * in_features..(row + 1) * in_features;
+                    let mut sum = N::Sum::default();
+                    let products = input[row(n)].iter().zip(&weight[row(o)]);
+                    products.for_each(|(&x, &w)| sum.add_product(x, w));
+                    sum.add(bias[o]);
+                    *output = sum.total_within(height);
+                });
             }
             ("backward_weight", [input, d_output, d_weight, d_bias]) => {
                 let [batch, in_features] = input.rows();
                 let (input, d_output) = (input.real(), d_output.real());
-                for o in 0..self.out_features {
-                    for i in 0..in_features {
+                let rows = d_weight.real_mut().par_chunks_mut(in_features).enumerate();
+                rows.for_each(|(o, d_weight)| {
+                    for (i, d_weight) in d_weight.iter_mut().enumerate() {
                         let mut sum = N::Sum::default();
                         for n in 0..batch {
                             sum.add_product(d_output[n * self.out_features + o], input[n * in_features + i]);
                         }
-                        d_weight.real_mut()[o * in_features + i] = sum.total();
+                        *d_weight = sum.total();
                     }
+                });
+                for o in 0..self.out_features {
                     let mut sum = N::Sum::default();
                     (0..batch).for_each(|n| sum.add(d_output[n * self.out_features + o]));
                     d_bias.real_mut()[o] = sum.total();
@@ -203,16 +217,18 @@ impl Operator for Dense {
             }
             ("backward_input", [d_output, weight, d_input]) => {
                 let [_, in_features] = d_input.rows();
-                let rows = d_output.real().chunks_exact(self.out_features);
-                for (d_input, d_output) in d_input.real_mut().chunks_exact_mut(in_features).zip(rows) {
+                let (d_output, weight) = (d_output.real(), weight.real());
+                let rows = d_input.real_mut().par_chunks_mut(in_features).enumerate();
+                rows.for_each(|(n, d_input)| {
+                    let d_output = &d_output[n * self.out_features..][..self.out_features];
                     for (i, d_input) in d_input.iter_mut().enumerate() {
                         let mut sum = N::Sum::default();
                         for (o, &d) in d_output.iter().enumerate() {
-                            sum.add_product(d, weight.real()[o * in_features + i]);
+                            sum.add_product(d, weight[o * in_features + i]);
                         }
                         *d_input = sum.total();
                     }
-                }
+                });
             }
             _ => wrong_arguments(kernel),
         }
@@ -258,6 +274,31 @@ impl Operator for Dense {
             _ => wrong_arguments(kernel),
         }
         true
+    }
+
+    fn cancels(&self, _kernel: &str, argument: &str) -> Option<&'static str> {
+        (argument == "d_bias").then_some(BALANCED_BIAS)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        let weight = shape(if kernel == "backward_weight" { "d_weight" } else { "weight" });
+        let [outputs, inputs] = [weight.batch(), weight.len() / weight.batch().max(1)];
+        match kernel {
+            "forward" => vec![
+                share::sample("input", &shape("input")),
+                share::tap("weight", outputs, inputs),
+                share::lane("weight", outputs, inputs),
+            ],
+            "backward_weight" => vec![
+                share::sample("d_output", &shape("d_output")),
+                share::tap("d_weight", outputs, inputs),
+            ],
+            _ => vec![
+                share::sample("d_output", &shape("d_output")),
+                share::channel("d_output", &shape("d_output")),
+                share::tap("weight", outputs, inputs),
+            ],
+        }
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

@@ -12,11 +12,12 @@
 mod fast;
 
 use super::adam::Adam;
-use super::attr::wrong_arguments;
+use super::attr::{BALANCED_BIAS, wrong_arguments};
 use super::dense::Dense;
 use super::layers;
 use super::packed::{OUTS, Packed, Window};
 use super::relu::Relu;
+use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Parameter};
 use super::{ROW, Variant, WINDOW_BYTES, WORKGROUP};
 use crate::number::Number;
@@ -174,6 +175,20 @@ impl Operator for DenseAdam {
     fn takes(&self, kernel: &str, inputs: &[Shape]) -> bool {
         let inputs = layers::of_each(inputs, self.layers);
         kernel != "backward" || inputs.iter().all(|input| Self::takes_backward(input.batch()))
+    }
+
+    fn cancels(&self, _kernel: &str, argument: &str) -> Option<&'static str> {
+        (argument == "d_bias").then_some(BALANCED_BIAS)
+    }
+
+    fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+        let d_output = shape("d_output");
+        let mut shares = vec![share::sample("d_output", &d_output), share::channel("d_output", &d_output)];
+        if kernel == "backward" {
+            let weight = shape("weight");
+            shares.push(share::tap("weight", weight.batch(), weight.len() / weight.batch().max(1)));
+        }
+        shares
     }
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

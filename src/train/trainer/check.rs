@@ -6,7 +6,7 @@ use crate::plan::{Backend, BackendError, Plan, Purpose, Step};
 use crate::spec::Spec;
 use crate::train::checkpoint::Tensor;
 use crate::train::history::total_loss;
-use crate::verify::{KernelFailure, StepReport, verify_run, verify_steps};
+use crate::verify::{KernelFailure, Planted, StepReport, plant_run, run_for_stale, verify_run, verify_steps};
 use std::path::Path;
 
 impl<'a> Trainer<'a> {
@@ -76,5 +76,17 @@ impl<'a> Trainer<'a> {
         })?;
         write_batch(&mut *self.backend, &self.spec, &prepared, batch, UNCORRECTED)?;
         verify_run(&mut *self.backend, &prepared.plan, prepared.id, done)
+    }
+
+    /// Trains on one batch twice and plants faults in the results of the second step; see [`plant_run`].
+    pub fn plant_faults(
+        &mut self,
+        batch: &Batch,
+        done: &mut dyn FnMut(&Planted),
+    ) -> Result<(), KernelFailure> {
+        self.write_step(batch)?;
+        let stale = run_for_stale(&mut *self.backend, &self.training.plan, self.training.id)?;
+        self.write_step(batch)?;
+        plant_run(&mut *self.backend, &self.training.plan, self.training.id, &stale, done)
     }
 }
