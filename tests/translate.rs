@@ -12,7 +12,7 @@ use naga::back::{glsl, hlsl, msl};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::ModuleInfo;
 use naga::{Module, ResourceBinding, ShaderStage};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,43 +30,67 @@ fn shaders_keep_to_the_letter_of_the_language() {
 /// The version of Metal's language that comes with macOS 10.15; newer ones contain it.
 const METAL_VERSION: (u8, u8) = (2, 2);
 
-/// Every pipeline of the models, for training and prediction, fused and not, on GPUs and software
-/// adapters.
-fn pipelines() -> Vec<Pipeline> {
-    let mut pipelines: Vec<Pipeline> = Vec::new();
-    let models = [
-        include_str!("../assets/models/face.toml"),
-        include_str!("../assets/models/face-plus.toml"),
-        include_str!("../assets/models/review.toml"),
-        include_str!("../assets/models/review-plus.toml"),
-        include_str!("assets/tiny.toml"),
-        include_str!("assets/tiny_text.toml"),
-    ];
-    for text in models {
-        let spec = Spec::parse(text, "model.toml").unwrap();
-        for fuse in [true, false] {
-            let graph = Graph { fuse, ..Graph::new(&spec, 20).unwrap() };
-            for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
-                let plan = lower(&graph, "model", purpose);
-                for variant in Variant::ALL {
-                    for pipeline in Program::new(&plan, variant).unwrap().pipelines {
-                        if !pipelines.contains(&pipeline) {
-                            pipelines.push(pipeline);
-                        }
-                    }
+/// The built-in models.
+const BUILT_IN: [&str; 4] = [
+    include_str!("../assets/models/face.toml"),
+    include_str!("../assets/models/face-plus.toml"),
+    include_str!("../assets/models/review.toml"),
+    include_str!("../assets/models/review-plus.toml"),
+];
+/// Models with what those have not.
+const TINY: [&str; 2] = [include_str!("assets/tiny.toml"), include_str!("assets/tiny_text.toml")];
+
+/// Pipelines for training, evaluation and prediction, on GPUs and software adapters.
+struct Pipelines {
+    /// Those of the built-in models as they come, and one of each entry point that these have not.
+    usual: Vec<Pipeline>,
+    /// Those of all models with another batch and without fusions, and more of each operator's cases.
+    others: Vec<Pipeline>,
+}
+
+impl Pipelines {
+    fn new() -> Self {
+        let mut all = Vec::new();
+        for text in BUILT_IN {
+            let spec = Spec::parse(text, "model.toml").unwrap();
+            add_model(&mut all, &Graph::new(&spec, spec.training.batch).unwrap());
+        }
+        let cases = cases();
+        add_cases(&mut all, &cases, 1);
+        let usual = all.len();
+        for text in BUILT_IN.iter().chain(&TINY) {
+            let spec = Spec::parse(text, "model.toml").unwrap();
+            for fuse in [true, false] {
+                add_model(&mut all, &Graph { fuse, ..Graph::new(&spec, 20).unwrap() });
+            }
+        }
+        add_cases(&mut all, &cases, 3);
+        let others = all.split_off(usual);
+        Pipelines { usual: all, others }
+    }
+}
+
+/// Adds the pipelines of a model that are not there.
+fn add_model(pipelines: &mut Vec<Pipeline>, graph: &Graph) {
+    for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
+        let plan = lower(graph, "model", purpose);
+        for variant in Variant::ALL {
+            for pipeline in Program::new(&plan, variant).unwrap().pipelines {
+                if !pipelines.contains(&pipeline) {
+                    pipelines.push(pipeline);
                 }
             }
         }
     }
-    for pipeline in cases() {
-        // A few of each entry point, for the operators that no model above has.
-        let alike =
-            |other: &&Pipeline| other.shader == pipeline.shader && other.entry_point == pipeline.entry_point;
-        if pipelines.iter().filter(alike).count() < 3 {
-            pipelines.push(pipeline);
+}
+
+/// Adds pipelines of cases, up to so many of each entry point.
+fn add_cases(pipelines: &mut Vec<Pipeline>, cases: &[Pipeline], count: usize) {
+    for pipeline in cases {
+        if pipelines.iter().filter(|other| other.label() == pipeline.label()).count() < count {
+            pipelines.push(pipeline.clone());
         }
     }
-    pipelines
 }
 
 /// The pipelines of every operator's cases.
@@ -202,14 +226,17 @@ fn is_installed(program: &str) -> bool {
 
 #[test]
 fn every_pipeline_translates_for_every_backend() {
-    let pipelines = pipelines();
-    let names: BTreeSet<String> = pipelines.iter().map(Pipeline::label).collect();
+    let Pipelines { usual, others } = Pipelines::new();
+    let pipelines: Vec<&Pipeline> = usual.iter().chain(&others).collect();
+    let names: BTreeSet<String> = pipelines.iter().map(|pipeline| pipeline.label()).collect();
     assert!(pipelines.len() > 60 && names.len() > 25, "{} pipelines of {names:?}", pipelines.len());
     let temporary = tempfile::tempdir().unwrap();
     // tests/hlsl.sh keeps them and sends the HLSL through DXC.
     let kept = std::env::var_os("TRANSLATIONS").map(PathBuf::from);
     let folder = kept.as_deref().unwrap_or(temporary.path());
-    let (mut spirv, mut metal, mut entry_points) = (Vec::new(), String::new(), String::new());
+    let (mut spirv, mut entry_points, mut other_entry_points) = (Vec::new(), String::new(), String::new());
+    let mut metal = "#include <metal_stdlib>\n#include <simd/simd.h>\n".to_string();
+    let (mut known, mut known_spirv) = (HashSet::new(), HashSet::new());
     for (number, pipeline) in pipelines.iter().enumerate() {
         for checked in [false, true] {
             let translation = translate(pipeline, checked);
@@ -220,18 +247,30 @@ fn every_pipeline_translates_for_every_backend() {
                 std::fs::write(&path, bytes).unwrap();
                 path
             };
-            write("hlsl", translation.hlsl.as_bytes());
-            writeln!(entry_points, "{stem}.hlsl {}", translation.hlsl_entry_point).unwrap();
-            let path = write("metal", translation.msl.as_bytes());
-            // Each in a namespace of its own: they all name their types alike.
-            let path = path.display();
-            writeln!(metal, "namespace p{number}_{checked} {{\n#include \"{path}\"\n}}").unwrap();
-            if !checked {
-                spirv.push(write("spv", bytemuck::cast_slice(&translation.spirv)));
+            // Constants that an entry point does not use make no other text.
+            if known.insert(translation.hlsl.clone()) {
+                write("hlsl", translation.hlsl.as_bytes());
+                let list = if number < usual.len() && !checked {
+                    &mut entry_points
+                } else {
+                    &mut other_entry_points
+                };
+                writeln!(list, "{stem}.hlsl {}", translation.hlsl_entry_point).unwrap();
+            }
+            if known.insert(translation.msl.clone()) {
+                let path = write("metal", translation.msl.as_bytes());
+                // Each in a namespace of its own: they all name their types alike.
+                let path = path.display();
+                writeln!(metal, "namespace p{number}_{checked} {{\n#include \"{path}\"\n}}").unwrap();
+            }
+            let words = translation.spirv;
+            if !checked && known_spirv.insert(words.clone()) {
+                spirv.push(write("spv", bytemuck::cast_slice(&words)));
             }
         }
     }
     std::fs::write(folder.join("entry_points.txt"), entry_points).unwrap();
+    std::fs::write(folder.join("other_entry_points.txt"), other_entry_points).unwrap();
     let checkers = ["spirv-val", "g++"].map(is_installed);
     eprintln!("{} pipelines; installed are spirv-val and g++: {checkers:?}", pipelines.len());
     if checkers[0] {
@@ -250,10 +289,40 @@ fn every_pipeline_translates_for_every_backend() {
 /// what our kernels use of it.
 fn metal_checker(file: &Path) -> Command {
     let mut command = Command::new("g++");
-    // Attributes such as [[buffer(0)]] mean nothing to g++.
+    // Attributes such as [[buffer(0)]] mean nothing to g++, and 1.0 is a float.
+    let options =
+        ["-std=c++14", "-fsingle-precision-constant", "-fsyntax-only", "-Wno-attributes", "-isystem"];
     let stand_ins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metal");
-    command.args(["-std=c++14", "-fsyntax-only", "-Wno-attributes", "-isystem"]).arg(stand_ins).arg(file);
+    command.args(options).arg(stand_ins).arg(file);
     command
+}
+
+#[test]
+fn wrong_types_are_refused_for_metal() {
+    if !is_installed("g++") {
+        eprintln!("SKIPPED: g++ is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.cpp");
+    let is_accepted = |statement: &str| {
+        let text = format!("#include <metal_stdlib>\nkernel void f(constant float& x) {{ {statement}; }}\n");
+        std::fs::write(&file, text).unwrap();
+        metal_checker(&file).output().unwrap().status.success()
+    };
+    assert!(is_accepted("metal::float4 v = metal::float4(metal::float3(1.0), x) * 2.0"));
+    for wrong in [
+        "metal::float4 v = metal::float3(1.0)",
+        "metal::int4 v = metal::uint4(1u)",
+        "metal::float4 v = metal::float4(1.0) + metal::int4(1)",
+        "float d = metal::dot(metal::int2(1), metal::int2(1))",
+        "int i = as_type<int>(metal::float2(1.0))",
+        "float s = metal::sine(x)",
+        "metal::float2 v = metal::float4x2() * metal::float2(1.0)",
+        "x = 1.0",
+    ] {
+        assert!(!is_accepted(wrong), "{wrong}");
+    }
 }
 
 #[test]
