@@ -12,7 +12,6 @@
 # named, and the script goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-project=$PWD
 work=${1:-target/peers/dx12}
 seconds=${2:-600}
 operators=("${@:3}")
@@ -48,9 +47,10 @@ webgpu=target/peers/dawn/node_modules/webgpu
 step "Wine"
 sid=$work/sid
 [ -x "$sid/usr/bin/dpkg" ] || debootstrap --variant=minbase --include=ca-certificates sid "$sid"
-within() { chroot "$sid" env HOME=/root WINEDEBUG=-all DISPLAY=:99 VK_LOADER_LAYERS_DISABLE='*' "$@"; }
+within() { chroot "$sid" env HOME=/root WINEDEBUG=-all DISPLAY=:99 "$@"; }
 if ! within sh -c 'command -v wine' >/dev/null; then
-    within apt-get update -qq
+    # Of a mirror that serves an older state, its age may be let pass: APT_UPDATE='-o Acquire::Check-Valid-Until=false'
+    within apt-get update -qq ${APT_UPDATE:-}
     within env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wine wine64 \
         libwine libvulkan1 mesa-vulkan-drivers xvfb
 fi
@@ -58,44 +58,54 @@ mkdir -p "$sid/faceshader"
 cp "$work/target/$target/release/faceshader.exe" "$webgpu/dist/win32-x64/d3dcompiler_47.dll" "$sid/faceshader/"
 mountpoint -q "$sid/proc" || mount -t proc proc "$sid/proc"
 mountpoint -q "$sid/dev" || mount --bind /dev "$sid/dev"
-within Xvfb :99 -screen 0 640x480x24 >/dev/null 2>&1 &
+chroot "$sid" Xvfb :99 -screen 0 640x480x24 >/dev/null 2>&1 &
 screen=$!
 finish() {
     within wineserver -k 2>/dev/null || true
     kill "$screen" 2>/dev/null || true
-    umount "$sid/dev" "$sid/proc" 2>/dev/null || true
+    wait "$screen" 2>/dev/null || true
+    umount "$sid/dev" "$sid/proc" || true
 }
 trap finish EXIT
 sleep 3
-# The library beside the program goes before Wine's own compiler.
-windows() { within env WINEDLLOVERRIDES=d3dcompiler_47=n WGPU_DX12_COMPILER=fxc wine "Z:\\faceshader\\faceshader.exe" "$@"; }
+within wineboot -i
+# windows SECONDS ARGUMENT...: the library beside the program goes before Wine's own compiler.
+windows() {
+    local limit=$1 status=0
+    shift
+    timeout "$limit" chroot "$sid" env HOME=/root WINEDEBUG=-all DISPLAY=:99 WINEDLLOVERRIDES=d3dcompiler_47=n \
+        wine 'Z:\faceshader\faceshader.exe' "$@" || status=$?
+    [ "$status" -ne 124 ] || within wineserver -k || true
+    return "$status"
+}
 
 step "adapters"
 within wine --version
-windows adapters
+windows 120 adapters
 
+cargo build --release --locked --quiet
 if [ ${#operators[@]} -eq 0 ]; then
-    mapfile -t operators < <(cd "$project" && basename -s .rs -a $(grep -l 'fn forward\|fn dispatches' src/ops/*.rs))
+    # The refusal names them all.
+    known=$(target/release/faceshader verify --adapter cpu --op none 2>&1 || true)
+    IFS=', ' read -r -a operators <<<"${known##*there are }"
 fi
 failed=()
 for operator in "${operators[@]}"; do
     begin=$SECONDS
     status=0
-    timeout "$seconds" bash -c "$(declare -f within windows); sid='$sid'; windows verify --op '$operator' --adapter dx12" \
-        >"$work/$operator.log" 2>&1 || status=$?
+    windows "$seconds" verify --op "$operator" --adapter dx12 >"$work/$operator.log" 2>&1 || status=$?
     case $status in
     0) echo "$operator: verified in $((SECONDS - begin)) s" ;;
-    2) ;; # no operator of this name
     124) echo "$operator: has not ended after $seconds s" ;;
-    *) failed+=("$operator") && echo "$operator: FAILED" && tail -n 3 "$work/$operator.log" ;;
+    *) failed+=("$operator") && echo "$operator: FAILED ($status)" && tail -n 3 "$work/$operator.log" ;;
     esac
 done
 
 step "a short training"
 training=(train --model review-plus --epochs 1 --seed 1 --limit 400 --no-verify --json)
 rm -rf "$sid/faceshader/run" "$work/run"
-windows "${training[@]}" --adapter dx12 --out 'Z:\faceshader\run' >"$work/dx12.json"
-cargo run --release --locked --quiet -- "${training[@]}" --adapter vulkan --out "$work/run" >"$work/vulkan.json"
+windows 3600 "${training[@]}" --adapter dx12 --out 'Z:\faceshader\run' >"$work/dx12.json"
+target/release/faceshader "${training[@]}" --adapter vulkan --out "$work/run" >"$work/vulkan.json"
 python3 - "$work/dx12.json" "$work/vulkan.json" <<'PYTHON'
 import json, sys
 dx12, vulkan = (json.loads(open(path).readlines()[-1]) for path in sys.argv[1:])
