@@ -9,6 +9,7 @@ use faceshader::ops::{BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Variant, rate_words
 use faceshader::plan::{Backend, Kind, Purpose, lower};
 use faceshader::rng::{Generator, Stream};
 use faceshader::spec::Spec;
+use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -195,6 +196,43 @@ fn an_exported_program_computes_the_same_bits() {
         changed += usize::from(ours != before);
     }
     assert!(changed > 20, "the step changed only {changed} buffers");
+}
+
+/// The tensors of a safetensors file by their names.
+fn tensors(file: &Path) -> HashMap<String, Vec<u8>> {
+    let bytes = std::fs::read(file).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    tensors.iter().map(|(name, tensor)| (name.to_string(), tensor.data().to_vec())).collect()
+}
+
+#[test]
+fn a_recorded_step_holds_all_that_a_replay_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("program");
+    let exported = export(&out, &["--steps", "1", "--adapter", "vulkan"]);
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let read = |name: &str| tensors(&out.join("recording").join(name).with_extension("safetensors"));
+    let mut inputs = read("initial");
+    inputs.extend(read("step-0"));
+    let want = read("training");
+    assert!(inputs.len() > 15 && want.len() > 15, "{:?} give {:?}", inputs.keys(), want.keys());
+    let changed = want.iter().filter(|(name, bytes)| inputs.get(*name) != Some(bytes)).count();
+    assert_eq!(changed, want.len(), "a recorded result is what was there before");
+
+    let file = out.join("training.json");
+    let training: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let vulkan =
+        adapter::list().into_iter().find(|a| a.report.backend == "vulkan" && a.report.cannot_train.is_none());
+    let slots = replay(&file, &vulkan.unwrap().report.name, &inputs);
+    for buffer in training["buffers"].as_array().unwrap() {
+        let Some(want) = want.get(buffer["name"].as_str().unwrap()) else { continue };
+        let slot = &slots[buffer["slot"].as_u64().unwrap() as usize];
+        let got = &slot[buffer["offset_bytes"].as_u64().unwrap() as usize..];
+        assert!(got[..want.len()] == want[..], "{} differs", buffer["name"]);
+    }
+    for name in ["evaluation", "prediction"] {
+        assert!(!read(name).is_empty(), "no results of {name}");
+    }
 }
 
 #[test]

@@ -6,12 +6,15 @@ use faceshader::graph::Graph;
 use faceshader::ops::Op;
 use faceshader::ops::Variant;
 use faceshader::plan::{Pipeline, Program, Purpose, lower};
-use faceshader::shaders::{SHADERS, shader};
+use faceshader::shaders::{Access, SHADERS, shader};
 use faceshader::spec::Spec;
-use naga::ShaderStage;
 use naga::back::{glsl, hlsl, msl};
-use naga::proc::BoundsCheckPolicies;
-use std::collections::BTreeSet;
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::valid::ModuleInfo;
+use naga::{Module, ResourceBinding, ShaderStage};
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use wgsl_parse::syntax::TranslationUnit;
 
@@ -24,43 +27,70 @@ fn shaders_keep_to_the_letter_of_the_language() {
     }
 }
 
-/// Every pipeline of the models, for training and prediction, fused and not, on GPUs and software
-/// adapters.
-fn pipelines() -> Vec<Pipeline> {
-    let mut pipelines: Vec<Pipeline> = Vec::new();
-    let models = [
-        include_str!("../assets/models/face.toml"),
-        include_str!("../assets/models/face-plus.toml"),
-        include_str!("../assets/models/review.toml"),
-        include_str!("../assets/models/review-plus.toml"),
-        include_str!("assets/tiny.toml"),
-        include_str!("assets/tiny_text.toml"),
-    ];
-    for text in models {
-        let spec = Spec::parse(text, "model.toml").unwrap();
-        for fuse in [true, false] {
-            let graph = Graph { fuse, ..Graph::new(&spec, 20).unwrap() };
-            for purpose in [Purpose::Training, Purpose::Evaluation] {
-                let plan = lower(&graph, "model", purpose);
-                for variant in Variant::ALL {
-                    for pipeline in Program::new(&plan, variant).unwrap().pipelines {
-                        if !pipelines.contains(&pipeline) {
-                            pipelines.push(pipeline);
-                        }
-                    }
+/// The version of Metal's language that comes with macOS 10.15; newer ones contain it.
+const METAL_VERSION: (u8, u8) = (2, 2);
+
+/// The built-in models.
+const BUILT_IN: [&str; 4] = [
+    include_str!("../assets/models/face.toml"),
+    include_str!("../assets/models/face-plus.toml"),
+    include_str!("../assets/models/review.toml"),
+    include_str!("../assets/models/review-plus.toml"),
+];
+/// Models with what those have not.
+const TINY: [&str; 2] = [include_str!("assets/tiny.toml"), include_str!("assets/tiny_text.toml")];
+
+/// Pipelines for training, evaluation and prediction, on GPUs and software adapters.
+struct Pipelines {
+    /// Those of the built-in models as they come, and one of each entry point that these have not.
+    usual: Vec<Pipeline>,
+    /// Those of all models with another batch and without fusions, and more of each operator's cases.
+    others: Vec<Pipeline>,
+}
+
+impl Pipelines {
+    fn new() -> Self {
+        let mut all = Vec::new();
+        for text in BUILT_IN {
+            let spec = Spec::parse(text, "model.toml").unwrap();
+            add_model(&mut all, &Graph::new(&spec, spec.training.batch).unwrap());
+        }
+        let cases = cases();
+        add_cases(&mut all, &cases, 1);
+        let usual = all.len();
+        for text in BUILT_IN.iter().chain(&TINY) {
+            let spec = Spec::parse(text, "model.toml").unwrap();
+            for fuse in [true, false] {
+                add_model(&mut all, &Graph { fuse, ..Graph::new(&spec, 20).unwrap() });
+            }
+        }
+        add_cases(&mut all, &cases, 3);
+        let others = all.split_off(usual);
+        Pipelines { usual: all, others }
+    }
+}
+
+/// Adds the pipelines of a model that are not there.
+fn add_model(pipelines: &mut Vec<Pipeline>, graph: &Graph) {
+    for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
+        let plan = lower(graph, "model", purpose);
+        for variant in Variant::ALL {
+            for pipeline in Program::new(&plan, variant).unwrap().pipelines {
+                if !pipelines.contains(&pipeline) {
+                    pipelines.push(pipeline);
                 }
             }
         }
     }
-    for pipeline in cases() {
-        // A few of each entry point, for the operators that no model above has.
-        let alike =
-            |other: &&Pipeline| other.shader == pipeline.shader && other.entry_point == pipeline.entry_point;
-        if pipelines.iter().filter(alike).count() < 3 {
-            pipelines.push(pipeline);
+}
+
+/// Adds pipelines of cases, up to so many of each entry point.
+fn add_cases(pipelines: &mut Vec<Pipeline>, cases: &[Pipeline], count: usize) {
+    for pipeline in cases {
+        if pipelines.iter().filter(|other| other.label() == pipeline.label()).count() < count {
+            pipelines.push(pipeline.clone());
         }
     }
-    pipelines
 }
 
 /// The pipelines of every operator's cases.
@@ -83,21 +113,20 @@ fn cases() -> Vec<Pipeline> {
     pipelines
 }
 
-/// Translates a pipeline to SPIR-V (returned), MSL, HLSL and GLSL.
-fn translate(pipeline: &Pipeline) -> Vec<u32> {
+/// A pipeline in the languages of the drivers.
+struct Translation {
+    spirv: Vec<u32>,
+    msl: String,
+    hlsl: String,
+    /// The name that the entry point has in HLSL.
+    hlsl_entry_point: String,
+}
+
+/// Translates a pipeline as wgpu does, with its run-time checks or without. GLSL is only made, not returned.
+fn translate(pipeline: &Pipeline, checked: bool) -> Translation {
     let (module, info) = pipeline.specialised().unwrap();
     let entry = (ShaderStage::Compute, pipeline.entry_point.clone());
-
-    let options = msl::PipelineOptions { entry_point: Some(entry.clone()), ..Default::default() };
-    let (text, _) = msl::write_string(&module, &info, &msl::Options::default(), &options).unwrap();
-    assert!(text.contains("kernel void"), "{text}");
-
-    let mut text = String::new();
-    let target = hlsl::BindTarget { space: 1, ..Default::default() };
-    let options = hlsl::Options { special_constants_binding: Some(target), ..Default::default() };
-    let pipeline_options = hlsl::PipelineOptions { entry_point: Some(entry.clone()) };
-    hlsl::Writer::new(&mut text, &options, &pipeline_options).write(&module, &info, None).unwrap();
-    assert!(text.contains("numthreads"), "{text}");
+    let (hlsl, hlsl_entry_point) = hlsl_of(pipeline, &module, &info, checked);
 
     let mut text = String::new();
     let options = glsl::Options {
@@ -112,32 +141,187 @@ fn translate(pipeline: &Pipeline) -> Vec<u32> {
         .write()
         .unwrap();
     assert!(text.contains("local_size_x"), "{text}");
-    pipeline.spirv().unwrap()
+    let spirv = pipeline.spirv().unwrap();
+    Translation { spirv, msl: msl_of(pipeline, &module, &info, checked), hlsl, hlsl_entry_point }
+}
+
+/// The buffers of a pipeline: where WGSL binds them, and how it sees them.
+fn bindings(pipeline: &Pipeline) -> impl Iterator<Item = (ResourceBinding, Access)> {
+    let entry_point = shader(&pipeline.shader).unwrap().entry_point(&pipeline.entry_point).unwrap();
+    let bindings = entry_point.bindings.iter();
+    bindings.map(|bound| (ResourceBinding { group: 0, binding: bound.index }, bound.access))
+}
+
+fn msl_of(pipeline: &Pipeline, module: &Module, info: &ModuleInfo, checked: bool) -> String {
+    let slot = |(slot, (place, access)): (usize, (ResourceBinding, Access))| {
+        let mutable = access == Access::ReadWrite;
+        (place, msl::BindTarget { buffer: Some(slot as u8), mutable, ..Default::default() })
+    };
+    let resources: msl::BindingMap = bindings(pipeline).enumerate().map(slot).collect();
+    let sizes_buffer = Some(resources.len() as u8);
+    let resources = msl::EntryPointResources { resources, sizes_buffer, ..Default::default() };
+    let policy = if checked { BoundsCheckPolicy::Restrict } else { BoundsCheckPolicy::Unchecked };
+    let options = msl::Options {
+        lang_version: METAL_VERSION,
+        fake_missing_bindings: false,
+        per_entry_point_map: [(pipeline.entry_point.clone(), resources)].into(),
+        bounds_check_policies: BoundsCheckPolicies {
+            index: policy,
+            buffer: policy,
+            image_load: policy,
+            binding_array: BoundsCheckPolicy::Unchecked,
+        },
+        force_loop_bounding: checked,
+        emit_int_div_checks: checked,
+        ..Default::default()
+    };
+    let entry_point = Some((ShaderStage::Compute, pipeline.entry_point.clone()));
+    let pipeline_options = msl::PipelineOptions { entry_point, ..Default::default() };
+    let (text, _) = msl::write_string(module, info, &options, &pipeline_options).unwrap();
+    assert!(text.contains("kernel void"), "{text}");
+    text
+}
+
+/// The HLSL, and the name of its entry point.
+fn hlsl_of(pipeline: &Pipeline, module: &Module, info: &ModuleInfo, checked: bool) -> (String, String) {
+    // Registers are counted for each kind of buffer: b for uniform ones, t for those that are read, u for others.
+    let mut registers = [0; 3];
+    let register = |(place, access): (ResourceBinding, Access)| {
+        let next = match access {
+            Access::Uniform => &mut registers[0],
+            Access::Read => &mut registers[1],
+            Access::ReadWrite => &mut registers[2],
+        };
+        *next += 1;
+        (place, hlsl::BindTarget { register: *next - 1, ..Default::default() })
+    };
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_0,
+        binding_map: bindings(pipeline).map(register).collect(),
+        fake_missing_bindings: false,
+        special_constants_binding: Some(hlsl::BindTarget { space: 1, ..Default::default() }),
+        restrict_indexing: checked,
+        force_loop_bounding: checked,
+        ..Default::default()
+    };
+    let entry_point = Some((ShaderStage::Compute, pipeline.entry_point.clone()));
+    let pipeline_options = hlsl::PipelineOptions { entry_point };
+    let mut text = String::new();
+    let written =
+        hlsl::Writer::new(&mut text, &options, &pipeline_options).write(module, info, None).unwrap();
+    assert!(text.contains("numthreads"), "{text}");
+    (text, written.entry_point_names[0].clone().unwrap())
+}
+
+/// Runs a program that checks files, and fails with what it says.
+fn require(command: &mut Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}:\n{}{said}", String::from_utf8_lossy(&output.stdout));
+}
+
+fn is_installed(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 #[test]
 fn every_pipeline_translates_for_every_backend() {
-    let pipelines = pipelines();
-    let names: BTreeSet<String> =
-        pipelines.iter().map(|p| format!("{}.{}", p.shader, p.entry_point)).collect();
+    let Pipelines { usual, others } = Pipelines::new();
+    let pipelines: Vec<&Pipeline> = usual.iter().chain(&others).collect();
+    let names: BTreeSet<String> = pipelines.iter().map(|pipeline| pipeline.label()).collect();
     assert!(pipelines.len() > 60 && names.len() > 25, "{} pipelines of {names:?}", pipelines.len());
-    let has_validator = Command::new("spirv-val").arg("--version").output().is_ok();
-    eprintln!(
-        "{} pipelines; spirv-val: {}",
-        pipelines.len(),
-        if has_validator { "yes" } else { "not installed" }
-    );
-    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    // tests/hlsl.sh keeps them and sends the HLSL through DXC.
+    let kept = std::env::var_os("TRANSLATIONS").map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or(temporary.path());
+    let (mut spirv, mut entry_points, mut other_entry_points) = (Vec::new(), String::new(), String::new());
+    let mut metal = "#include <metal_stdlib>\n#include <simd/simd.h>\n".to_string();
+    let (mut known, mut known_spirv) = (HashSet::new(), HashSet::new());
     for (number, pipeline) in pipelines.iter().enumerate() {
-        let words = translate(pipeline);
-        if has_validator {
-            let path = folder.path().join(format!("{number}.spv"));
-            std::fs::write(&path, bytemuck::cast_slice(&words)).unwrap();
-            let output =
-                Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(&path).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{}.{}: {said}", pipeline.shader, pipeline.entry_point);
+        for checked in [false, true] {
+            let translation = translate(pipeline, checked);
+            let suffix = if checked { ".checked" } else { "" };
+            let stem = format!("{number:03}.{}{suffix}", pipeline.label());
+            let write = |extension: &str, bytes: &[u8]| {
+                let path = folder.join(format!("{stem}.{extension}"));
+                std::fs::write(&path, bytes).unwrap();
+                path
+            };
+            // Constants that an entry point does not use make no other text.
+            if known.insert(translation.hlsl.clone()) {
+                write("hlsl", translation.hlsl.as_bytes());
+                let list = if number < usual.len() && !checked {
+                    &mut entry_points
+                } else {
+                    &mut other_entry_points
+                };
+                writeln!(list, "{stem}.hlsl {}", translation.hlsl_entry_point).unwrap();
+            }
+            if known.insert(translation.msl.clone()) {
+                let path = write("metal", translation.msl.as_bytes());
+                // Each in a namespace of its own: they all name their types alike.
+                let path = path.display();
+                writeln!(metal, "namespace p{number}_{checked} {{\n#include \"{path}\"\n}}").unwrap();
+            }
+            let words = translation.spirv;
+            if !checked && known_spirv.insert(words.clone()) {
+                spirv.push(write("spv", bytemuck::cast_slice(&words)));
+            }
         }
+    }
+    std::fs::write(folder.join("entry_points.txt"), entry_points).unwrap();
+    std::fs::write(folder.join("other_entry_points.txt"), other_entry_points).unwrap();
+    let checkers = ["spirv-val", "g++"].map(is_installed);
+    eprintln!("{} pipelines; installed are spirv-val and g++: {checkers:?}", pipelines.len());
+    if checkers[0] {
+        for path in &spirv {
+            require(Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(path));
+        }
+    }
+    if checkers[1] {
+        let all = folder.join("all.cpp");
+        std::fs::write(&all, metal).unwrap();
+        require(&mut metal_checker(&all));
+    }
+}
+
+/// Looks at the types of Metal's language, which is C++14 with Metal's own library: tests/metal holds stand-ins for
+/// what our kernels use of it.
+fn metal_checker(file: &Path) -> Command {
+    let mut command = Command::new("g++");
+    // Attributes such as [[buffer(0)]] mean nothing to g++, and 1.0 is a float.
+    let options =
+        ["-std=c++14", "-fsingle-precision-constant", "-fsyntax-only", "-Wno-attributes", "-isystem"];
+    let stand_ins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metal");
+    command.args(options).arg(stand_ins).arg(file);
+    command
+}
+
+#[test]
+fn wrong_types_are_refused_for_metal() {
+    if !is_installed("g++") {
+        eprintln!("SKIPPED: g++ is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.cpp");
+    let is_accepted = |statement: &str| {
+        let text = format!("#include <metal_stdlib>\nkernel void f(constant float& x) {{ {statement}; }}\n");
+        std::fs::write(&file, text).unwrap();
+        metal_checker(&file).output().unwrap().status.success()
+    };
+    assert!(is_accepted("metal::float4 v = metal::float4(metal::float3(1.0), x) * 2.0"));
+    for wrong in [
+        "metal::float4 v = metal::float3(1.0)",
+        "metal::int4 v = metal::uint4(1u)",
+        "metal::float4 v = metal::float4(1.0) + metal::int4(1)",
+        "float d = metal::dot(metal::int2(1), metal::int2(1))",
+        "int i = as_type<int>(metal::float2(1.0))",
+        "float s = metal::sine(x)",
+        "metal::float2 v = metal::float4x2() * metal::float2(1.0)",
+        "x = 1.0",
+    ] {
+        assert!(!is_accepted(wrong), "{wrong}");
     }
 }
 

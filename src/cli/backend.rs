@@ -35,6 +35,16 @@ pub enum Kernels {
     Software,
 }
 
+impl Kernels {
+    /// The kernels' variant.
+    pub fn variant(self) -> Variant {
+        match self {
+            Kernels::Gpu => Variant::Gpu,
+            Kernels::Software => Variant::Software,
+        }
+    }
+}
+
 impl AdapterArguments {
     /// Opens it, with the kernels that were found to be the fastest. Nothing is ever used in its place.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
@@ -123,10 +133,7 @@ impl AdapterArguments {
     }
 
     fn options(&self) -> Options {
-        let variant = self.kernels.map(|kernels| match kernels {
-            Kernels::Gpu => Variant::Gpu,
-            Kernels::Software => Variant::Software,
-        });
+        let variant = self.kernels.map(Kernels::variant);
         Options { checked: self.checked, variant, ..Options::default() }
     }
 }

@@ -4,10 +4,12 @@
 //! specialised pipeline as SPIR-V. Whatever has WebGPU can replay them; no line of this program is
 //! needed for that.
 
+use super::backend::Kernels;
+use super::recording::record;
 use super::{Outcome, Usage, at_least_one, model, print};
 use crate::file::write_whole;
 use crate::graph::Graph;
-use crate::ops::{BATCH_MEANINGS, BATCH_WORDS, Variant};
+use crate::ops::{BATCH_MEANINGS, BATCH_WORDS};
 use crate::plan::{Buffer, Invocation, Pipeline, Plan, Program, Purpose, Slot, lower};
 use crate::shaders::shader;
 use anyhow::{Context, Result, anyhow};
@@ -32,6 +34,16 @@ pub struct ProgramArguments {
     /// Samples a run
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
+    /// Use the kernels made for GPUs or for software adapters
+    #[arg(long, default_value = "gpu")]
+    kernels: Kernels,
+    /// Record so many training steps in DIR/recording, for a replayer to check itself: initial values, the inputs
+    /// of each step, and results
+    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "adapter")]
+    steps: Option<usize>,
+    /// The adapter that computes the recorded steps: vulkan, metal, dx12, gl, or a part of an adapter's name
+    #[arg(long, requires = "steps")]
+    adapter: Option<String>,
 }
 
 /// The version of the format, for whoever reads it: it grows when the meaning of a field changes.
@@ -78,13 +90,14 @@ pub fn run(command: Command) -> Result<Outcome> {
 }
 
 fn program(arguments: &ProgramArguments) -> Result<Outcome> {
-    let spec = model::load(&arguments.model)?;
-    let graph = Graph::new(&spec, arguments.batch.unwrap_or(spec.training.batch))?;
+    let mut spec = model::load(&arguments.model)?;
+    spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
+    let graph = Graph::new(&spec, spec.training.batch)?;
     // A model that is refused leaves no folder behind.
     let mut programs = Vec::new();
     for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
         let plan = lower(&graph, &spec.name, purpose);
-        let program = Program::new(&plan, Variant::Gpu)?;
+        let program = Program::new(&plan, arguments.kernels.variant())?;
         programs.push((purpose, plan, program));
     }
     let folder = &arguments.out;
@@ -106,6 +119,10 @@ fn program(arguments: &ProgramArguments) -> Result<Outcome> {
         write_whole(&folder.join(name), text.as_bytes())?;
         let (dispatches, pipelines) = (program.dispatches.len(), program.pipelines.len());
         print(format_args!("{}: {dispatches} dispatches, {pipelines} pipelines", program.name))?;
+    }
+    if let (Some(steps), Some(adapter)) = (arguments.steps, &arguments.adapter) {
+        record(&folder.join("recording"), &spec, steps, adapter, arguments.kernels)?;
+        print(format_args!("recording: {steps} training steps"))?;
     }
     print(folder.display())?;
     Ok(Outcome::Done)

@@ -20,6 +20,7 @@ mod photos;
 mod predict;
 mod profile;
 mod progress;
+mod recording;
 mod report;
 mod saving;
 mod session;
