@@ -145,12 +145,17 @@ pub struct AllKernels {
 }
 
 impl AllKernels {
-    /// The kinds of kernels, or the one that the user asks for. The cpu has but one, without a name.
+    /// The kinds of kernels, those made for the adapter first, or the one kind that the user asks for. The cpu has but
+    /// one, without a name.
     pub fn variants(&self) -> Vec<Option<Variant>> {
         match (&self.choice, self.options.variant) {
             (Choice::Cpu, _) => vec![None],
             (Choice::Gpu(_), Some(asked)) => vec![Some(asked)],
-            (Choice::Gpu(_), None) => Variant::ALL.map(Some).into(),
+            (Choice::Gpu(adapter), None) => {
+                let usual = Variant::usual(adapter.report.is_software);
+                let others = Variant::ALL.into_iter().filter(|&variant| variant != usual);
+                std::iter::once(usual).chain(others).map(Some).collect()
+            }
         }
     }
 
