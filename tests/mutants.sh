@@ -9,3 +9,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --release --locked --quiet --test mutants -- all "${1:-vulkan}" ${2:+"$2"}
+
+# Faults in the results instead of the shaders, at the models' own shapes.
+cargo build --release --locked --quiet
+for model in face face-plus review review-plus; do
+    echo "planted faults: $model"
+    target/release/faceshader verify --model "$model" --planted --adapter "${1:-vulkan}" | tail -n 12
+done

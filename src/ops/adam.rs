@@ -97,7 +97,8 @@ impl Adam {
     fn most_change<N: Number>(&self, [m, v]: [N; 2], [mean_correction, square_correction]: [N; 2]) -> N {
         let epsilon = N::constant(self.epsilon);
         let old_root = (v * N::constant(self.beta2) * square_correction).sqrt() + epsilon;
-        let old_mean = (m.abs() * N::constant(self.beta1) * mean_correction).over(old_root, self.epsilon / 2.0);
+        let old_mean =
+            (m.abs() * N::constant(self.beta1) * mean_correction).over(old_root, self.epsilon / 2.0);
         let lost = (2.0 * TINY / (1.0 - self.beta2)).sqrt() / self.epsilon;
         let of_gradient = N::constant(1.0 - self.beta1) * mean_correction;
         let new_mean = of_gradient / (square_correction * N::constant(1.0 - self.beta2)).sqrt();

@@ -3,8 +3,8 @@
 //! Input (N, C, H, W), output (N, C, OH, OW).
 
 use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
-use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use super::share::{self, Share};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};

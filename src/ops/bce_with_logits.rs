@@ -5,10 +5,10 @@
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
 use super::mse::{element_loss_local, some_real_samples};
+use super::share::{self, Share};
 use super::sigmoid::sigmoid;
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
 use super::{ROW, WORKGROUP, unit_weight};
-use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;

@@ -6,11 +6,11 @@
 
 use super::attr::wrong_arguments;
 use super::gemm::{sum, sum_height};
+use super::share::{self, Share};
 use super::{
     Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant,
     WINDOW_BYTES, WORKGROUP,
 };
-use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;

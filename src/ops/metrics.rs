@@ -4,8 +4,8 @@
 
 use super::attr::wrong_arguments;
 use super::mse::some_real_samples;
-use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use super::share::{self, Share};
+use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;

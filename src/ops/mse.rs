@@ -3,11 +3,11 @@
 //! Input and target (N, features), loss (1). The gradient is that of `weight` times the loss.
 
 use super::attr::wrong_arguments;
+use super::share::{self, Share};
 use super::{
     Arg, ArgumentSpec, BATCH_COUNT, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
 use super::{ROW, WORKGROUP, unit_weight};
-use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;

@@ -30,10 +30,15 @@ fn share(
     Share { fault, argument, parts: places(count).map(part).into() }
 }
 
+/// One of several stretches of so many elements.
+fn one(index: usize, size: usize) -> Vec<Range<usize>> {
+    std::iter::once(index * size..(index + 1) * size).collect()
+}
+
 /// One sample of a batched argument.
 pub fn sample(argument: &'static str, shape: &Shape) -> Share {
     let size = shape.with_batch(1).len();
-    share("one sample", argument, shape.batch(), |n| vec![n * size..(n + 1) * size])
+    share("one sample", argument, shape.batch(), |n| one(n, size))
 }
 
 /// One channel of (N, C, ...) in all samples.
@@ -50,7 +55,7 @@ pub fn channel(argument: &'static str, shape: &Shape) -> Share {
 pub fn plane(fault: &'static str, argument: &'static str, shape: &Shape) -> Share {
     let planes = shape.0.iter().take(2).product();
     let size = shape.len() / std::cmp::max(planes, 1);
-    share(fault, argument, planes, |plane| vec![plane * size..(plane + 1) * size])
+    share(fault, argument, planes, |plane| one(plane, size))
 }
 
 /// The same column of every row, such as a tap of all filters.

@@ -5,9 +5,9 @@
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
 use super::mse::some_real_samples;
+use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
 use super::{ROW, WORKGROUP, unit_weight};
-use super::share::{self, Share};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;

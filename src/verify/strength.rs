@@ -37,8 +37,8 @@ impl Strength {
 
     /// Whether the bounds are too wide to tell right from wrong.
     pub fn is_too_weak(&self) -> bool {
-        // Written so that NaN is too weak.
-        !(self.bound <= WEAKEST)
+        // NaN is too weak as well.
+        self.bound.is_nan() || self.bound > WEAKEST
     }
 
     /// The weaker of two checks, part by part.

@@ -108,9 +108,7 @@ impl Table {
             }
             if !json {
                 let noticed = planted - excepted.values().sum::<usize>();
-                print(format_args!(
-                    "{noticed} of {planted} planted faults are noticed, the others cannot be"
-                ))?;
+                print(format_args!("{noticed} of {planted} planted faults are noticed"))?;
             }
             return Ok(Outcome::Done);
         };

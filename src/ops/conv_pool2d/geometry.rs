@@ -2,9 +2,9 @@
 
 use super::TAPS;
 use crate::ops::Variant;
-use crate::ops::height;
 use crate::ops::attr::Window as Taps;
 use crate::ops::conv2d::pieces_of;
+use crate::ops::height;
 use crate::ops::packed::Packed;
 
 /// Filters that one workgroup of `backward_weight_tile` computes.

@@ -289,10 +289,9 @@ impl Operator for Dense {
                 share::tap("weight", outputs, inputs),
                 share::lane("weight", outputs, inputs),
             ],
-            "backward_weight" => vec![
-                share::sample("d_output", &shape("d_output")),
-                share::tap("d_weight", outputs, inputs),
-            ],
+            "backward_weight" => {
+                vec![share::sample("d_output", &shape("d_output")), share::tap("d_weight", outputs, inputs)]
+            }
             _ => vec![
                 share::sample("d_output", &shape("d_output")),
                 share::channel("d_output", &shape("d_output")),

@@ -312,8 +312,15 @@ mod tests {
 
     #[test]
     fn the_rule_tells_what_batches_run() {
-        let op = DenseAdam { dense: Dense { out_features: 40 }, adam: Adam::cases()[0].op.clone(), relu: false, layers: 1 };
-        for (batch, backward, update) in [(32, true, true), (33, false, true), (512, false, true), (513, false, false)] {
+        let op = DenseAdam {
+            dense: Dense { out_features: 40 },
+            adam: Adam::cases()[0].op.clone(),
+            relu: false,
+            layers: 1,
+        };
+        for (batch, backward, update) in
+            [(32, true, true), (33, false, true), (512, false, true), (513, false, false)]
+        {
             let inputs = [[batch, 3].into()];
             assert_eq!(op.takes("backward", &inputs), backward, "{batch}");
             assert_eq!(op.output_shape(&inputs).is_ok(), update, "{batch}");
