@@ -135,7 +135,7 @@ fn cell(photos: &Photos, index: usize) -> Cell<'_> {
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
-    if super::texts::is_table(&arguments.path) {
+    if super::texts::is_table(&arguments.path) && !arguments.path.is_dir() {
         if arguments.list {
             return Err(Usage("--list is for photos".into()).into());
         }

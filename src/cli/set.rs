@@ -236,7 +236,7 @@ fn faces(size: &PhotoSpec, spec: &Spec, purpose: Use) -> Result<(Photos, Split)>
     let (names, chosen) = choose(PhotoNames(listed.names), spec, purpose)?;
     require_sides::<PhotoNames>(names.0.len(), &chosen, purpose)?;
     let photos = photos::read_chosen(&source, size, &names.0)?;
-    let lost = names.0.len() - photos.len();
+    let lost = names.0.len().saturating_sub(photos.len());
     if lost > 0 && purpose == Use::Resuming {
         bail!(
             "{}: {lost} photos cannot be read any more; a training goes on only with the photos it began with",

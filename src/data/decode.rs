@@ -4,6 +4,7 @@ mod budget;
 mod coder;
 mod huffman;
 mod jpeg;
+mod jpeg_kind;
 mod png;
 
 use std::io::{Cursor, ErrorKind};
@@ -60,6 +61,7 @@ fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, St
             if !jpeg_is_whole(bytes) {
                 return Err("the JPEG is cut short".to_owned());
             }
+            jpeg_kind::check(bytes)?;
             read(JpegDecoder::new(input).map_err(failed)?, format, bytes)
         }
         Format::Png => {

@@ -2,6 +2,7 @@
 //!
 //! An archive is never unpacked to disk, and no more than one entry of it is in memory here.
 mod folder;
+mod gzip;
 mod kind;
 mod tarball;
 mod zipped;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::content::{Content, HEAD_BYTES};
+use super::content::{Content, HEAD_BYTES, Other};
 use super::error::DataError;
 use kind::{Kind, is_hidden, named_like_a_photo};
 
@@ -187,7 +188,12 @@ impl Source {
         } else if name.ends_with(".tar") {
             Source::TarGz(path.to_owned())
         } else {
-            return Err(not_photos("not a kind of file that holds photos"));
+            return Err(not_photos(match Content::of(&start) {
+                Content::Other(Other::Text) => {
+                    "a text file, which holds no photos; if it is a table of reviews, name it .csv"
+                }
+                _ => "not a kind of file that holds photos",
+            }));
         })
     }
 

@@ -6,6 +6,7 @@ mod choosing;
 mod content;
 mod damage;
 mod hand_made_archives;
+mod jpeg_kinds;
 mod make;
 mod photos;
 mod sources;

@@ -110,7 +110,12 @@ fn nothing_usable_is_an_error_that_says_why() {
     let unusable = message(temp.path());
     assert!(unusable.contains("no usable photo in it; 1 skipped: empty file (1_0_0_1.jpg)"), "{unusable}");
     let text = message(&saved(&temp, "faces.csv", b"file,age\n"));
-    assert!(text.contains("faces.csv: not a kind of file that holds photos; give a folder"), "{text}");
+    assert!(
+        text.contains(
+            "faces.csv: a text file, which holds no photos; if it is a table of reviews, name it .csv"
+        ),
+        "{text}"
+    );
     let page = message(&saved(&temp, "faces.zip", b"<html>404</html>"));
     assert!(page.contains("named .zip, but not a zip archive"), "{page}");
     let zero = message(&saved(&temp, "zero.zip", b""));
@@ -174,4 +179,44 @@ fn links_that_loop_or_lead_nowhere_do_no_harm() {
     assert_eq!(loaded.photos.len(), 2);
     assert_eq!(loaded.skipped.len(), 1);
     assert_eq!(loaded.skipped[0].file, "1_0_0_1.jpg");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_are_skipped_and_never_become_one() {
+    use std::os::unix::ffi::OsStrExt;
+    let temp = TempDir::new().unwrap();
+    write_folder(temp.path(), &twenty()[..2]);
+    for byte in [b"\xE4", b"\xF6"] {
+        let name = [&b"20_0_0_1"[..], byte, b".jpg"].concat();
+        std::fs::write(temp.path().join(std::ffi::OsStr::from_bytes(&name)), noise(9)).unwrap();
+    }
+    let loaded = load_path(temp.path(), &options()).unwrap();
+    assert_eq!((loaded.photos.len(), loaded.skipped.len()), (2, 2), "{:?}", loaded.photos.names);
+    assert!(loaded.skipped.iter().all(|skipped| skipped.reason == "its name is not UTF-8; rename it"));
+}
+
+#[test]
+fn what_stands_behind_a_gzip_counts_only_if_it_is_no_filling() {
+    let temp = TempDir::new().unwrap();
+    let gz = gzip(&tar_of(&twenty()));
+    let load = |more: &[u8]| load_path(&saved(&temp, "a.tar.gz", &[&gz, more].concat()), &options()).unwrap();
+    for zeros in [3, 20_000] {
+        let filled = load(&vec![0; zeros]);
+        assert_eq!((filled.photos.len(), filled.warning), (20, None));
+    }
+    for more in [&b"trailer"[..], &[0, 0, 0, 7]] {
+        let warning = load(more).warning.unwrap();
+        assert!(warning.contains("more data follow its end, and were not read"), "{warning}");
+    }
+}
+
+#[test]
+fn a_gzip_that_holds_no_tar_is_not_called_damaged() {
+    let temp = TempDir::new().unwrap();
+    for rows in [3, 1000] {
+        let path = saved(&temp, "reviews.csv.gz", &gzip("review,label\n".repeat(rows).as_bytes()));
+        let error = load_path(&path, &options()).unwrap_err().to_string();
+        assert!(error.contains("does not begin like a tar archive; unpack it"), "{error}");
+    }
 }

@@ -207,3 +207,14 @@ fn a_split_may_be_parted_by_tabs_or_semicolons() {
         assert_eq!(split, Split { train: vec![0], validation: vec![1], test: vec![] });
     }
 }
+
+#[test]
+fn a_bad_line_is_counted_right_at_line_ends_of_every_kind() {
+    let temp = TempDir::new().unwrap();
+    for end in ["\n", "\r\n", "\r"] {
+        let rows = ["file,split", "0000.jpg,train", "", "0001.jpg,test", "0002.jpg,who", ""];
+        let path = saved(&temp, "split.csv", rows.join(end).as_bytes());
+        let error = Split::from_csv(&path, &numbered(3)).unwrap_err().to_string();
+        assert!(error.contains("line 5: split `who`"), "{end:?}: {error}");
+    }
+}

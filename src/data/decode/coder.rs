@@ -44,7 +44,9 @@ impl Coder<'_> {
     /// Only padding may be left.
     pub fn end_interval(&mut self) -> Result<(), Fault> {
         self.predictions = [0; 4];
-        if self.end_of_band_run > 0 || self.bits.extra_bytes() > MAX_EXTRA_BYTES {
+        let extra = self.bits.extra_bytes();
+        let is_left = extra > MAX_EXTRA_BYTES && !self.bits.is_filled_up(extra);
+        if self.end_of_band_run > 0 || is_left {
             return Err(Fault::LeftOver);
         }
         Ok(())

@@ -27,6 +27,9 @@ pub enum Fault {
     /// An end marker before every component and bit has come.
     #[error("one of its scans is missing")]
     MissingScan,
+    /// A progressive image that ends before every coefficient has come.
+    #[error("it ends before all of its detail has come")]
+    MissingDetail,
 }
 
 const LOOKUP_BITS: u32 = 8;
@@ -161,6 +164,20 @@ impl<'a> Bits<'a> {
         }
         (self.count, self.buffer, self.at_marker) = (0, 0, true);
         extra
+    }
+
+    /// Whether the last `extra` bytes before the marker are zeros behind a byte that is none: cameras fill
+    /// up so, but a scan that was overwritten has zeros in front as well.
+    pub fn is_filled_up(&self, extra: usize) -> bool {
+        let Some((data, filling)) = self
+            .bytes
+            .get(..self.at)
+            .and_then(|all| all.len().checked_sub(extra).map(|middle| all.split_at(middle)))
+        else {
+            return false;
+        };
+        let ends_in_data = data.ends_with(&[0xFF, 0]) || data.last().is_some_and(|&byte| byte != 0);
+        ends_in_data && filling.iter().all(|&byte| byte == 0)
     }
 
     /// Goes on behind the restart marker of this number, from 0 to 7.

@@ -56,6 +56,9 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     match checker.walk(bytes) {
         Ok(()) => Ok(()),
         Err(Fault::LeftToDecoder) => Ok(()),
+        Err(Fault::MissingDetail) => {
+            Err("a progressive JPEG without all of its detail; convert it".to_owned())
+        }
         Err(fault) => Err(format!("a damaged JPEG ({fault})")),
     }
 }
@@ -86,6 +89,10 @@ impl Checker {
                 // Lossless, hierarchical and arithmetic coding, and a height that comes behind the scan.
                 0xC3 | 0xC5..=0xCF | 0xDC => return Err(Fault::LeftToDecoder),
                 0xDA => {
+                    // Frames of a film in MJPEG have the tables that every decoder knows.
+                    if self.dc.iter().chain(&self.ac).all(Option::is_none) {
+                        return Err(Fault::LeftToDecoder);
+                    }
                     self.scans += 1;
                     if self.scans > MAX_SCANS {
                         return Err(Fault::LeftToDecoder);
@@ -106,7 +113,16 @@ impl Checker {
             let needed = if frame.progressive { COEFFICIENTS } else { DC_COEFFICIENTS };
             component.missing_bits[..needed].iter().all(|missing| *missing == Some(0))
         });
-        if complete { Ok(()) } else { Err(Fault::MissingScan) }
+        // A scan for these coefficients was never meant to come, or the file lost it: both can be.
+        let is_coarse = |component: &Component| {
+            component.missing_bits[0] == Some(0)
+                && component.missing_bits.iter().all(|missing| matches!(missing, None | Some(0)))
+        };
+        match complete {
+            true => Ok(()),
+            false if frame.components.iter().all(is_coarse) => Err(Fault::MissingDetail),
+            false => Err(Fault::MissingScan),
+        }
     }
 
     fn huffman_tables(&mut self, mut segment: &[u8]) -> Result<(), Fault> {

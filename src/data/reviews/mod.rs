@@ -17,6 +17,7 @@ mod tests;
 
 pub use delimiter::delimiter;
 pub use read::{Loaded, ReadOptions, parse, read};
+pub use rows::line_ends;
 pub use skipped::{SkippedReason, SkippedRows};
 pub use texts::Texts;
 pub use vocabulary::{TextOptions, Vocabulary};

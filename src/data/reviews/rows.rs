@@ -186,7 +186,7 @@ fn text(record: ByteRecord) -> Result<StringRecord, String> {
 }
 
 /// How many lines end in here: in LF, in CR and LF, or in CR.
-fn line_ends(bytes: &[u8]) -> u64 {
+pub fn line_ends(bytes: &[u8]) -> u64 {
     let ends = |(index, byte): (usize, &u8)| match byte {
         b'\n' => true,
         b'\r' => bytes.get(index + 1) != Some(&b'\n'),

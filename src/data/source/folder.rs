@@ -27,6 +27,10 @@ pub fn walk(root: &Path) -> Result<Files, DataError> {
             Err(reason) => files.files.push((prefix, Err(reason))),
             Ok(children) => {
                 for (base, path) in children {
+                    if path.file_name().is_some_and(|name| name.to_str().is_none()) {
+                        files.refuse_name(&prefix, &base, &path);
+                        continue;
+                    }
                     let name = if prefix.is_empty() { base } else { format!("{prefix}/{base}") };
                     if let Some(below) = files.add(name, path, &mut entered) {
                         folders.push(below);
@@ -62,6 +66,19 @@ impl Files {
     /// How many files there are.
     pub fn len(&self) -> usize {
         self.files.len()
+    }
+
+    /// Names that are not UTF-8 may look alike once they are made so: two photos would have one name.
+    fn refuse_name(&mut self, prefix: &str, base: &str, path: &Path) {
+        let name = if prefix.is_empty() { base.to_owned() } else { format!("{prefix}/{base}") };
+        if is_hidden(&name) {
+            return;
+        }
+        if path.is_dir() || named_like_a_photo(&name) {
+            self.files.push((name, Err("its name is not UTF-8; rename it".to_owned())));
+        } else {
+            self.ignored.add("unreadable");
+        }
     }
 
     /// Files one directory entry, and gives it back if it is a folder to enter.

@@ -10,9 +10,9 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use tar::{EntryType, Header, PaxExtensions};
 
+use super::gzip::Members;
 use super::{Ask, CUT, Found, LINK, Remains, TWICE, Visit, entry_name, is_hidden, read_entry};
 use crate::data::error::{DataError, shown, shown_path};
 
@@ -20,6 +20,7 @@ use crate::data::error::{DataError, shown, shown_path};
 pub struct Archive {
     path: PathBuf,
     reader: Box<dyn Read + Send>,
+    compressed: bool,
 }
 
 const BLOCK_BYTES: usize = 512;
@@ -36,8 +37,8 @@ pub fn open(path: &Path) -> Result<Archive, DataError> {
     let mut file = BufReader::new(File::open(path).map_err(read_error)?);
     let compressed = file.fill_buf().map_err(read_error)?.starts_with(b"\x1F\x8B");
     let reader: Box<dyn Read + Send> =
-        if compressed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
-    Ok(Archive { path: path.to_owned(), reader })
+        if compressed { Box::new(BufReader::new(Members::new(file))) } else { Box::new(file) };
+    Ok(Archive { path: path.to_owned(), reader, compressed })
 }
 
 /// One file of the archive; its data come next.
@@ -60,6 +61,10 @@ impl Archive {
                 Ok(None) => {
                     remains.warning = end_fault(&mut self.reader).map(|fault| self.warning(&fault, ""));
                     break;
+                }
+                Err(error) if read == 0 && self.compressed && error.kind() == ErrorKind::InvalidData => {
+                    let what = "compressed by gzip, but it does not begin like a tar archive; unpack it";
+                    return Err(DataError::NotPhotos { path: self.path, what: what.to_owned() });
                 }
                 Err(error) if read == 0 => {
                     return Err(DataError::BrokenArchive { path: self.path, reason: error.to_string() });
@@ -175,15 +180,19 @@ fn next_block(reader: &mut impl Read) -> io::Result<Option<[u8; BLOCK_BYTES]>> {
     match <[u8; BLOCK_BYTES]>::try_from(block) {
         Ok(block) => Ok(Some(block)),
         Err(block) if block.is_empty() => Ok(None),
-        Err(_) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it ends in the middle of a header")),
+        Err(_) => Err(io::Error::new(ErrorKind::InvalidData, "it ends in the middle of a header")),
     }
+}
+
+fn invalid(error: io::Error) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
 }
 
 /// The checksum counts its own field as blanks.
 fn verify(header: &Header) -> io::Result<()> {
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
     let bytes = header.as_bytes();
-    if sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]) == header.cksum()? {
+    if sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]) == header.cksum().map_err(invalid)? {
         return Ok(());
     }
     Err(io::Error::new(ErrorKind::InvalidData, "a header's checksum differs"))
@@ -232,6 +241,7 @@ fn end_fault(reader: &mut impl Read) -> Option<String> {
             Ok(0) => break,
             Ok(count) => is_filling &= buffer[..count].iter().all(|&byte| byte == 0),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Some(error.to_string()),
             Err(error) => {
                 return Some(format!("its end cannot be read ({error}), so any of its files may be wrong"));
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Samples, Side, Split, SplitNotes};
 use crate::data::error::DataError;
 use crate::data::error::shown;
-use crate::data::reviews::delimiter;
+use crate::data::reviews::{delimiter, line_ends};
 use crate::file::read_plain;
 
 /// Larger files are no splits: this is enough for ten million photos.
@@ -112,8 +112,9 @@ impl<'a> Read<'a> {
         let mut notes = SplitNotes::default();
         let mut rows = [0; 3];
         let mut record = csv::StringRecord::new();
+        let mut lines = Lines { bytes, line: 1, counted: 0 };
         while reader.read_record(&mut record).map_err(csv_error)? {
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.at(record.position().map_or(0, csv::Position::byte));
             let field = |column| record.get(column).unwrap_or_default();
             let (name, value) = (field(key_column), field(split_column));
             let side = side(value).map_err(|reason| line_error(line, reason))?;
@@ -147,6 +148,27 @@ impl<'a> Read<'a> {
         }
         let (path, rows) = (self.path.to_owned(), self.rows[side as usize]);
         Err(DataError::SplitSide { path, sample: self.sample, side: side.name(), rows })
+    }
+}
+
+/// Counts lines up to places that are asked for in ascending order.
+///
+/// The reader's own count is one too low behind a CR and LF.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    line: u64,
+    counted: usize,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins at this byte, or behind the line ends there.
+    fn at(&mut self, start: u64) -> u64 {
+        let start = usize::try_from(start).unwrap_or(usize::MAX).min(self.bytes.len());
+        let ends = self.bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let row = start + ends;
+        self.line += line_ends(self.bytes.get(self.counted..row).unwrap_or_default());
+        self.counted = row;
+        self.line
     }
 }
 
