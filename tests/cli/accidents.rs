@@ -87,7 +87,7 @@ fn a_killed_training_ends_with_the_same_files() {
     succeed(training(folder.path(), "whole/run", "5"), "no kill");
     let took = begin.elapsed();
     let want = files(&folder.path().join("whole/run"));
-    let (mut killed, mut run) = (0, 0);
+    let (mut killed, mut run, mut tries) = (0, 0, 0);
     while killed < kills {
         run += 1;
         let name = format!("{run}/run");
@@ -96,7 +96,10 @@ fn a_killed_training_ends_with_the_same_files() {
         // A training is killed three times at most, so that it ends.
         for _ in 0..3 {
             let mut child = start(training(folder.path(), &name, minutes));
-            let wait = scattered(killed) % (took.as_micros() as u64 * 5 / 4);
+            // Those that end before they are killed do not count, so each is killed after another while.
+            let wait = scattered(tries) % (took.as_micros() as u64 * 5 / 4);
+            tries += 1;
+            assert!(tries < 50 * kills, "only {killed} of {tries} trainings were killed before their end");
             std::thread::sleep(Duration::from_micros(wait));
             child.kill().unwrap();
             let ended = child.wait().unwrap();
