@@ -2,11 +2,13 @@
 
 use crate::ops::attr::IMAGE_CHANNELS;
 use crate::ops::augment::Augment;
+use crate::ops::dense::OF_TARGET;
 use crate::ops::dropout::Dropout;
 use crate::ops::tokens::Tokens;
-use crate::ops::{Metric, Op, Parameter};
+use crate::ops::{Op, Parameter};
 use crate::shape::{DType, Shape};
-use crate::spec::{InputSpec, Layer, PhotoSpec, Spec, SpecError, Target, is_plain};
+use crate::spec::{Branch, InputSpec, Layer, PhotoSpec, Spec, SpecError, is_plain};
+use crate::tasks::Target;
 use std::collections::HashMap;
 
 /// A layer in place.
@@ -81,8 +83,14 @@ pub struct Graph {
 impl Graph {
     /// Infers all shapes of a model for batches of `batch` samples.
     pub fn new(spec: &Spec, batch: usize) -> Result<Graph, SpecError> {
-        let mut builder = Builder { spec, nodes: Vec::new(), places: HashMap::new(), dropouts: 0 };
+        let mut builder =
+            Builder { spec, nodes: Vec::new(), places: HashMap::new(), dropouts: 0, outputs: 0 };
         match &spec.input {
+            InputSpec::Photo(PhotoSpec { width: 0, .. }) => {
+                let message = "the size of the input is that of the photos, which are not known yet; give --data, or \
+                               width and height in [input]";
+                return Err(spec.error(1, message));
+            }
             &InputSpec::Photo(PhotoSpec { width, height, range }) => {
                 let photos: Shape = [batch, height, width, IMAGE_CHANNELS].into();
                 builder.push("photo".into(), Op::Augment(Augment { range }), vec![], vec![photos], 1)?;
@@ -99,31 +107,11 @@ impl Graph {
         let mut branches = Vec::new();
         for branch in &spec.branches {
             let mut node = shared;
+            builder.outputs = spec.target(branch).outputs();
             for layer in &branch.layers {
                 node = builder.layer(layer, &branch.name, node)?;
             }
-            let shape = &builder.nodes[node].shape;
-            if builder.nodes[node].dtype != DType::F32 {
-                let message = format!("branch {:?} has no layer; add an embedding and others", branch.name);
-                return Err(spec.error(branch.line, message));
-            }
-            if shape.len() != batch && branch.target.metric(&branch.loss) != Metric::ClassAccuracy {
-                return Err(spec.error(
-                    branch.line,
-                    format!(
-                        "branch {:?} ends with {} values a sample, but {} is one value; end it with a dense layer \
-                         of out_features = 1",
-                        branch.name,
-                        shape.len() / batch.max(1),
-                        branch.target.name()
-                    ),
-                ));
-            }
-            let [name, loss] = [branch.name.clone(), branch.loss.name().into()];
-            branch.loss.output_shape(std::slice::from_ref(shape)).map_err(|reason| {
-                spec.error(branch.line, format!("loss {loss:?} of branch {name:?}: {reason}"))
-            })?;
-            branches.push(BranchEnd { name, target: branch.target, node, loss: branch.loss.clone() });
+            branches.push(builder.end(branch, node, batch)?);
         }
         spec.optimizer.output_shape(&[[1].into()]).map_err(|reason| {
             spec.error(spec.optimizer_line, format!("optimizer {:?}: {reason}", spec.optimizer.name()))
@@ -186,9 +174,51 @@ struct Builder<'a> {
     /// The place of each node by its name.
     places: HashMap<String, usize>,
     dropouts: u32,
+    /// Values a sample that the branch under way ends with; 0 before there is one.
+    outputs: usize,
 }
 
 impl Builder<'_> {
+    /// Ends a branch at a node, if what the node gives is what the branch's target needs.
+    fn end(&self, branch: &Branch, node: usize, batch: usize) -> Result<BranchEnd, SpecError> {
+        let (spec, name, target) = (self.spec, branch.name.clone(), self.spec.target(branch));
+        let refuse = |message: String| Err(spec.error(branch.line, message));
+        let Some(kind) = target.kind else {
+            return refuse(format!(
+                "the kind of {} is that of its column, which is not known yet; give --data, or a kind in [[target]]",
+                target.name
+            ));
+        };
+        let Node { shape, dtype, .. } = &self.nodes[node];
+        if *dtype != DType::F32 {
+            return refuse(format!("branch {name:?} has no layer; add an embedding and others"));
+        }
+        let (given, needed) = (shape.len() / batch.max(1), target.outputs());
+        // Of classes from the data, the model may be older than the data.
+        let is_known = needed > 0 || !target.classes.is_empty();
+        if is_known && given != needed {
+            let what = match target.classes.len() {
+                classes if kind.outputs(target) > 1 => format!("has {classes} classes"),
+                _ => "is one value".into(),
+            };
+            return refuse(format!(
+                "branch {name:?} ends with {given} values a sample, but {} {what}; end it with a dense layer of \
+                 out_features = {needed}, or \"target\"",
+                target.name
+            ));
+        }
+        let loss = match &branch.loss {
+            Some(loss) => loss.clone(),
+            // With every attribute as it is by default.
+            None => Op::parse(kind.losses()[0], serde_json::json!({}))
+                .map_err(|error| spec.error(branch.line, error.to_string()))?,
+        };
+        loss.output_shape(std::slice::from_ref(shape)).map_err(|reason| {
+            spec.error(branch.line, format!("loss {:?} of branch {name:?}: {reason}", loss.name()))
+        })?;
+        Ok(BranchEnd { name, target: target.clone(), node, loss })
+    }
+
     fn layer(&mut self, layer: &Layer, branch: &str, before: usize) -> Result<usize, SpecError> {
         if !is_plain(&layer.name) {
             let message = format!("the name {:?} may only hold letters, digits and _", layer.name);
@@ -218,6 +248,16 @@ impl Builder<'_> {
         if let Op::Dropout(dropout) = &mut op {
             dropout.stream = self.dropouts;
             self.dropouts += 1;
+        }
+        if let Op::Dense(dense) = &mut op
+            && dense.out_features == OF_TARGET
+        {
+            if self.outputs == 0 {
+                let message =
+                    format!("layer {name:?}: out_features = \"target\" is for the layers of a branch");
+                return Err(self.spec.error(layer.line, message));
+            }
+            dense.out_features = self.outputs;
         }
         if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&mut op, &self.spec.input)
             && embedding.vocabulary == 0

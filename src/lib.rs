@@ -15,5 +15,6 @@ pub mod rng;
 pub mod shaders;
 pub mod shape;
 pub mod spec;
+pub mod tasks;
 pub mod train;
 pub mod verify;

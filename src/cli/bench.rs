@@ -1,8 +1,9 @@
 //! `faceshader bench`
 
 use super::backend::AdapterArguments;
-use super::set::Set;
+use super::progress::Bars;
 use super::{Outcome, at_least_one, model, print};
+use crate::data::samples::Samples;
 use crate::plan::BackendInfo;
 use crate::profile::median;
 use crate::train::Trainer;
@@ -42,21 +43,20 @@ fn at_least_three(text: &str) -> Result<usize, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let mut spec = model::load(&arguments.model)?;
+    let mut spec = model::settled(&arguments.model)?;
     spec.training.fuse &= !arguments.no_fuse;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
     let size = spec.training.batch;
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
     let asked = trainer.evaluation_batch();
-    let samples = Set::built_in(&mut spec, size.max(asked))?;
+    let samples = Samples::built_in(&mut spec, size.max(asked), &Bars::default())?;
     let batch = samples.first_batch(&spec);
-    let samples = samples.dataset();
     let chosen: Vec<usize> = (0..asked).collect();
     // Without measuring: first steps compile, page in, and show what one submit can hold.
     for _ in 0..WARM_UP {
         trainer.train_step(&batch)?;
     }
-    trainer.predict(samples, &chosen)?;
+    trainer.predict(&samples, &chosen)?;
     let [mut step, mut upload, mut host, mut prediction] = [const { Vec::new() }; 4];
     for _ in 0..arguments.steps {
         let start = Instant::now();
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         trainer.wait()?;
         step.push(start.elapsed().as_secs_f64());
         let start = Instant::now();
-        trainer.predict(samples, &chosen)?;
+        trainer.predict(&samples, &chosen)?;
         prediction.push(start.elapsed().as_secs_f64());
     }
     let [step, upload, host, prediction] = [step, upload, host, prediction].map(median);

@@ -1,9 +1,16 @@
 //! `faceshader data`
 
-use super::{Outcome, Usage, at_least_one, photos, print, print_data, progress, seed};
-use crate::data::check::{Summary, Table, rows};
+use super::progress::Bars;
+use super::{Outcome, Usage, at_least_one, print, print_data, progress, seed, texts};
+use crate::data::check::{PhotoSummary, Rows, TextSummary};
 use crate::data::error::shown_path;
-use crate::data::faces::{Labels, Photos};
+use crate::data::photos::Photos;
+use crate::data::records::Records;
+use crate::data::reviews::{TextOptions, Vocabulary, contents, read};
+use crate::data::samples::{
+    self, BUILT_IN_FACES, BUILT_IN_SEED, built_in_faces, is_table, read_photos, tell_skipped, tell_skipped_rows,
+};
+use crate::data::split::Split;
 use crate::data::synthetic::draw;
 use crate::file::write_whole;
 use crate::report::picture::{Cell, grid, label_caption};
@@ -18,9 +25,9 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Draw a grid of 20 labelled faces
+    /// Draw a grid of 20 labelled photos
     Show(ShowArguments),
-    /// Print the totals of photos or of a CSV or TSV of reviews, and what was skipped and why
+    /// Print what photos or a CSV or TSV of texts hold: columns of labels, counts, copies, and what was skipped and why
     Check(CheckArguments),
     /// Write the built-in set as JPEG files with UTKFace names
     Synth(SynthArguments),
@@ -30,10 +37,13 @@ pub enum Command {
 pub struct ShowArguments {
     /// A folder, zip or tar.gz; the built-in set if not given
     path: Option<PathBuf>,
+    /// A CSV or TSV with the labels: a column of file names, and others
+    #[arg(long, value_name = "FILE", requires = "path")]
+    labels: Option<PathBuf>,
     /// Where to write the picture
     #[arg(long, default_value = "faces.png")]
     out: PathBuf,
-    /// Of the choice of faces
+    /// Of the choice of photos
     #[arg(long, default_value_t = 0, value_parser = seed)]
     seed: u64,
 }
@@ -42,11 +52,14 @@ pub struct ShowArguments {
 pub struct CheckArguments {
     /// A folder, zip or tar.gz of photos, or a CSV or TSV of reviews
     path: PathBuf,
+    /// A CSV or TSV with the labels of photos: a column of file names, and others
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// Of reviews: a CSV with the columns row and split; a seeded 80/20 split if not given
     #[arg(long)]
     split: Option<PathBuf>,
     #[command(flatten)]
-    columns: super::texts::Columns,
+    columns: texts::Columns,
     /// Print a row a photo before the totals
     #[arg(long)]
     list: bool,
@@ -60,10 +73,10 @@ pub struct SynthArguments {
     /// The folder to write to; it is made if it is not there
     dir: PathBuf,
     /// Number of faces
-    #[arg(long, default_value_t = photos::BUILT_IN_FACES, value_parser = at_most::<MAX_COUNT>)]
+    #[arg(long, default_value_t = BUILT_IN_FACES, value_parser = at_most::<MAX_COUNT>)]
     count: usize,
     /// Of the faces
-    #[arg(long, default_value_t = photos::BUILT_IN_SEED, value_parser = seed)]
+    #[arg(long, default_value_t = BUILT_IN_SEED, value_parser = seed)]
     seed: u64,
     /// Width and height in pixels
     #[arg(long, default_value_t = 200, value_parser = at_most::<MAX_SIZE>)]
@@ -97,9 +110,7 @@ fn at_most<const MOST: usize>(text: &str) -> Result<usize, String> {
 }
 
 fn show(arguments: &ShowArguments) -> Result<Outcome> {
-    if let Some(path) =
-        arguments.path.as_deref().filter(|path| super::texts::is_table(path) && path.is_file())
-    {
+    if let Some(path) = arguments.path.as_deref().filter(|path| is_table(path) && path.is_file()) {
         let path = path.display();
         bail!("{path} is a table of texts, and `data show` draws photos; try: faceshader data check {path}");
     }
@@ -109,61 +120,109 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
         chosen.truncate(GRID[0]);
         chosen
     };
-    let (faces, chosen) = match &arguments.path {
+    let watch = Bars::default();
+    let (records, photos) = match &arguments.path {
         Some(path) => {
-            let (source, listed) = photos::list(path)?;
-            let names: Vec<String> =
-                choose(listed.names.len()).into_iter().map(|index| listed.names[index].clone()).collect();
-            let faces = photos::read_chosen(&source, &SHOWN, &names)?;
-            let place = |name: &String| faces.names.iter().position(|known| known == name);
-            let chosen: Vec<usize> = names.iter().filter_map(place).collect();
-            (faces, chosen)
+            let (source, _, records) = samples::labelled(path, arguments.labels.as_deref(), &watch)?;
+            // In the order in which they are read, and then in that of the choice.
+            let chosen = choose(records.len());
+            let mut sorted = chosen.clone();
+            sorted.sort_unstable();
+            let sorted = records.chosen(&sorted);
+            let (photos, kept, skipped) = read_photos(&source, &SHOWN, &sorted.names, &watch)?;
+            tell_skipped(&skipped);
+            let sorted = sorted.chosen(&kept);
+            let place = |index: &usize| sorted.names.iter().position(|name| *name == records.names[*index]);
+            let order: Vec<usize> = chosen.iter().filter_map(place).collect();
+            let mut ordered = Photos::new(photos.width, photos.height);
+            order.iter().for_each(|&place| ordered.push(photos.photo(place)));
+            (sorted.chosen(&order), ordered)
         }
-        None => (photos::built_in(&SHOWN, &choose(GRID[0])), (0..GRID[0]).collect()),
+        None => {
+            let chosen = choose(GRID[0]);
+            let records = samples::built_in_records(GRID[0]).chosen(&chosen);
+            (records, built_in_faces(&SHOWN, &chosen, &watch))
+        }
     };
-    let cells: Vec<Cell> = chosen.iter().map(|&index| cell(&faces, index)).collect();
+    let cells: Vec<Cell> = (0..records.len()).map(|index| cell(&records, &photos, index)).collect();
     let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| shown_path(path));
     save_png(&grid(&title, GRID[1], &cells), &arguments.out)?;
     print(shown_path(&arguments.out))?;
     Ok(Outcome::Done)
 }
 
-fn cell(photos: &Photos, index: usize) -> Cell<'_> {
-    let caption =
-        photos.labels[index].map_or(Vec::new(), |label| label_caption(label.age, &label.gender.to_string()));
+fn cell<'a>(records: &Records, photos: &'a Photos, index: usize) -> Cell<'a> {
+    let columns = records.table.columns.iter();
+    let labels: Vec<String> = columns.filter_map(|column| column.cell(index)).map(str::to_owned).collect();
+    let caption = if labels.is_empty() { Vec::new() } else { label_caption(&labels) };
     Cell { rgb: photos.photo(index), width: photos.width, height: photos.height, caption }
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
-    if super::texts::is_table(&arguments.path) && !arguments.path.is_dir() {
-        if arguments.list {
-            return Err(Usage("--list is for photos".into()).into());
-        }
-        return super::texts::check(
-            &arguments.path,
-            arguments.split.as_deref(),
-            &arguments.columns,
-            arguments.json,
-        );
+    if is_table(&arguments.path) && !arguments.path.is_dir() {
+        return check_texts(arguments);
     }
     if arguments.split.is_some() || arguments.columns.are_named() {
         let message = "--split, --text-column and --label-column are for a CSV of reviews";
         return Err(Usage(message.into()).into());
     }
-    let loaded = photos::read(&arguments.path, &SHOWN, Labels::Required)?;
-    let summary = Summary::of(&loaded);
+    let watch = Bars::default();
+    let (source, mut listed, records) =
+        samples::labelled(&arguments.path, arguments.labels.as_deref(), &watch)?;
+    let (photos, kept, skipped) = read_photos(&source, &SHOWN, &records.names, &watch)?;
+    tell_skipped(&skipped);
+    listed.skipped.extend(skipped);
+    listed.skipped.sort();
+    let records = records.chosen(&kept);
+    let summary = PhotoSummary::of(&records, &photos, &listed);
     if arguments.json {
         if arguments.list {
-            for row in rows(&loaded.photos) {
-                print_data(serde_json::to_string(&row)?)?;
+            for row in Rows(&records).json() {
+                print_data(row)?;
             }
         }
         print_data(serde_json::to_string(&summary)?)?;
     } else {
         if arguments.list {
-            print(Table(&loaded.photos))?;
+            print(Rows(&records))?;
         }
         print(summary.to_string().trim_end())?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Prints what `data check` tells of a table of texts.
+fn check_texts(arguments: &CheckArguments) -> Result<Outcome> {
+    if arguments.list || arguments.labels.is_some() {
+        return Err(Usage("--list and --labels are for photos".into()).into());
+    }
+    let loaded = read(&arguments.path, &arguments.columns.options())?;
+    let (records, contents) = (&loaded.records, contents(&loaded.texts));
+    let split = match &arguments.split {
+        Some(path) => {
+            let split = Split::from_csv(path, records)?.0;
+            samples::warn_of_copies(&shown_path(path), records, &contents, &split);
+            split
+        }
+        None => Split::seeded(&records.names, &contents, 0),
+    };
+    let training = split.train.iter().map(|&index| loaded.texts[index].as_str()).collect::<Vec<_>>();
+    let vocabulary = match Vocabulary::build(TextOptions::default(), Vec::new(), training) {
+        Ok(vocabulary) => vocabulary,
+        // Too few words to train on are no reason not to tell of the rows.
+        Err(error) => {
+            tell_skipped_rows(&loaded.skipped);
+            return Err(error.into());
+        }
+    };
+    let summary = TextSummary::of(&loaded, &split, &vocabulary);
+    if let Some(warning) = summary.warning() {
+        log::warn!("warning: {warning}");
+    }
+    if arguments.json {
+        print_data(serde_json::to_string(&summary)?)?
+    } else {
+        print(summary.to_string().trim_end())?
     }
     Ok(Outcome::Done)
 }

@@ -1,11 +1,14 @@
 //! `faceshader eval`
 
 use super::backend::AdapterArguments;
-use super::progress::bar;
-use super::set::{Set, Use};
+use super::progress::{Bars, bar};
+use super::said::{Said, confusion_json, print_confusion};
+use super::vocabulary::known_vocabulary;
 use super::{Outcome, Usage, guessing, print, print_data, texts};
+use crate::data::samples::{Purpose, Samples};
 use crate::data::split::Side;
-use crate::spec::{Spec, Target};
+use crate::spec::Spec;
+use crate::tasks::PLAIN_NAME;
 use crate::train::Trainer;
 use crate::train::history::{BranchResult, total_loss};
 use crate::train::run::RunFolder;
@@ -19,6 +22,9 @@ pub struct Arguments {
     /// A folder, zip or tar.gz with UTKFace names, or a CSV of reviews; the run's own if not given
     #[arg(long)]
     data: Option<PathBuf>,
+    /// A CSV with the labels of photos: a column of file names, and others; with --data
+    #[arg(long, requires = "data")]
+    labels: Option<PathBuf>,
     /// A CSV with the columns file (or row, of reviews) and split: its test samples count, or those for validation if there
     /// are none. Without it,
     /// all of --data do, and the run's own split if there is no --data
@@ -84,6 +90,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(path) = arguments.data {
         spec.data.path = Some(path);
         spec.data.limit = None;
+        spec.data.labels = arguments.labels;
         // Another file has columns of its own.
         spec.data.text_column = arguments.columns.text_column;
         spec.data.label_column = arguments.columns.label_column;
@@ -98,8 +105,9 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if own_or_all && arguments.side.is_some() {
         return Err(Usage("--side needs a split: give --split, or leave out --data".into()).into());
     }
-    let purpose = if own_or_all { Use::EvaluationOfAll } else { Use::Evaluation };
-    let (samples, split) = Set::load(&mut spec, purpose, Some(&run))?;
+    let purpose = if own_or_all { Purpose::EvaluationOfAll } else { Purpose::Evaluation };
+    let vocabulary = known_vocabulary(&run, &spec)?;
+    let (samples, split) = Samples::load(&mut spec, purpose, vocabulary, &Bars::default())?;
     let side = match arguments.side {
         None => split.measured(),
         Some(Measured::Validation) => Side::Validation,
@@ -113,15 +121,17 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
     let bar = bar("evaluating", None);
-    let results = trainer.evaluate(samples.dataset(), &asked, &mut |done, all| {
+    let results = trainer.evaluate(&samples, &asked, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    let said = Said::of(&spec, &samples, &asked, &mut trainer)?;
     if arguments.json {
         let mut object = object(samples.noun(), side, asked.len(), &results);
-        if let Some(confusion) = samples.confusion(&mut trainer, &asked)? {
-            object.insert("confusion".into(), texts::confusion_json(&confusion));
+        for (target, confusion) in said.confusions() {
+            let key = if target.name == PLAIN_NAME { "confusion" } else { &format!("{}_confusion", target.name) };
+            object.insert(key.into(), confusion_json(&confusion));
         }
         print_data(serde_json::Value::Object(object))?;
     } else {
@@ -131,11 +141,11 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         for result in &results {
             print(line(result))?;
         }
-        if let Some(confusion) = samples.confusion(&mut trainer, &asked)? {
-            texts::print_confusion(&confusion)?;
+        for (target, confusion) in said.confusions() {
+            print_confusion(target, &confusion)?;
         }
     }
-    guessing::warn_of(&run, &samples, side, &asked, &results)?;
+    guessing::warn_of(&run, &spec, &samples, side, &asked, &results)?;
     Ok(Outcome::Done)
 }
 
@@ -151,8 +161,8 @@ pub fn object(
     object.insert("side".into(), side.into());
     object.insert("loss".into(), total_loss(results).into());
     for result in results {
-        object.insert(format!("{}_loss", result.target.name()), result.loss.into());
-        object.insert(result.target.metric_name().into(), result.metric.into());
+        object.insert(format!("{}_loss", result.target.name), result.loss.into());
+        object.insert(result.target.metric_name(), result.metric.into());
     }
     object
 }
@@ -164,9 +174,5 @@ pub fn plain(result: &BranchResult) -> String {
 
 /// One branch's metric for people.
 pub fn line(result: &BranchResult) -> String {
-    match result.target {
-        Target::Age => format!("age MAE          {:.3} years", result.metric),
-        Target::Gender => format!("gender accuracy  {:.2} %", 100.0 * result.metric),
-        Target::Class => format!("accuracy         {:.2} %", 100.0 * result.metric),
-    }
+    format!("{:<16} {}", result.target.metric_title(), result.target.shown_metric(result.metric, 3))
 }

@@ -90,7 +90,7 @@ pub fn run(command: Command) -> Result<Outcome> {
 }
 
 fn program(arguments: &ProgramArguments) -> Result<Outcome> {
-    let mut spec = model::load(&arguments.model)?;
+    let mut spec = model::settled(&arguments.model)?;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
     let graph = Graph::new(&spec, spec.training.batch)?;
     // A model that is refused leaves no folder behind.

@@ -1,10 +1,9 @@
 //! Tells how a model does beside the best answers that do not look at the sample.
 
-use super::set::Set;
-use crate::data::label::Gender;
+use crate::data::samples::Samples;
 use crate::data::split::Split;
 use crate::file::FileError;
-use crate::spec::{Spec, Target};
+use crate::spec::Spec;
 use crate::train::guess::{Comparison, Guess, Guesses};
 use crate::train::history::{BranchResult, Epoch, best};
 use crate::train::run::RunFolder;
@@ -13,26 +12,25 @@ use crate::train::run::RunFolder;
 const ADVICE: &str = " Another --seed, more --epochs or a smaller --lr may help";
 
 /// Notes what the training labels come to, for evaluations to come.
-pub fn write(run: &RunFolder, spec: &Spec, samples: &Set, split: &Split) -> Result<(), FileError> {
-    Guesses::of_training(spec, samples.dataset(), &split.train).write(&run.guessing())
+pub fn write(run: &RunFolder, spec: &Spec, samples: &Samples, split: &Split) -> Result<(), FileError> {
+    Guesses::of_training(spec, samples, &split.train).write(&run.guessing())
 }
 
 /// The last words of a training: each branch of the best epoch beside its guess, and a warning where it has learned
 /// nothing. Returns the same for the report, as names and values.
-pub fn last_words(spec: &Spec, samples: &Set, split: &Split, epochs: &[Epoch]) -> Vec<(String, String)> {
+pub fn last_words(spec: &Spec, samples: &Samples, split: &Split, epochs: &[Epoch]) -> Vec<(String, String)> {
     let Some(best) = best(epochs) else { return Vec::new() };
-    let dataset = samples.dataset();
-    let guesses = Guesses::of_training(spec, dataset, &split.train);
-    let compared = guesses.compare(&best.validation, dataset, &split.validation);
+    let guesses = Guesses::of_training(spec, samples, &split.train);
+    let compared = guesses.compare(spec, &best.validation, samples, &split.validation);
     let mut facts = Vec::new();
     for comparison in &compared {
-        let target = comparison.result.target.name();
-        let said = sentence(comparison, samples);
+        let target = &comparison.result.target.name;
+        let said = sentence(comparison);
         log::info!("{target} after epoch {}, the best: {said}", best.epoch);
         facts.push((format!("{target}, best epoch"), said));
     }
     for comparison in &compared {
-        if let Some((name, value)) = warn(comparison, samples, "validation", ADVICE) {
+        if let Some((name, value)) = warn(comparison, "validation", ADVICE) {
             facts.push((name, value));
         }
     }
@@ -42,29 +40,30 @@ pub fn last_words(spec: &Spec, samples: &Set, split: &Split, epochs: &[Epoch]) -
 /// Warns of branches that do no better on these samples, those of `side`, than a guess from the run's training labels.
 pub fn warn_of(
     run: &RunFolder,
-    samples: &Set,
+    spec: &Spec,
+    samples: &Samples,
     side: &str,
     asked: &[usize],
     results: &[BranchResult],
 ) -> Result<(), FileError> {
     if let Some(guesses) = Guesses::read(&run.guessing())? {
-        for comparison in guesses.compare(results, samples.dataset(), asked) {
-            warn(&comparison, samples, side, "");
+        for comparison in guesses.compare(spec, results, samples, asked) {
+            warn(&comparison, side, "");
         }
     }
     Ok(())
 }
 
 /// Warns if the branch has learned nothing; returns what a report says of it.
-fn warn(comparison: &Comparison, samples: &Set, side: &str, advice: &str) -> Option<(String, String)> {
+fn warn(comparison: &Comparison, side: &str, advice: &str) -> Option<(String, String)> {
     if !comparison.is_no_better() {
         return None;
     }
-    let target = comparison.result.target.name();
+    let target = &comparison.result.target.name;
     let verdict = if comparison.has_nothing_to_learn() {
         let label = match &comparison.guess {
             Guess::Number { median, .. } => median.to_string(),
-            Guess::Classes(counts) => class_name(samples, comparison.result.target, Guess::commonest(counts)),
+            Guess::Classes(counts) => comparison.result.target.class(Guess::commonest(counts)),
         };
         format!("there is nothing to learn: all labels are {label}")
     } else {
@@ -79,18 +78,20 @@ fn warn(comparison: &Comparison, samples: &Set, side: &str, advice: &str) -> Opt
 }
 
 /// The metric beside the guess's.
-fn sentence(comparison: &Comparison, samples: &Set) -> String {
+fn sentence(comparison: &Comparison) -> String {
     let Comparison { result, guess, score } = comparison;
+    let shown = |metric| result.target.shown_metric(metric, 2);
     match guess {
         Guess::Number { median, .. } => format!(
-            "off by {:.2} years on average; always saying {median}, the training set's median, would be off by {:.2}",
-            result.metric, score.metric
+            "off by {} on average; always saying {median}, the training set's median, would be off by {:.2}",
+            shown(result.metric),
+            score.metric
         ),
         Guess::Classes(counts) => format!(
-            "{:.2} % right; the training set's commonest class, {}, would be right for {:.2} %",
-            100.0 * result.metric,
-            class_name(samples, result.target, Guess::commonest(counts)),
-            100.0 * score.metric
+            "{} right; the training set's commonest class, {}, would be right for {}",
+            shown(result.metric),
+            result.target.class(Guess::commonest(counts)),
+            shown(score.metric)
         ),
     }
 }
@@ -98,25 +99,11 @@ fn sentence(comparison: &Comparison, samples: &Set) -> String {
 /// Loss and metric beside the guess's.
 fn numbers(comparison: &Comparison) -> String {
     let Comparison { result, guess, score } = comparison;
-    let (metric, guessed) = match guess {
-        Guess::Number { .. } => {
-            (format!("off by {:.2} years", result.metric), format!("{:.2} years", score.metric))
-        }
-        Guess::Classes(_) => {
-            (format!("{:.2} % right", 100.0 * result.metric), format!("{:.2} %", 100.0 * score.metric))
-        }
+    let shown = |metric| result.target.shown_metric(metric, 2);
+    let metric = match guess {
+        Guess::Number { .. } => format!("off by {}", shown(result.metric)),
+        Guess::Classes(_) => format!("{} right", shown(result.metric)),
     };
     let loss = format!("loss {:.4} (by guessing: {:.4})", result.loss, score.loss);
-    format!("{metric} (by guessing: {guessed}), {loss}")
-}
-
-/// What a class is called.
-fn class_name(samples: &Set, target: Target, class: usize) -> String {
-    match samples {
-        Set::Reviews(texts) => texts.vocabulary.classes().get(class).cloned().unwrap_or(class.to_string()),
-        Set::Faces(_) if target == Target::Gender => {
-            (if class == Gender::Female as usize { Gender::Female } else { Gender::Male }).to_string()
-        }
-        Set::Faces(_) => class.to_string(),
-    }
+    format!("{metric} (by guessing: {}), {loss}", shown(score.metric))
 }

@@ -16,16 +16,15 @@ mod first_check;
 mod guessing;
 mod interrupt;
 mod model;
-mod photos;
 mod predict;
 mod profile;
 mod progress;
 mod recording;
 mod report;
+mod said;
 mod saving;
 mod session;
 mod sessions;
-mod set;
 mod summary;
 mod table;
 mod terminal;
@@ -62,6 +61,8 @@ enum Command {
     Eval(eval::Arguments),
     /// Age and gender of photos, or the sentiment of texts, by a trained model
     Predict(predict::Arguments),
+    /// The models that come with the program, to train or to begin your own from
+    Models(model::Arguments),
     /// The layers of a model: shapes, parameters, FLOPs, memory
     Summary(summary::Arguments),
     /// Look at photos or reviews before training on them
@@ -115,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Models(arguments) => model::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),
         Command::Data(command) => data::run(command),
         Command::Export(command) => export::run(command),

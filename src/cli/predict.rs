@@ -3,16 +3,26 @@
 use super::backend::AdapterArguments;
 use super::data::GRID;
 use super::eval::Weights;
-use super::progress::bar;
-use super::report::{Answer, draw_predictions};
-use super::{Outcome, Usage, message, photos, print_data, texts};
+use super::progress::{Bars, bar};
+use super::said::{draw_predictions, told};
+use super::texts::csv_line;
+use super::{Outcome, Usage, message, print_data, texts};
 use crate::data::DataError;
 use crate::data::error::shown_path;
-use crate::data::faces::{Labels, Loaded, Photos, Skipped};
-use crate::spec::Spec;
+use crate::data::labels::WAYS;
+use crate::data::load::survey;
+use crate::data::photos::Photos;
+use crate::data::records::{Key, Records};
+use crate::data::samples::{Inputs, Samples, read_photos, tell_skipped};
+use crate::data::skipped::Skipped;
+use crate::data::source::Source;
+use crate::report::picture::Told;
+use crate::spec::{PhotoSpec, Spec};
+use crate::tasks::{Answer, Target};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
 use anyhow::{Context, Result, bail};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -54,14 +64,14 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
     if !arguments.json {
-        print_data("file,age,gender,probability,error")?;
+        print_data(csv_line(&header(&spec))?)?;
     }
     let shown = Photos::new(size.width as u32, size.height as u32);
     let mut asking = Asking { trainer, spec: &spec, json: arguments.json, shown, answers: Vec::new() };
     let mut failed = Vec::new();
     for path in &arguments.paths {
-        match photos::read(path, size, Labels::Optional) {
-            Ok(loaded) => asking.answer(path, &loaded)?,
+        match read(path, size, &spec) {
+            Ok((samples, skipped)) => asking.answer(path, &samples, &skipped)?,
             // A path that cannot be read does not stop the others.
             Err(error) => {
                 log::error!("{}", message(&error));
@@ -83,51 +93,95 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The photos of a path, with their labels where their names tell them, and those that cannot be used.
+fn read(path: &Path, size: &PhotoSpec, spec: &Spec) -> Result<(Samples, Vec<Skipped>)> {
+    let source = Source::open(path)?;
+    let listed = survey(&source)?;
+    if let Some(warning) = &listed.warning {
+        log::warn!("warning: {warning}");
+    }
+    tell_skipped(&listed.skipped);
+    if listed.ignored.total() > 0 {
+        log::info!("ignored {} files that are no photos: {}", listed.ignored.total(), listed.ignored);
+    }
+    let (photos, kept, skipped) = read_photos(&source, size, &listed.names, &Bars::default())?;
+    tell_skipped(&skipped);
+    let names = kept.into_iter().map(|place| listed.names[place].clone()).collect();
+    let mut records = Records::unlabelled(Key::File, names);
+    records.answers = truths(&records.names, spec);
+    let mut all = listed.skipped;
+    all.extend(skipped);
+    all.sort();
+    Ok((Samples::new(records, Inputs::Photos(photos), spec), all))
+}
+
+/// The labels of photos, as far as their names tell them.
+fn truths(names: &[String], spec: &Spec) -> Vec<Vec<Option<f32>>> {
+    let unknown = || spec.targets.iter().map(|_| vec![None; names.len()]).collect();
+    let Some(way) = WAYS.iter().find(|way| (way.fits)(names)) else { return unknown() };
+    let labelled = (way.label)(names);
+    let known = labelled.kept.iter().map(|&place| names[place].clone()).collect();
+    let records = Records { table: labelled.table, ..Records::unlabelled(Key::File, known) };
+    let Ok((records, ..)) = records.answer(spec) else { return unknown() };
+    let places: HashMap<&String, usize> = records.names.iter().zip(0..).collect();
+    let of_target = |answers: &Vec<Option<f32>>| -> Vec<Option<f32>> {
+        names.iter().map(|name| places.get(name).and_then(|&place| answers[place])).collect()
+    };
+    records.answers.iter().map(of_target).collect()
+}
+
 /// A model, and the first photos that it was asked about.
 struct Asking<'a> {
     trainer: Trainer<'a>,
     spec: &'a Spec,
     json: bool,
     shown: Photos,
-    answers: Vec<(usize, Answer)>,
+    answers: Vec<(usize, Vec<Told>)>,
 }
 
 impl Asking<'_> {
     /// Predicts batch by batch, and prints each batch's rows as soon as they are known.
-    fn answer(&mut self, path: &Path, loaded: &Loaded) -> Result<()> {
-        let photos = &loaded.photos;
-        let all: Vec<usize> = (0..photos.len()).collect();
+    fn answer(&mut self, path: &Path, samples: &Samples, skipped: &[Skipped]) -> Result<()> {
+        let all: Vec<usize> = (0..samples.records.len()).collect();
         let bar = bar("predicting", Some(all.len()));
         for batch in all.chunks(self.trainer.evaluation_batch()) {
-            let outputs = self.trainer.predict(photos, batch)?;
+            let outputs = self.trainer.predict(samples, batch)?;
             let mut rows = Vec::new();
             for (place, &index) in batch.iter().enumerate() {
-                let answer = Answer::new(self.spec, &outputs, place);
-                if self.shown.len() < GRID[0] {
-                    let name = photos.names[index].clone();
-                    self.answers.push((self.shown.len(), answer));
-                    self.shown.push(name, photos.labels[index], photos.photo(index));
+                let of_branch = |((_, target), values): ((_, &Target), &Vec<f32>)| {
+                    let width = values.len() / batch.len();
+                    target.answer(&values[place * width..][..width])
+                };
+                let answers: Vec<Answer> = self.spec.tasks().zip(&outputs).map(of_branch).collect();
+                if let Some(photos) = samples.photos().filter(|_| self.shown.len() < GRID[0]) {
+                    let of_target = |((branch, target), answer): ((_, &Target), &Answer)| {
+                        told(target, answer, samples.records.answers[self.spec.target_place(branch)][index])
+                    };
+                    let told = self.spec.tasks().zip(&answers).map(of_target).collect();
+                    self.answers.push((self.shown.len(), told));
+                    self.shown.push(photos.photo(index));
                 }
-                rows.push(row(&given_name(path, &photos.names[index]), Ok(&answer), self.json)?);
+                let name = given_name(path, &samples.records.names[index]);
+                rows.push(row(&name, Ok(&answers), self.spec, self.json)?);
             }
             bar.suspend(|| rows.iter().try_for_each(print_data))?;
             bar.inc(batch.len() as u64);
         }
         bar.finish_and_clear();
-        self.tell_skipped(path, &loaded.skipped)
+        self.tell_skipped(path, skipped)
     }
 
     /// Prints why there is no answer for anything in a path.
     fn refuse(&self, path: &Path, error: &anyhow::Error) -> Result<()> {
         match error.downcast_ref() {
             Some(DataError::NoneUsable { skipped, .. }) => self.tell_skipped(path, skipped),
-            _ => Ok(print_data(row(&path.to_string_lossy(), Err(&message(error)), self.json)?)?),
+            _ => Ok(print_data(row(&path.to_string_lossy(), Err(&message(error)), self.spec, self.json)?)?),
         }
     }
 
     fn tell_skipped(&self, path: &Path, skipped: &[Skipped]) -> Result<()> {
         for Skipped { file, reason } in skipped {
-            print_data(row(&given_name(path, file), Err(reason), self.json)?)?;
+            print_data(row(&given_name(path, file), Err(reason), self.spec, self.json)?)?;
         }
         Ok(())
     }
@@ -141,30 +195,48 @@ fn given_name(path: &Path, inner: &str) -> String {
     given.to_string_lossy().into_owned()
 }
 
-/// One line of CSV or JSON. What the model does not tell stays empty.
-fn row(file: &str, answer: Result<&Answer, &str>, json: bool) -> Result<String> {
-    let (age, gender) = answer.map_or((None, None), |answer| (answer.age, answer.gender()));
-    let error = answer.err();
-    if json {
-        let mut line = serde_json::json!({
-            "file": file,
-            "age": age,
-            "gender": gender.map(|(gender, _)| gender.to_string()),
-            "probability": gender.map(|(_, probability)| probability),
-        });
-        if let Some(error) = error {
-            line["error"] = error.into();
-        }
-        return Ok(line.to_string());
+/// The columns of a target: its name, and of classes that of the probability, which has no name of its own where no
+/// other target has classes.
+fn columns_of(target: &Target, spec: &Spec) -> Vec<String> {
+    let with_classes = spec.targets.iter().filter(|target| !target.classes.is_empty()).count();
+    match (target.classes.is_empty(), with_classes) {
+        (true, _) => vec![target.name.clone()],
+        (false, 1) => vec![target.name.clone(), "probability".into()],
+        (false, _) => vec![target.name.clone(), format!("{}_probability", target.name)],
     }
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        file,
-        &age.map_or(String::new(), |age| format!("{age:.2}")),
-        &gender.map_or(String::new(), |(gender, _)| gender.to_string()),
-        &gender.map_or(String::new(), |(_, probability)| format!("{probability:.4}")),
-        error.unwrap_or_default(),
-    ])?;
-    let line = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
-    Ok(line.trim_end_matches('\n').to_owned())
+}
+
+fn header(spec: &Spec) -> Vec<String> {
+    let mut columns = vec!["file".to_string()];
+    columns.extend(spec.tasks().flat_map(|(_, target)| columns_of(target, spec)));
+    columns.push("error".into());
+    columns
+}
+
+/// One line of CSV or JSON. What the model does not tell stays empty.
+fn row(file: &str, answers: Result<&Vec<Answer>, &str>, spec: &Spec, json: bool) -> Result<String> {
+    let mut line = serde_json::Map::new();
+    line.insert("file".into(), file.into());
+    let mut fields = vec![file.to_string()];
+    for (place, (_, target)) in spec.tasks().enumerate() {
+        let answer = answers.ok().map(|answers| &answers[place]);
+        let columns = columns_of(target, spec);
+        let value = answer.map(|answer| match answer.number {
+            Some(number) => (number.into(), format!("{number:.2}")),
+            None => (serde_json::Value::from(target.shown(answer)), target.shown(answer)),
+        });
+        let (value, field) = value.unwrap_or_default();
+        line.insert(columns[0].clone(), value);
+        fields.push(field);
+        if let Some(column) = columns.get(1) {
+            let probability = answer.and_then(|answer| answer.probability);
+            line.insert(column.clone(), probability.into());
+            fields.push(probability.map_or(String::new(), |probability| format!("{probability:.4}")));
+        }
+    }
+    if let Err(error) = answers {
+        line.insert("error".into(), error.into());
+    }
+    fields.push(answers.err().unwrap_or_default().into());
+    if json { Ok(serde_json::Value::Object(line).to_string()) } else { csv_line(&fields) }
 }

@@ -1,8 +1,9 @@
 //! `faceshader profile`, and the same after `train --profile`.
 
 use super::backend::AdapterArguments;
-use super::set::Set;
+use super::progress::Bars;
 use super::{Outcome, at_least_one, model, print};
+use crate::data::samples::Samples;
 use crate::file::write_whole;
 use crate::plan::Clock;
 use crate::profile::{KernelTime, Profile, chrome_trace};
@@ -40,12 +41,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let mut spec = model::load(&arguments.model)?;
+    let mut spec = model::settled(&arguments.model)?;
     spec.training.fuse &= !arguments.no_fuse;
     let size = arguments.batch.unwrap_or(spec.training.batch);
     spec.training.batch = size;
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
-    let samples = Set::built_in(&mut spec, size)?;
+    let samples = Samples::built_in(&mut spec, size, &Bars::default())?;
     trainer.train_step(&samples.first_batch(&spec))?;
     let profile = trainer.profile(arguments.steps)?;
     if let Some(folder) = &arguments.out {

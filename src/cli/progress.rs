@@ -1,15 +1,48 @@
 //! Progress bars on stderr, where stderr is a terminal.
 
 use super::interrupt;
+use crate::data::samples::Watch;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike, WeakProgressBar};
 use std::fmt;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The bars that there are.
 static BARS: Mutex<Vec<WeakProgressBar>> = Mutex::new(Vec::new());
+
+/// Shows how far the reading of samples is.
+#[derive(Default)]
+pub struct Bars(Mutex<Option<ProgressBar>>);
+
+impl Bars {
+    fn with(&self, show: impl FnOnce(&mut Option<ProgressBar>)) {
+        show(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Watch for Bars {
+    fn begin(&self, what: &'static str, total: Option<usize>) {
+        self.with(|shown| *shown = Some(bar(what, total)));
+    }
+
+    fn at(&self, done: usize) {
+        self.with(|shown| {
+            if let Some(bar) = shown {
+                bar.set_position(done as u64);
+            }
+        });
+    }
+
+    fn end(&self) {
+        self.with(|shown| {
+            if let Some(bar) = shown.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}
 
 /// A bar with time left, or one that shows nothing where stderr is not a terminal.
 pub fn bar(what: &str, total: Option<usize>) -> ProgressBar {

@@ -2,7 +2,8 @@
 //! inputs of each step, and results.
 
 use super::backend::{AdapterArguments, Kernels};
-use super::set::Set;
+use super::progress::Bars;
+use crate::data::samples::Samples;
 use crate::data::batches::{Variation, batch};
 use crate::data::split::Split;
 use crate::graph::Graph;
@@ -65,14 +66,14 @@ fn train(backend: &mut dyn Backend, spec: &Spec, steps: usize) -> Result<Tape> {
     let tape = Rc::new(RefCell::new(Tape::default()));
     let size = spec.training.batch;
     let mut spec = spec.clone();
-    let set = Set::built_in(&mut spec, size * steps)?;
+    let set = Samples::built_in(&mut spec, size * steps, &Bars::default())?;
     let samples: Vec<usize> = (0..size * steps).collect();
     let mut trainer = Trainer::new(Box::new(Recorder { backend, tape: tape.clone() }), &spec)?;
     let all = Split { train: samples.clone(), ..Split::default() };
-    trainer.start_from_means(set.dataset(), &all)?;
+    trainer.start_from_means(&set, &all)?;
     let variation = Some(Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 });
     for chosen in samples.chunks(size) {
-        trainer.train_step(&batch(set.dataset(), chosen, size, variation))?;
+        trainer.train_step(&batch(&set, chosen, size, variation))?;
     }
     trainer.wait()?;
     drop(trainer);

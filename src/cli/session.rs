@@ -2,11 +2,12 @@
 
 use super::epoch_bar::EpochBar;
 use super::report::{draw_curves, write_page};
+use super::said::{Said, print_confusion};
 use super::saving::Saving;
 use super::sessions::{sessions, this_session};
-use super::set::Set;
 use super::train::How;
-use super::{Outcome, eval, guessing, interrupt, profile, table, tell};
+use super::{Outcome, eval, guessing, interrupt, profile, table, tell, terminal};
+use crate::data::samples::Samples;
 use crate::data::split::{Side, Split};
 use crate::gpu::Chosen;
 use crate::spec::Spec;
@@ -25,7 +26,7 @@ const PROFILED_STEPS: usize = 5;
 pub struct Session<'a> {
     pub run: RunFolder,
     pub spec: Spec,
-    pub samples: Set,
+    pub samples: Samples,
     pub split: Split,
     pub trainer: Trainer<'a>,
     /// Those that are done.
@@ -80,8 +81,7 @@ impl Session<'_> {
                 let ends = asked.load(Ordering::Relaxed) || written.is_err() || saved.elapsed() >= between;
                 stop.store(ends, Ordering::Relaxed);
             };
-            let samples = self.samples.dataset();
-            let stopped = self.trainer.epoch(epoch, samples, &self.split, &stop, &mut show);
+            let stopped = self.trainer.epoch(epoch, &self.samples, &self.split, &stop, &mut show);
             // Where the epoch before was not saved, its checkpoint must not be replaced by one that passes it over.
             written?;
             match stopped.map_err(|error| self.advised(error))? {
@@ -206,7 +206,11 @@ impl Session<'_> {
                 best.epoch
             );
         }
-        self.samples.show(&self.run, &self.spec, &mut self.trainer, &self.split.validation, self.how.json)?;
+        let said = Said::of(&self.spec, &self.samples, &self.split.validation, &mut self.trainer)?;
+        said.draw(&self.run)?;
+        if let ([(target, confusion)], false) = (&said.confusions()[..], self.how.json) {
+            terminal::told(print_confusion(target, confusion));
+        }
         let test = self.measure_test()?;
         let mut told = guessing::last_words(&self.spec, &self.samples, &self.split, &self.epochs);
         told.extend(test);
@@ -229,7 +233,7 @@ impl Session<'_> {
         if test.is_empty() {
             return Ok(None);
         }
-        let results = self.trainer.evaluate(self.samples.dataset(), test, &mut |_, _| {})?;
+        let results = self.trainer.evaluate(&self.samples, test, &mut |_, _| {})?;
         let object = eval::object(noun, Side::Test.name(), test.len(), &results);
         self.run
             .write(&self.run.path().join("test.json"), &(serde_json::to_string_pretty(&object)? + "\n"))?;

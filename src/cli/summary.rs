@@ -25,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let mut spec = model::load(&arguments.model)?;
+    let mut spec = model::settled(&arguments.model)?;
     spec.training.fuse &= !arguments.no_fuse;
     let batch = arguments.batch.unwrap_or(spec.training.batch);
     let graph = Graph::new(&spec, 1)?;

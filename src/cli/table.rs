@@ -26,7 +26,7 @@ pub fn heading(spec: &Spec) -> String {
     let width = width(spec.branches.len());
     let mut groups = " ".repeat(EPOCH);
     let mut columns = format!("{:>EPOCH$}", "epoch");
-    let names = spec.branches.iter().map(|branch| branch.target.metric_name().replace('_', " "));
+    let names = spec.tasks().map(|(_, target)| target.metric_name().replace('_', " "));
     for name in std::iter::once("loss".to_string()).chain(names) {
         let pair = 2 * width + 1;
         let name: String = name.chars().take(pair).collect();
@@ -59,11 +59,11 @@ fn fitted(value: f64, width: usize, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Target;
     use crate::train::history::BranchResult;
 
     fn epoch(branches: usize, value: f64) -> Epoch {
-        let result = BranchResult { target: Target::Age, weight: 1.0, loss: value, metric: value };
+        let target = crate::tasks::Target::new("age", "number");
+        let result = BranchResult { target, weight: 1.0, loss: value, metric: value };
         Epoch {
             epoch: 1000,
             train: vec![result; branches],

@@ -1,32 +1,20 @@
-//! Reviews: how they are read, and what a model says of them.
+//! What a model says of texts that it is asked about.
 
-use super::set::warn_of_copies;
 use super::vocabulary::vocabulary_of;
-use super::{Outcome, message, print, print_data};
-use crate::data::faces::Labels;
-use crate::data::reviews::check::Summary;
-use crate::data::reviews::synthetic;
-use crate::data::reviews::{ReadOptions, Reviews, SkippedRows, TextOptions, Texts, Vocabulary, read};
-use crate::data::split::Split;
-use crate::ops::Metric;
-use crate::report::confusion::confusion_matrix;
-use crate::report::{ReportError, save_png};
-use crate::spec::{DataSpec, InputSpec, Spec, TextSpec, Tokens};
-use crate::train::confusion::{Confusion, chosen_class, probabilities};
+use super::{Outcome, message, print_data};
+use crate::data::reviews::{ReadOptions, Texts, Vocabulary, read};
+use crate::data::samples::{Samples, Inputs, is_table, tell_skipped_rows};
+use crate::spec::Spec;
+use crate::tasks::Target;
+use crate::data::records::{Key, Records};
 use crate::train::run::RunFolder;
 use crate::train::{TrainError, Trainer};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
-/// The built-in set is the same for every training.
-const BUILT_IN_SEED: u64 = 0;
 /// Words named for a prediction.
 const NAMED_WORDS: usize = 5;
-
-/// Rows named a reason when reviews are skipped.
-const NAMED_ROWS: usize = 3;
 
 /// Which columns of a CSV hold reviews.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -34,7 +22,7 @@ pub struct Columns {
     /// The column of the reviews' texts, if it is not plain from its name
     #[arg(long, value_name = "NAME")]
     pub text_column: Option<String>,
-    /// The column of the reviews' sentiment, if it is not plain from its name
+    /// The column of the only target's labels, if it is not plain from its name
     #[arg(long, value_name = "NAME")]
     pub label_column: Option<String>,
 }
@@ -45,204 +33,11 @@ impl Columns {
         self.text_column.is_some() || self.label_column.is_some()
     }
 
-    fn options(&self, labels: Labels, classes: Option<Vec<String>>) -> ReadOptions {
+    /// What is read of a table.
+    pub fn options(&self) -> ReadOptions {
         let Self { text_column, label_column } = self.clone();
-        ReadOptions { text_column, label_column, labels, classes }
+        ReadOptions { text_column, label_column }
     }
-}
-
-/// At least so many reviews of the built-in set.
-pub fn built_in(count: usize) -> Reviews {
-    synthetic::reviews(BUILT_IN_SEED, synthetic::COUNT.max(count as u32))
-}
-
-/// Reads labelled reviews, or writes the built-in set. `classes` are those of a trained model.
-pub fn load(data: &DataSpec, classes: Option<Vec<String>>) -> Result<Reviews> {
-    let Some(path) = &data.path else { return Ok(built_in(0)) };
-    let columns = Columns { text_column: data.text_column.clone(), label_column: data.label_column.clone() };
-    let loaded = read(path, &columns.options(Labels::Required, classes))?;
-    tell_skipped(&loaded.skipped);
-    Ok(loaded.reviews)
-}
-
-/// Whether a path is named like a table of texts.
-pub fn is_table(path: &Path) -> bool {
-    let known = ["csv", "tsv", "tab"];
-    path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
-}
-
-/// Says which rows were left out and why.
-fn tell_skipped(skipped: &SkippedRows) {
-    for group in skipped.by_reason() {
-        log::warn!("skipped {}: {} ({})", group.count, group.reason, group.named(NAMED_ROWS));
-    }
-}
-
-/// Prints what `data check` tells of a CSV.
-pub fn check(path: &Path, split: Option<&Path>, columns: &Columns, json: bool) -> Result<Outcome> {
-    let loaded = read(path, &columns.options(Labels::Required, None))?;
-    let split = match split {
-        Some(path) => {
-            let split = Split::from_csv(path, &loaded.reviews)?.0;
-            warn_of_copies(path, &loaded.reviews, &split);
-            split
-        }
-        None => Split::seeded(&loaded.reviews, 0),
-    };
-    let training = training(&loaded.reviews, &split);
-    let vocabulary = match Vocabulary::build(TextOptions::default(), loaded.reviews.classes.clone(), training)
-    {
-        Ok(vocabulary) => vocabulary,
-        // Too few words to train on are no reason not to tell of the rows.
-        Err(error) => {
-            tell_skipped(&loaded.skipped);
-            return Err(error.into());
-        }
-    };
-    let summary = Summary::of(&loaded, &split, &vocabulary);
-    if let Some(warning) = summary.warning() {
-        log::warn!("warning: {warning}");
-    }
-    if json {
-        print_data(serde_json::to_string(&summary)?)?
-    } else {
-        print(summary.to_string().trim_end())?
-    }
-    Ok(Outcome::Done)
-}
-
-/// Numbers the words of reviews, with the vocabulary of a run or one of the training reviews.
-pub fn numbered(
-    reviews: Reviews,
-    split: &Split,
-    known: Option<Vocabulary>,
-    spec: &mut Spec,
-) -> Result<Texts> {
-    let InputSpec::Text(text) = &mut spec.input else { bail!("the model does not read texts") };
-    let vocabulary = match known {
-        Some(vocabulary) => vocabulary,
-        None => {
-            let tokens = *text.tokens.get_or_insert(Tokens::UnicodeWords);
-            let &mut TextSpec { length, min_count, keep_negations, distinct, .. } = text;
-            let options = TextOptions { tokens, keep_negations, distinct, min_count, length };
-            let vocabulary = Vocabulary::build(options, reviews.classes.clone(), training(&reviews, split))?;
-            let (stems, kept) = (vocabulary.distinct_stems(), vocabulary.stems().len());
-            log::info!(
-                "words: {stems} stems in the training reviews, {kept} of them {min_count} times or more"
-            );
-            vocabulary
-        }
-    };
-    text.vocabulary = vocabulary.rows();
-    require_classes(spec, vocabulary.classes())?;
-    Ok(Texts::new(reviews, vocabulary))
-}
-
-/// The reviews to train on.
-fn training<'a>(reviews: &'a Reviews, split: &Split) -> Vec<&'a str> {
-    split.train.iter().map(|&index| reviews.texts[index].as_str()).collect()
-}
-
-/// Fails if a run's vocabulary is not that of these training reviews: they are others, in as many rows.
-pub fn require_the_same(texts: &Texts, split: &Split) -> Result<()> {
-    let (known, reviews) = (&texts.vocabulary, &texts.reviews);
-    let theirs = Vocabulary::build(known.options(), reviews.classes.clone(), training(reviews, split));
-    match theirs {
-        Ok(theirs) if theirs.stems() == known.stems() => Ok(()),
-        _ => bail!("these are not the reviews that the run was trained on; give those by --data"),
-    }
-}
-
-/// Fails if the model cannot tell so many classes.
-fn require_classes(spec: &Spec, classes: &[String]) -> Result<()> {
-    let graph = crate::graph::Graph::new(spec, 1)?;
-    for branch in &graph.branches {
-        let outputs = graph.nodes[branch.node].shape.len();
-        let told = match branch.target.metric(&branch.loss) {
-            Metric::ClassAccuracy => outputs,
-            _ => 2,
-        };
-        if told != classes.len() {
-            bail!(
-                "the reviews have {} classes ({}), but branch {:?} tells {told}; end it with a dense layer of \
-                 out_features = {} and loss = {{ op = \"softmax_cross_entropy\" }}",
-                classes.len(),
-                classes.join(", "),
-                branch.name,
-                classes.len()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// What a model says of each of `asked`: its first branch's values.
-fn answers(texts: &Texts, trainer: &mut Trainer, asked: &[usize]) -> Result<Vec<Vec<f32>>, TrainError> {
-    let outputs = trainer.predict(texts, asked)?.into_iter().next().unwrap_or_default();
-    let width = outputs.len() / asked.len().max(1);
-    Ok(outputs.chunks(width.max(1)).map(<[f32]>::to_vec).collect())
-}
-
-/// What a model makes of labelled reviews.
-pub fn confusion(texts: &Texts, trainer: &mut Trainer, asked: &[usize]) -> Result<Confusion> {
-    let answers = answers(texts, trainer, asked)?;
-    let truths = asked.iter().map(|&index| texts.reviews.labels[index]);
-    let pairs = truths.zip(&answers).filter_map(|(truth, values)| Some((truth?, chosen_class(values))));
-    Ok(Confusion::of(texts.vocabulary.classes(), pairs))
-}
-
-/// Prints counts, precision, recall and F1.
-pub fn print_confusion(confusion: &Confusion) -> io::Result<()> {
-    let Confusion { classes, counts } = confusion;
-    print("")?;
-    let columns: String = classes.iter().map(|class| format!("{:>12}", shortened(class))).collect();
-    print(format_args!("{:<12}{columns}   taken for", ""))?;
-    for (class, row) in classes.iter().zip(counts) {
-        let row: String = row.iter().map(|count| format!("{count:>12}")).collect();
-        print(format_args!("{:<12}{row}", shortened(class)))?;
-    }
-    print("")?;
-    print(format_args!("{:<12}{:>12}{:>12}{:>12}", "", "precision", "recall", "F1"))?;
-    for (index, class) in classes.iter().enumerate() {
-        let score = confusion.score(index);
-        print(format_args!(
-            "{:<12}{:>12.4}{:>12.4}{:>12.4}",
-            shortened(class),
-            score.precision,
-            score.recall,
-            score.f1
-        ))?;
-    }
-    print(format_args!("accuracy    {:>12.4}", confusion.accuracy()))
-}
-
-fn shortened(class: &str) -> String {
-    let plain = class.chars().map(|c| if c.is_control() { '?' } else { c });
-    let mut text: String = plain.collect();
-    if text.chars().count() > 11 {
-        text = text.chars().take(10).chain(['…']).collect();
-    }
-    text
-}
-
-/// The same for machines.
-pub fn confusion_json(confusion: &Confusion) -> serde_json::Value {
-    let scores: serde_json::Map<String, serde_json::Value> = (confusion.classes.iter().enumerate())
-        .map(|(index, class)| {
-            let score = confusion.score(index);
-            let numbers = serde_json::json!({
-                "precision": score.precision, "recall": score.recall, "f1": score.f1,
-            });
-            (class.clone(), numbers)
-        })
-        .collect();
-    serde_json::json!({ "classes": confusion.classes, "counts": confusion.counts, "scores": scores })
-}
-
-/// Draws the matrix with labels and counts.
-pub fn draw_confusion(confusion: &Confusion, path: &Path) -> Result<(), ReportError> {
-    let title = format!("Validation reviews: {:.1} % right", 100.0 * confusion.accuracy());
-    save_png(&confusion_matrix(&title, &confusion.classes, &confusion.counts), path)
 }
 
 /// What `predict` is asked: texts, or files with a text a line.
@@ -255,7 +50,13 @@ pub fn predict(
     json: bool,
 ) -> Result<Outcome> {
     let vocabulary = vocabulary_of(run, spec)?;
-    require_classes(spec, vocabulary.classes())?;
+    let mut spec = spec.clone();
+    for target in spec.targets.iter_mut().filter(|target| target.classes.is_empty()) {
+        if target.rules().name() != "number" {
+            // A run from before models had targets.
+            target.classes = vocabulary.classes().to_vec();
+        }
+    }
     let mut failed = Vec::new();
     let mut texts = Vec::new();
     for argument in asked {
@@ -271,11 +72,13 @@ pub fn predict(
         bail!("there is no text to predict");
     }
     if !json {
-        print_data("label,probability,words,text")?;
+        let mut columns: Vec<String> = spec.tasks().flat_map(|(_, target)| columns_of(target, &spec)).collect();
+        columns.extend(["words".into(), "text".into()]);
+        print_data(columns.join(","))?;
     }
     for text in &texts {
-        let answer = Answer::of(text, &vocabulary, &mut trainer)?;
-        answer.print(text, &vocabulary, json)?;
+        let answer = Answered::of(text, &spec, &vocabulary, &mut trainer)?;
+        answer.print(text, &spec, json)?;
     }
     if !failed.is_empty() {
         bail!("{} of {} files cannot be read: {}", failed.len(), asked.len(), failed.join(", "));
@@ -301,9 +104,9 @@ fn lines_of(argument: &Path, columns: &Columns) -> Result<Vec<String>> {
         return Ok(vec![text.to_string()]);
     }
     if is_table(argument) {
-        let loaded = read(argument, &columns.options(Labels::Optional, None))?;
-        tell_skipped(&loaded.skipped);
-        return Ok(loaded.reviews.texts);
+        let loaded = read(argument, &columns.options())?;
+        tell_skipped_rows(&loaded.skipped);
+        return Ok(loaded.texts);
     }
     let bytes = std::fs::read(argument).with_context(|| format!("{} cannot be read", argument.display()))?;
     let text = String::from_utf8(bytes)
@@ -312,17 +115,28 @@ fn lines_of(argument: &Path, columns: &Columns) -> Result<Vec<String>> {
     Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_string).collect())
 }
 
+/// The columns of a target in a table of predictions: of classes, `label` and `probability` where there is no other
+/// target.
+fn columns_of(target: &Target, spec: &Spec) -> Vec<String> {
+    match (target.classes.is_empty(), spec.targets.len()) {
+        (true, _) => vec![target.name.clone()],
+        (false, 1) => vec!["label".into(), "probability".into()],
+        (false, _) => vec![target.name.clone(), format!("{}_probability", target.name)],
+    }
+}
+
 /// What a model says of one text.
-struct Answer {
-    class: usize,
-    probability: f64,
-    /// Words by how much the probability falls without them, the most first.
+struct Answered {
+    /// Of each branch.
+    answers: Vec<crate::tasks::Answer>,
+    /// Words by how much the first branch's answer falls without them, the most first: in probability, or in the unit
+    /// of a number.
     words: Vec<(String, f64)>,
 }
 
-impl Answer {
+impl Answered {
     /// Asks for the text, and for the text without each of its words.
-    fn of(text: &str, vocabulary: &Vocabulary, trainer: &mut Trainer) -> Result<Self> {
+    fn of(text: &str, spec: &Spec, vocabulary: &Vocabulary, trainer: &mut Trainer) -> Result<Self> {
         let encoded = vocabulary.encode(text);
         if encoded.places.is_empty() {
             log::warn!("no word of {text:?} is known to the model; its answer is that to an empty text");
@@ -340,41 +154,80 @@ impl Answer {
         let variants: Vec<Vec<u32>> = std::iter::once(encoded.tokens.clone())
             .chain(places.keys().map(|&number| without(number)))
             .collect();
-        let variants = Texts::of_tokens(&variants, vocabulary.clone());
-        let asked: Vec<usize> = (0..=places.len()).collect();
-        let answers = answers(&variants, trainer, &asked)?;
-        let class = chosen_class(&answers[0]);
-        let probability = probabilities(&answers[0])[class];
-        let mut words: Vec<(String, f64)> = places
-            .values()
-            .zip(&answers[1..])
-            .map(|(&position, values)| {
-                let word = text[encoded.places[position].clone()].to_lowercase();
-                (word, probability - probabilities(values)[class])
-            })
-            .collect();
+        let count = variants.len();
+        let names = (0..count).map(|row| row.to_string()).collect();
+        let texts = Inputs::Texts(Texts::of_tokens(&variants, vocabulary.clone()));
+        let variants = Samples::new(Records::unlabelled(Key::Row, names), texts, spec);
+        let outputs = outputs(&variants, trainer, count)?;
+        let answers: Vec<_> =
+            spec.tasks().zip(&outputs).map(|((_, target), values)| target.answer(&values[0])).collect();
+        let mut words = Vec::new();
+        if let (Some((_, target)), Some(values), Some(answer)) =
+            (spec.tasks().next(), outputs.first(), answers.first())
+        {
+            let strength = |values: &[f32]| match answer.class {
+                Some(class) => target.probabilities(values)[class],
+                None => target.answer(values).number.map_or(0.0, f64::from),
+            };
+            let whole = strength(&values[0]);
+            words = (places.values().zip(&values[1..]))
+                .map(|(&position, values)| {
+                    (text[encoded.places[position].clone()].to_lowercase(), whole - strength(values))
+                })
+                .collect();
+        }
         words.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
         words.truncate(NAMED_WORDS);
-        Ok(Self { class, probability, words })
+        Ok(Self { answers, words })
     }
 
-    fn print(&self, text: &str, vocabulary: &Vocabulary, json: bool) -> Result<()> {
-        let label = &vocabulary.classes()[self.class];
+    fn print(&self, text: &str, spec: &Spec, json: bool) -> Result<()> {
+        let told = spec.tasks().zip(&self.answers);
         if json {
+            let mut line = serde_json::Map::new();
+            for ((_, target), answer) in told {
+                let columns = columns_of(target, spec);
+                let value = answer.number.map_or_else(|| target.shown(answer).into(), serde_json::Value::from);
+                line.insert(columns[0].clone(), value);
+                if let (Some(column), Some(probability)) = (columns.get(1), answer.probability) {
+                    line.insert(column.clone(), f64::from(probability).into());
+                }
+            }
             let words: Vec<serde_json::Value> = (self.words.iter())
                 .map(|(word, weight)| serde_json::json!({ "word": word, "weight": weight }))
                 .collect();
-            let line = serde_json::json!({
-                "label": label, "probability": self.probability, "words": words, "text": text,
-            });
-            return Ok(print_data(line)?);
+            line.insert("words".into(), words.into());
+            line.insert("text".into(), text.into());
+            return Ok(print_data(serde_json::Value::Object(line))?);
         }
-        let words: Vec<String> =
-            self.words.iter().map(|(word, weight)| format!("{word} {:+.1} %", 100.0 * weight)).collect();
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        writer.write_record([label, &format!("{:.4}", self.probability), &words.join("; "), &plain])?;
-        let line = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
-        Ok(print_data(line.trim_end())?)
+        let mut fields: Vec<String> = Vec::new();
+        for ((_, target), answer) in told {
+            fields.push(answer.number.map_or_else(|| target.shown(answer), |number| format!("{number:.2}")));
+            fields.extend(answer.probability.map(|probability| format!("{probability:.4}")));
+        }
+        let is_number = self.answers.first().is_some_and(|answer| answer.number.is_some());
+        let word = |(word, weight): &(String, f64)| match is_number {
+            true => format!("{word} {weight:+.2}"),
+            false => format!("{word} {:+.1} %", 100.0 * weight),
+        };
+        fields.push(self.words.iter().map(word).collect::<Vec<_>>().join("; "));
+        fields.push(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect());
+        Ok(print_data(csv_line(&fields)?)?)
     }
+}
+
+/// A line of CSV.
+pub fn csv_line(fields: &[String]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(fields)?;
+    let line = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
+    Ok(line.trim_end_matches('\n').to_owned())
+}
+
+/// For each branch, its values for each of the first samples.
+fn outputs(samples: &Samples, trainer: &mut Trainer, count: usize) -> Result<Vec<Vec<Vec<f32>>>, TrainError> {
+    let asked: Vec<usize> = (0..count).collect();
+    let outputs = trainer.predict(samples, &asked)?;
+    let rows = |values: &Vec<f32>| values.chunks((values.len() / count.max(1)).max(1)).map(<[f32]>::to_vec).collect();
+    Ok(outputs.iter().map(rows).collect())
 }

@@ -1,13 +1,15 @@
 //! `faceshader train`
 
 use super::backend::AdapterArguments;
+use super::progress::Bars;
 use super::saving::Saving;
 use super::session::Session;
 use super::sessions::{kernels_before, sessions};
-use super::set::{Set, Use, require_kind};
 use super::texts::Columns;
+use super::vocabulary::known_vocabulary;
 use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed};
 use crate::data::DataError;
+use crate::data::samples::{Purpose, Samples, require_kind};
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
@@ -29,6 +31,9 @@ pub struct Arguments {
     /// is chosen by if there is a test at the end); a seeded 80/20 split if not given
     #[arg(long)]
     split: Option<PathBuf>,
+    /// A CSV or TSV with the labels of photos: a column of file names, and others
+    #[arg(long, value_name = "FILE", requires = "data")]
+    labels: Option<PathBuf>,
     /// Run every layer's kernels on their own
     #[arg(long)]
     no_fuse: bool,
@@ -50,7 +55,7 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "labels", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     how: How,
@@ -98,6 +103,7 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.data.path = arguments.data.or(spec.data.path);
     spec.data.split = arguments.split.or(spec.data.split);
     spec.data.limit = arguments.limit.or(spec.data.limit);
+    spec.data.labels = arguments.labels.or(spec.data.labels);
     let for_texts = arguments.columns.are_named();
     if for_texts && spec.data.path.is_none() {
         return Err(Usage("--text-column and --label-column need --data".into()).into());
@@ -126,9 +132,10 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.training.epochs = arguments.how.epochs.unwrap_or(default);
     set_learning_rate(&mut spec, arguments.how.lr);
     absolute_paths(&mut spec)?;
-    require_kind(&spec, None)?;
-    crate::graph::Graph::new(&spec, spec.training.batch)?;
-
+    require_kind(&spec, Purpose::Training)?;
+    if spec.data.path.is_none() {
+        Samples::settle_without_data(&mut spec.clone())?;
+    }
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
     begin(arguments.how, spec, |spec| Ok(RunFolder::create(&spec.name, arguments.out.as_deref())?))
@@ -140,14 +147,17 @@ fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolde
         // Before anything that takes long.
         return Err(DataError::Missing { path: path.clone() }.into());
     }
+    // Which kernels suit an adapter is tried on the model, so that its data have to be known.
+    let (samples, split) = Samples::load(&mut spec, Purpose::Training, None, &Bars::default())?;
     let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, |_| None)?;
-    let (samples, split) = Set::load(&mut spec, Use::Training, None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
-    trainer.start_from_means(samples.dataset(), &split)?;
+    trainer.start_from_means(&samples, &split)?;
     let mut run = folder(&spec)?;
     run.write_config(&spec)?;
-    run.write(&run.split(), &samples.split_csv(&split))?;
-    samples.save(&run)?;
+    run.write(&run.split(), &split.to_csv(&samples.records))?;
+    if let Some(vocabulary) = samples.vocabulary() {
+        vocabulary.write(&run.vocabulary())?;
+    }
     guessing::write(&run, &spec, &samples, &split)?;
     let notes = run.notes(samples.checksum());
     let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
@@ -188,7 +198,8 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     let mut data = spec.clone();
     data.data.split = Some(run.split());
     data.data.limit = None;
-    let (samples, split) = Set::load(&mut data, Use::Resuming, Some(&run))?;
+    let vocabulary = known_vocabulary(&run, &spec)?;
+    let (samples, split) = Samples::load(&mut data, Purpose::Resuming, vocabulary, &Bars::default())?;
     let mut trainer = Trainer::new(backend, &spec)?;
     let Place { epoch: first, step, notes } = trainer.load_state(&run.checkpoint())?;
     let steps = trainer.steps_per_epoch(split.train.len());
@@ -240,7 +251,7 @@ fn set_learning_rate(spec: &mut Spec, rate: Option<f64>) {
 
 /// The run folder has to mean the same photos from everywhere.
 fn absolute_paths(spec: &mut Spec) -> Result<()> {
-    for path in [&mut spec.data.path, &mut spec.data.split].into_iter().flatten() {
+    for path in [&mut spec.data.path, &mut spec.data.split, &mut spec.data.labels].into_iter().flatten() {
         *path = std::path::absolute(&*path).with_context(|| format!("{} is no path", path.display()))?;
     }
     Ok(())

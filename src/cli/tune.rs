@@ -46,7 +46,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let mut spec = model::load(&arguments.model)?;
+    let mut spec = model::settled(&arguments.model)?;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
     let (choice, reason) = heard(|| choose(&arguments.adapter))?;
     let Choice::Gpu(adapter) = choice else {

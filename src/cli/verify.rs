@@ -4,8 +4,9 @@ mod planted;
 pub use planted::Missed;
 
 use super::backend::{AdapterArguments, kernels_name};
-use super::set::Set;
+use super::progress::Bars;
 use super::{Outcome, Usage, at_least_one, model, print, trajectory};
+use crate::data::samples::Samples;
 use crate::ops::Op;
 use crate::plan::{Backend, Step};
 use crate::spec::Spec;
@@ -157,11 +158,11 @@ const WARM_UP: usize = 3;
 /// may run.
 fn verify_model(model: &str, arguments: &Arguments) -> Result<Outcome> {
     let json = arguments.json;
-    let mut spec = model::load(model)?;
+    let mut spec = model::settled(model)?;
     spec.training.fuse &= !arguments.no_fuse;
     let size = arguments.batch.unwrap_or(spec.training.batch);
     spec.training.batch = size;
-    let set = Set::built_in(&mut spec, (WARM_UP + 1) * size)?;
+    let set = Samples::built_in(&mut spec, (WARM_UP + 1) * size, &Bars::default())?;
     let kernels = arguments.adapter.all_kernels()?;
     let (mut steps, mut sections) = (0, 0);
     let mut exceptions = Exceptions::new();
@@ -274,7 +275,7 @@ impl Section {
     fn verify(
         self,
         trainer: &mut Trainer,
-        set: &Set,
+        set: &Samples,
         spec: &Spec,
         show: &mut dyn FnMut(&StepReport),
     ) -> Result<(), KernelFailure> {

@@ -5,6 +5,14 @@ use crate::spec::{InputSpec, Spec, TextSpec};
 use crate::train::run::RunFolder;
 use anyhow::{Context, Result, bail};
 
+/// The vocabulary of a run whose model reads texts.
+pub fn known_vocabulary(run: &RunFolder, spec: &Spec) -> Result<Option<Vocabulary>> {
+    match &spec.input {
+        InputSpec::Photo(_) => Ok(None),
+        InputSpec::Text(_) => vocabulary_of(run, spec).map(Some),
+    }
+}
+
 /// The vocabulary of a run, whose model is `spec`.
 pub fn vocabulary_of(run: &RunFolder, spec: &Spec) -> Result<Vocabulary> {
     let path = run.vocabulary();

@@ -5,10 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::faces::{Skipped, by_reason};
-use super::reviews::SkippedRows;
-use super::source::Ignored;
+use super::skipped::{Ignored, Skipped, SkippedRows, by_reason};
 use crate::file::open_plain;
+use crate::spec::SpecError;
 
 /// Why a data set or its split cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -68,18 +67,36 @@ pub enum DataError {
         /// Every photo and its reason.
         skipped: Vec<Skipped>,
     },
+    /// There are photos, and nothing tells their labels.
+    #[error(
+        "{}: nothing tells the labels of the photos; give a CSV with their names and labels by --labels, or put \
+         those of each class into a folder of its own{}",
+        shown_path(.path), if .skipped.is_empty() { String::new() } else { format!("; {}", reasons(.skipped)) }
+    )]
+    NoLabels {
+        /// The folder or archive.
+        path: PathBuf,
+        /// Why the names of some tell none.
+        skipped: Vec<Skipped>,
+    },
+    /// A target that the data cannot give.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Labels that cannot be read.
+    #[error("{}", shown(.reason))]
+    Labels {
+        /// Where they are, what is wrong, and what to do.
+        reason: String,
+    },
     /// The photos do not fit into memory.
     #[error(
-        "{photos} photos{} of {width}x{height} pixels need {} of memory, and {} are free; load fewer \
+        "{photos} photos of {width}x{height} pixels need {} of memory, and {} are free; load fewer \
          (--limit, or fewer at a time), or give the model a smaller input",
-        if *.at_least { " or more" } else { "" },
         mebibytes(*.photos as u128 * u128::from(*.width) * u128::from(*.height) * 3), mebibytes((*.free_bytes).into())
     )]
     TooMany {
         /// How many photos there are.
         photos: usize,
-        /// Whether there may be more.
-        at_least: bool,
         /// Of the model's input, in pixels.
         width: u32,
         /// Of the model's input, in pixels.
@@ -87,10 +104,10 @@ pub enum DataError {
         /// What photos may take.
         free_bytes: u64,
     },
-    /// A line of a split file that cannot be read or makes no sense.
+    /// A line of a split file or of labels that cannot be read or makes no sense.
     #[error("{} line {line}: {}", shown_path(.path), shown(.reason))]
-    SplitLine {
-        /// The split file.
+    Line {
+        /// The file.
         path: PathBuf,
         /// From 1, the header.
         line: u64,

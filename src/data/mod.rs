@@ -1,16 +1,20 @@
-//! Photos and their labels: where they come from, and how they reach the model.
+//! Samples and their labels: where they come from, and how they reach the model.
 pub mod batches;
 pub mod check;
 pub mod content;
+pub mod csv;
 pub mod decode;
 pub mod error;
-pub mod faces;
-pub mod label;
+pub mod labels;
 pub mod load;
-pub mod names;
+pub mod photos;
+pub mod records;
 pub mod reviews;
+pub mod samples;
+pub mod skipped;
 pub mod source;
 pub mod split;
+pub mod synthetic;
+pub mod table;
 
 pub use error::DataError;
-pub mod synthetic;

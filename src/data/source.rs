@@ -8,17 +8,15 @@ mod tarball;
 mod zipped;
 mod zipped_cut;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use super::content::{Content, HEAD_BYTES, Other};
 use super::error::DataError;
+use super::skipped::Ignored;
 use kind::{Kind, is_hidden, named_like_a_photo};
 
 /// The size, uncompressed, above which a file is taken for a decompression bomb and skipped.
@@ -44,33 +42,6 @@ pub struct Entry {
     pub name: String,
     /// The content, or the reason why it cannot be had.
     pub bytes: Result<Vec<u8>, String>,
-}
-
-/// Files that are no photos, counted by what they are instead. Hidden files and `__MACOSX` do not count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Ignored(BTreeMap<&'static str, usize>);
-
-impl Ignored {
-    /// Counts one file.
-    pub fn add(&mut self, kind: &'static str) {
-        *self.0.entry(kind).or_default() += 1;
-    }
-
-    /// How many there are of all kinds.
-    pub fn total(&self) -> usize {
-        self.0.values().sum()
-    }
-}
-
-/// Such as `12 text, 1 empty`, the most frequent first.
-impl fmt::Display for Ignored {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut kinds: Vec<_> = self.0.iter().collect();
-        kinds.sort_by_key(|&(kind, files)| (std::cmp::Reverse(*files), *kind));
-        let parts: Vec<String> = kinds.iter().map(|(kind, files)| format!("{files} {kind}")).collect();
-        f.write_str(&parts.join(", "))
-    }
 }
 
 /// What is known of a source besides its photos, once all of it was read.

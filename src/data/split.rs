@@ -2,41 +2,13 @@
 
 mod copies;
 mod file;
-mod photos;
 
-pub use copies::{Apart, Copies};
-pub(super) use photos::Names;
+pub use copies::{Apart, Content, Copies};
 
+use super::records::Records;
 use crate::rng::{Generator, Stream};
 
-/// The BLAKE3 hash of what a sample is: copies have the same.
-pub type Content = [u8; 32];
-
-/// What can be split: photos by their paths, reviews by the numbers of their rows.
-pub trait Samples: Sized {
-    /// The header of the column that names them in a split file.
-    const KEY: &'static str;
-    /// What one of them is called.
-    const NAME: &'static str;
-
-    /// One a sample, no two alike.
-    fn names(&self) -> &[String];
-
-    /// Finds samples by what a split file calls them: an index, `None` where there is no such sample,
-    /// or what is wrong with the name.
-    fn finder(&self) -> impl Fn(&str) -> Result<Option<usize>, String>;
-
-    /// Only these samples, in this order.
-    fn chosen(&self, indices: &[usize]) -> Self;
-}
-
-/// Samples that are loaded, so that copies can be told.
-pub trait Contents: Samples {
-    /// One a sample.
-    fn contents(&self) -> Vec<Content>;
-}
-
-/// Indices of [`Samples`], each list in ascending order. No sample is in two; some may be in none.
+/// Indices of samples, each list in ascending order. No sample is in two; some may be in none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Split {
     /// What the model learns from.
@@ -88,8 +60,19 @@ const LIMIT_TEST: u32 = 3;
 impl Split {
     /// 80 % for training, 20 % for validation, and at least one each of two samples or more. Copies of
     /// one sample are on one side; a set without copies is split as [`by_names`](Self::by_names) does.
-    pub fn seeded(samples: &impl Contents, seed: u64) -> Split {
-        Copies::of(samples).together(Split::by_names(samples.names(), seed))
+    pub fn seeded(names: &[String], contents: &[Content], seed: u64) -> Split {
+        Copies::of(names, contents).together(Split::by_names(names, seed))
+    }
+
+    /// As the source has them on sides. Where there is none to validate with, those for the test are.
+    pub fn of_sides(sides: &[Side]) -> Split {
+        let on = |side| (0..sides.len()).filter(|&index| sides[index] == side).collect::<Vec<_>>();
+        let mut split =
+            Split { train: on(Side::Train), validation: on(Side::Validation), test: on(Side::Test) };
+        if split.validation.is_empty() {
+            split.validation = std::mem::take(&mut split.test);
+        }
+        split
     }
 
     /// 80 % for training, 20 % for validation, and at least one each of two samples or more.
@@ -134,19 +117,24 @@ impl Split {
         }
     }
 
-    /// Leaves out the samples on no side. Positions, which number the samples in all randomness, then
-    /// depend on nothing but the split itself.
-    pub fn compact<S: Samples>(self, samples: S) -> (S, Split) {
+    /// Leaves out the samples on no side, and returns the places of the others. Positions, which number the samples
+    /// in all randomness, then depend on nothing but the split itself.
+    pub fn compact(self, samples: Records) -> (Records, Vec<usize>, Split) {
         let mut chosen: Vec<usize> = self.sides().iter().flat_map(|(_, indices)| *indices).copied().collect();
-        if chosen.len() == samples.names().len() {
-            return (samples, self);
-        }
         chosen.sort_unstable();
-        let kept = samples.chosen(&chosen);
-        let place = |index: &usize| chosen.binary_search(index).unwrap_or_default();
+        if chosen.len() == samples.len() {
+            return (samples, chosen, self);
+        }
+        let place = |index: &usize| chosen.binary_search(index).ok();
+        let split = self.within(place);
+        (samples.chosen(&chosen), chosen, split)
+    }
+
+    /// The split of samples that have moved to other places, or are gone.
+    pub fn within(&self, place: impl Fn(&usize) -> Option<usize>) -> Split {
         let [train, validation, test] =
-            self.sides().map(|(_, indices)| indices.iter().map(place).collect::<Vec<_>>());
-        (kept, Split { train, validation, test })
+            self.sides().map(|(_, indices)| indices.iter().filter_map(&place).collect::<Vec<_>>());
+        Split { train, validation, test }
     }
 
     /// Keeps `limit` samples in all (two at least), chosen by `seed`, in the proportion of the sides and

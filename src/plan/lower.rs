@@ -138,8 +138,8 @@ impl Lowering {
         for kernel in branch.loss.forward() {
             self.step(&mut place, kernel);
         }
-        let metric = branch.target.metric(&branch.loss);
-        let metrics = Op::Metrics(Metrics { metric, range: branch.target.range() });
+        let metric = branch.target.metric();
+        let metrics = Op::Metrics(Metrics { metric, range: branch.target.output_range() });
         let known = place.known.clone();
         let layer = branch.name.clone();
         let mut measured = Place { layer, op: &metrics, inputs, known, kind: Kind::Persistent };

@@ -10,9 +10,6 @@ pub const GOOD: [u8; 3] = [0x1a, 0x7f, 0x37];
 /// Caption of a prediction that is wrong.
 pub const BAD: [u8; 3] = [0xcf, 0x22, 0x2e];
 
-/// An age this many years off still counts as right in a caption.
-const CLOSE_YEARS: f32 = 5.0;
-
 const MARGIN: u32 = 24;
 const GAP: u32 = 16;
 const CAPTION_SIZE: f32 = 14.0;
@@ -43,35 +40,42 @@ pub struct Cell<'a> {
     pub caption: Vec<Caption>,
 }
 
-/// The caption of a photo whose label is known: "28, female".
-pub fn label_caption(age: u32, gender: &str) -> Vec<Caption> {
-    vec![Caption { text: format!("{age}, {gender}"), colour: INK }]
+/// An answer, beside the label where it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// The answer in words.
+    pub text: String,
+    /// The label in words.
+    pub truth: Option<String>,
+    /// Whether the answer is the label, or close to it.
+    pub is_right: Option<bool>,
+    /// Of a class.
+    pub probability: Option<f32>,
 }
 
-/// The captions of a prediction: age with the true one in brackets, gender with its probability.
+/// The caption of a photo whose labels are known: "28, female".
+pub fn label_caption(labels: &[String]) -> Vec<Caption> {
+    vec![Caption { text: labels.join(", "), colour: INK }]
+}
+
+/// The captions of predictions, a line each: a number with the true one in brackets, a class with its probability,
+/// and with the true one if it is wrong.
 ///
-/// With a known `truth`, all is green when the gender is right and the age at most 5 years off,
-/// and red when the gender is wrong.
-pub fn prediction_captions(
-    age: f32,
-    gender: &str,
-    probability: f32,
-    truth: Option<(u32, &str)>,
-) -> Vec<Caption> {
-    let percent = f64::from(probability) * 100.0;
-    let (age_text, gender_text, colour) = match truth {
-        None => (format!("{age:.0}"), format!("{gender} {percent:.0} %"), INK),
-        Some((true_age, true_gender)) => {
-            let colour = match (gender == true_gender, (age - true_age as f32).abs() <= CLOSE_YEARS) {
-                (false, _) => BAD,
-                (true, true) => GOOD,
-                (true, false) => INK,
-            };
-            let asked = if gender == true_gender { String::new() } else { format!(" ({true_gender})") };
-            (format!("{age:.0} ({true_age})"), format!("{gender}{asked} {percent:.0} %"), colour)
-        }
+/// All are green when all are right, and red when a class is wrong.
+pub fn captions(told: &[Told]) -> Vec<Caption> {
+    let is_class = |told: &Told| told.probability.is_some();
+    let colour = match () {
+        () if told.iter().any(|told| is_class(told) && told.is_right == Some(false)) => BAD,
+        () if !told.is_empty() && told.iter().all(|told| told.is_right == Some(true)) => GOOD,
+        () => INK,
     };
-    vec![Caption { text: age_text, colour }, Caption { text: gender_text, colour }]
+    let line = |told: &Told| {
+        let truth = told.truth.as_ref().filter(|_| !is_class(told) || told.is_right == Some(false));
+        let truth = truth.map_or(String::new(), |truth| format!(" ({truth})"));
+        let percent = told.probability.map(|probability| format!(" {:.0} %", f64::from(probability) * 100.0));
+        Caption { text: format!("{}{truth}{}", told.text, percent.unwrap_or_default()), colour }
+    };
+    told.iter().map(line).collect()
 }
 
 /// Draws photos in rows of `columns` on white, each with its captions below.
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn small_photos_are_enlarged_and_set_in_rows() {
         let rgb = red(64);
-        let cell = Cell { rgb: &rgb, width: 64, height: 64, caption: label_caption(28, "female") };
+        let cell = Cell { rgb: &rgb, width: 64, height: 64, caption: label_caption(&["28".into(), "female".into()]) };
         let image = grid("Faces", 3, &vec![cell; 5]);
         assert_eq!(count(&image, [200, 0, 0]), 5 * 128 * 128);
         assert_eq!(image.width(), 2 * MARGIN + 3 * 128 + 2 * GAP);
@@ -173,7 +177,7 @@ mod tests {
     #[test]
     fn any_shape_of_grid_is_drawn() {
         let rgb = vec![9; 300 * 2 * 3];
-        let wide = Cell { rgb: &rgb, width: 300, height: 2, caption: label_caption(1, "male") };
+        let wide = Cell { rgb: &rgb, width: 300, height: 2, caption: label_caption(&["1".into()]) };
         assert!(grid("no cells at all", 4, &[]).width() > 0);
         assert_eq!(grid("t", 1, std::slice::from_ref(&wide)).width(), 2 * MARGIN + 256);
         assert_eq!(grid("t", 99, &[wide]).width(), 2 * MARGIN + 256);
@@ -181,12 +185,25 @@ mod tests {
 
     #[test]
     fn captions_say_whether_the_prediction_is_right() {
-        let captions = prediction_captions(27.3, "female", 0.984, Some((28, "female")));
-        assert_eq!(captions[0], Caption { text: "27 (28)".into(), colour: GOOD });
-        assert_eq!(captions[1].text, "female 98 %");
-        assert_eq!(prediction_captions(41.0, "male", 0.9, Some((28, "male")))[0].colour, INK);
-        let wrong = prediction_captions(28.0, "male", 0.6, Some((28, "female")));
+        let age = |text: &str, is_right| Told {
+            text: text.into(),
+            truth: Some("28".into()),
+            is_right: Some(is_right),
+            probability: None,
+        };
+        let gender = |text: &str, probability| Told {
+            text: text.into(),
+            truth: Some("female".into()),
+            is_right: Some(text == "female"),
+            probability: Some(probability),
+        };
+        let right = captions(&[age("27", true), gender("female", 0.984)]);
+        assert_eq!(right[0], Caption { text: "27 (28)".into(), colour: GOOD });
+        assert_eq!(right[1].text, "female 98 %");
+        assert_eq!(captions(&[age("41", false), gender("female", 0.9)])[0].colour, INK);
+        let wrong = captions(&[age("28", true), gender("male", 0.6)]);
         assert_eq!((wrong[1].text.as_str(), wrong[1].colour), ("male (female) 60 %", BAD));
-        assert_eq!(prediction_captions(28.0, "male", 0.6, None)[0].text, "28");
+        let unknown = Told { truth: None, is_right: None, ..age("28", true) };
+        assert_eq!(captions(&[unknown])[0], Caption { text: "28".into(), colour: INK });
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Every error names the file, the line, and the layer where there is one.
 
+mod older;
 mod read;
 
-use crate::ops::{Metric, Op};
+use crate::ops::Op;
+pub use crate::tasks::Target;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -18,83 +20,6 @@ pub struct SpecError {
     pub line: usize,
     /// What is wrong, and what to do.
     pub message: String,
-}
-
-/// What a branch learns to tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Target {
-    /// In years.
-    Age,
-    /// The logit of being female.
-    Gender,
-    /// The class of a text: the logit of the second of two, or a logit for each of several.
-    Class,
-}
-
-/// The highest age, in years, that a label may tell.
-pub const MAX_AGE: u32 = 150;
-
-impl Target {
-    /// All targets.
-    pub const ALL: [Target; 3] = [Target::Age, Target::Gender, Target::Class];
-
-    /// What a branch is measured by, besides its loss.
-    pub fn metric(self, loss: &Op) -> Metric {
-        match (self, loss) {
-            (Target::Age, _) => Metric::AbsoluteError,
-            (_, Op::SoftmaxCrossEntropy(_)) => Metric::ClassAccuracy,
-            (Target::Gender | Target::Class, _) => Metric::BinaryAccuracy,
-        }
-    }
-
-    /// The metric's name in results: `age_mae`, `gender_accuracy`, `accuracy`.
-    pub fn metric_name(self) -> &'static str {
-        match self {
-            Target::Age => "age_mae",
-            Target::Gender => "gender_accuracy",
-            Target::Class => "accuracy",
-        }
-    }
-
-    /// The target's name: `age`, `gender`, `class`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Target::Age => "age",
-            Target::Gender => "gender",
-            Target::Class => "class",
-        }
-    }
-
-    /// Between which two numbers all labels lie, if that is known: what a model says beyond them is taken as the
-    /// nearer of the two, in predictions and in metrics. The loss is that of the output as it is, so that it goes
-    /// on to pull outputs back.
-    pub fn range(self) -> Option<[f32; 2]> {
-        match self {
-            Target::Age => Some([0.0, MAX_AGE as f32]),
-            // Logits.
-            Target::Gender | Target::Class => None,
-        }
-    }
-
-    /// A prediction: the output of a branch within the target's range.
-    pub fn bounded(self, output: f32) -> f32 {
-        self.range().map_or(output, |[low, high]| output.clamp(low, high))
-    }
-
-    /// The losses that this target can be learned with.
-    fn losses(self) -> &'static [&'static str] {
-        match self {
-            Target::Age => &["mse"],
-            Target::Gender => &["bce_with_logits"],
-            Target::Class => &["bce_with_logits", "softmax_cross_entropy"],
-        }
-    }
-
-    /// Whether this can be told of such an input.
-    fn is_of(self, input: &InputSpec) -> bool {
-        (self == Target::Class) == matches!(input, InputSpec::Text(_))
-    }
 }
 
 /// What the model sees.
@@ -163,9 +88,11 @@ fn usual_min_count() -> usize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhotoSpec {
-    /// Width in pixels.
+    /// Width in pixels; 0, if it is not said, until the photos of a training tell it.
+    #[serde(default)]
     pub width: usize,
-    /// Height in pixels.
+    /// Height in pixels, likewise.
+    #[serde(default)]
     pub height: usize,
     /// What the bytes 0 to 255 are mapped to.
     #[serde(default = "unit_range")]
@@ -247,13 +174,16 @@ pub struct DataSpec {
     /// A CSV with the columns file (or row, of texts) and split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PathBuf>,
+    /// A CSV with the labels of photos.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
     /// Use this many samples only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// The column of the texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_column: Option<String>,
-    /// The column of the texts' classes.
+    /// The column of the only target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
 }
@@ -279,16 +209,24 @@ pub struct Layer {
 pub struct Branch {
     /// Unique within the model; the names of its layers begin with it.
     pub name: String,
-    /// What it learns.
-    pub target: Target,
-    /// The operator of the loss.
-    pub loss: Op,
+    /// The name of the target that it learns.
+    pub target: String,
+    /// The operator of the loss; that of the target's kind if not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Op>,
     /// The layers, after those that all branches share.
     #[serde(rename = "layer", skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
     /// The line in the file, from 1.
     #[serde(skip)]
     pub line: usize,
+}
+
+impl Branch {
+    /// What its loss counts in the sum over all branches.
+    pub fn weight(&self) -> f64 {
+        self.loss.as_ref().map_or(1.0, Op::loss_weight)
+    }
 }
 
 /// A model and its training.
@@ -315,6 +253,9 @@ pub struct Spec {
     /// The layers that all branches share.
     #[serde(rename = "layer", skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
+    /// What the branches learn, at least one.
+    #[serde(rename = "target")]
+    pub targets: Vec<Target>,
     /// The branches, at least one.
     #[serde(rename = "branch")]
     pub branches: Vec<Branch>,
@@ -326,6 +267,26 @@ impl Spec {
         read::Reader { text, file }.spec()
     }
 
+    /// The target that a branch learns; one that is not there is refused when the model is read.
+    pub fn target(&self, branch: &Branch) -> &Target {
+        &self.targets[self.target_place(branch)]
+    }
+
+    /// Whether something else than a branch has this name.
+    pub fn is_taken(&self, name: &str) -> bool {
+        RESERVED.contains(&name) || self.layers.iter().any(|layer| layer.name == *name)
+    }
+
+    /// The place of the target that a branch learns.
+    pub fn target_place(&self, branch: &Branch) -> usize {
+        self.targets.iter().position(|target| target.name == branch.target).unwrap_or(0)
+    }
+
+    /// Every branch with its target.
+    pub fn tasks(&self) -> impl Iterator<Item = (&Branch, &Target)> {
+        self.branches.iter().map(|branch| (branch, self.target(branch)))
+    }
+
     /// The model as TOML; [`Spec::parse`] reads it back to the same model.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
@@ -335,6 +296,19 @@ impl Spec {
     pub fn error(&self, line: usize, message: impl Into<String>) -> SpecError {
         SpecError { file: self.file.clone(), line, message: message.into() }
     }
+}
+
+/// The name of a target that stands for every column that can be one, and of the branch that learns it.
+pub const EVERY: &str = "*";
+
+/// Names that the plan gives to buffers of its own.
+const RESERVED: [&str; 3] = ["photo", "tokens", "optimizer"];
+
+/// The name that differs from `name` in the fewest letters, if it is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let distance = |other: &&str| strsim::damerau_levenshtein(&name, &other.to_lowercase());
+    known.iter().copied().min_by_key(distance).filter(|near| distance(near) <= 1 + name.chars().count() / 4)
 }
 
 /// Whether a layer or branch may have this name.

@@ -3,15 +3,13 @@
 
 use super::{
     AugmentSpec, Branch, DataSpec, InputSpec, Layer, MAX_TEXT_LENGTH, PhotoSpec, Spec, SpecError, Target,
-    TextSpec, TrainingSpec, is_plain,
+    TextSpec, TrainingSpec, is_plain, nearest, older, EVERY,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
-/// Names that the plan gives to buffers of its own.
-const RESERVED: [&str; 3] = ["photo", "tokens", "optimizer"];
 
 /// The lines of the tables that are checked as a whole.
 struct Lines {
@@ -64,14 +62,32 @@ impl<'a> Reader<'a> {
         let training: TrainingSpec = self.required(&mut root, "training")?;
         let data: DataSpec = self.optional(&mut root, "data")?.unwrap_or_default();
         let layers = self.layers(&mut root)?;
+        let mut targets = Vec::new();
+        for table in self.tables(&mut root, "target")? {
+            targets.push(self.target(table)?);
+        }
         let mut branches = Vec::new();
         for table in self.tables(&mut root, "branch")? {
             branches.push(self.branch(table)?);
         }
         self.finish(&root)?;
+        if targets.is_empty() {
+            targets = older::targets(&branches);
+        }
         let file = self.file.to_string();
-        let spec =
-            Spec { name, file, input, augment, optimizer, optimizer_line, training, data, layers, branches };
+        let spec = Spec {
+            name,
+            file,
+            input,
+            augment,
+            optimizer,
+            optimizer_line,
+            training,
+            data,
+            layers,
+            targets,
+            branches,
+        };
         self.check(&spec, &lines)?;
         Ok(spec)
     }
@@ -89,37 +105,8 @@ impl<'a> Reader<'a> {
         if spec.branches.is_empty() {
             return top("the model has no [[branch]]; add one with a name, a target and a loss".into());
         }
-        for (index, branch) in spec.branches.iter().enumerate() {
-            if spec.branches[..index].iter().any(|other| other.target == branch.target) {
-                let target = branch.target.name();
-                return refuse(branch.line, format!("a second branch learns {target}; one is enough"));
-            }
-            // Buffers are named after layers and branches, so that these must not be mixed up.
-            let name = &branch.name;
-            let taken = RESERVED.contains(&name.as_str())
-                || spec.layers.iter().any(|layer| layer.name == *name)
-                || spec.branches[..index].iter().any(|other| other.name == *name);
-            if taken {
-                return refuse(branch.line, format!("the branch's name {name:?} is taken; choose another"));
-            }
-            if !is_plain(name) {
-                let message = format!("the branch's name {name:?} may only hold letters, digits and _");
-                return refuse(branch.line, message);
-            }
-            if !branch.target.is_of(&spec.input) {
-                let (target, sees) = match &spec.input {
-                    InputSpec::Photo(_) => (branch.target.name(), "photos tell age and gender"),
-                    InputSpec::Text(_) => (branch.target.name(), "texts tell their class"),
-                };
-                return refuse(branch.line, format!("branch {name:?} cannot learn {target}: {sees}"));
-            }
-            let weight = branch.loss.loss_weight();
-            if !((weight as f32).is_normal() && weight > 0.0) {
-                let message =
-                    format!("branch {name:?}: the loss's weight is {weight}; it must be above 0 and finite");
-                return refuse(branch.line, message);
-            }
-        }
+        check_targets(spec)?;
+        check_branches(spec)?;
         check_input(&spec.input).or_else(|message| refuse(lines.input, message))?;
         let a = &spec.augment;
         if !(0.0..=180.0).contains(&a.rotation_degrees) {
@@ -157,23 +144,28 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn target(&self, table: Table<'a>) -> Result<Target, SpecError> {
+        let line = self.error(table.span.clone(), "").line;
+        let mut named = table.items.clone();
+        let of = match named.remove("name").map(Spanned::into_inner) {
+            Some(DeValue::String(name)) => format!("target {name:?}"),
+            _ => "[[target]]".into(),
+        };
+        let value = Spanned::new(table.span.clone(), DeValue::Table(table.items));
+        let target = Target::deserialize(ValueDeserializer::from(value))
+            .map_err(|error| self.toml_error(&of, &table.span, &error))?;
+        Ok(Target { line, ..target })
+    }
+
     fn branch(&self, mut table: Table<'a>) -> Result<Branch, SpecError> {
         let line = self.error(table.span.clone(), "").line;
         let name: String = self.required(&mut table, "name")?;
         table.of = format!("branch {name:?}");
-        let target: Target = self.required(&mut table, "target")?;
-        if !table.items.contains_key("loss") {
-            let example = target.losses()[0];
-            let message = format!("branch {name:?} has no loss; add loss = {{ op = {example:?} }}");
-            return Err(self.error(table.span, message));
-        }
-        let loss = self.operator(&mut table, "loss", Role::Loss)?;
-        if !target.losses().contains(&loss.name()) {
-            let (target_name, losses) = (target.name(), target.losses().join(", "));
-            let message =
-                format!("branch {name:?}: {target_name} is learned with {losses}, not {}", loss.name());
-            return Err(self.error(table.span, message));
-        }
+        let target: String = self.required(&mut table, "target")?;
+        let loss = match table.items.contains_key("loss") {
+            true => Some(self.operator(&mut table, "loss", Role::Loss)?),
+            false => None,
+        };
         let layers = self.layers(&mut table)?;
         self.finish(&table)?;
         Ok(Branch { name, target, loss, layers, line })
@@ -273,6 +265,104 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn check_targets(spec: &Spec) -> Result<(), SpecError> {
+    for (index, target) in spec.targets.iter().enumerate() {
+        let Target { name, line, classes, .. } = target;
+        let refuse = |message: String| Err(spec.error(*line, format!("target {name:?}: {message}")));
+        let is_every = name == EVERY;
+        if !is_plain(name) && !is_every {
+            return refuse("its name may only hold letters, digits and _".into());
+        }
+        if is_every && (target.kind.is_some() || target.column.is_some() || !classes.is_empty()) {
+            return refuse("it stands for every column, so that it can have no kind, column or classes".into());
+        }
+        if spec.targets[..index].iter().any(|other| other.name == *name) {
+            return refuse("there is another of this name; rename one".into());
+        }
+        if !spec.branches.iter().any(|branch| branch.target == *name) {
+            return refuse("no branch learns it; add a [[branch]] or leave it out".into());
+        }
+        if let Some([low, high]) = target.range
+            && !(low.is_finite() && high.is_finite() && low < high)
+        {
+            return refuse(format!("its range [{low}, {high}] must run from a lower to a higher number"));
+        }
+        if let Some([mean, deviation]) = target.mean_and_deviation
+            && !(mean.is_finite() && deviation.is_normal() && deviation > 0.0)
+        {
+            return refuse("mean_and_deviation must be a number and one above 0".into());
+        }
+        let is_number = target.kind.is_none_or(|kind| kind.name() == "number");
+        let of_numbers = [
+            (target.unit.is_some(), "unit"),
+            (target.range.is_some(), "range"),
+            (target.standardize && !is_every, "standardize"),
+        ];
+        let of_classes = [(!classes.is_empty(), "classes"), (target.balance && !is_every, "balance")];
+        let wrong = match target.kind {
+            None => None,
+            Some(_) if is_number => of_classes.iter().find(|(is_there, _)| *is_there).map(|(_, key)| (key, "classes")),
+            Some(_) => of_numbers.iter().find(|(is_there, _)| *is_there).map(|(_, key)| (key, "a number")),
+        };
+        if let (Some((key, of)), Some(kind)) = (wrong, target.kind) {
+            return refuse(format!("{key} is for {of}, and its kind is {kind}; leave it out"));
+        }
+        if let Some(twice) = (1..classes.len()).find(|&place| classes[..place].contains(&classes[place])) {
+            return refuse(format!("the class {:?} is there twice", classes[twice]));
+        }
+        let needed = match target.kind.map(|kind| kind.name()) {
+            Some("binary") => classes.len() == 2,
+            _ => classes.len() >= 2,
+        };
+        if !classes.is_empty() && !needed {
+            return refuse(format!("it has {} classes; a binary target has 2, others 2 or more", classes.len()));
+        }
+    }
+    Ok(())
+}
+
+fn check_branches(spec: &Spec) -> Result<(), SpecError> {
+    for (index, branch) in spec.branches.iter().enumerate() {
+        let refuse = |message: String| Err(spec.error(branch.line, message));
+        let before = &spec.branches[..index];
+        if before.iter().any(|other| other.target == branch.target) {
+            return refuse(format!("a second branch learns {}; one is enough", branch.target));
+        }
+        // Buffers are named after layers and branches, so that these must not be mixed up.
+        let name = &branch.name;
+        let is_every = branch.target == EVERY;
+        if spec.is_taken(name) || before.iter().any(|other| other.name == *name) {
+            return refuse(format!("the branch's name {name:?} is taken; choose another"));
+        }
+        if !is_plain(name) && !(is_every && name == EVERY) {
+            return refuse(format!("the branch's name {name:?} may only hold letters, digits and _"));
+        }
+        let Some(target) = spec.targets.iter().find(|target| target.name == branch.target) else {
+            let known: Vec<&str> = spec.targets.iter().map(|target| target.name.as_str()).collect();
+            let near = nearest(&branch.target, &known).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            let known = if known.is_empty() { "no other".into() } else { known.join(", ") };
+            return refuse(format!(
+                "branch {name:?} learns {:?}, which is no [[target]] of the model; there is {known}{near}",
+                branch.target
+            ));
+        };
+        if let (Some(kind), Some(loss)) = (target.kind, &branch.loss)
+            && !kind.losses().contains(&loss.name())
+        {
+            let (losses, loss) = (kind.losses().join(", "), loss.name());
+            let target = &branch.target;
+            return refuse(format!("branch {name:?}: {target} is {kind}, learned with {losses}, not {loss}"));
+        }
+        let weight = branch.weight();
+        if !((weight as f32).is_normal() && weight > 0.0) {
+            return refuse(format!(
+                "branch {name:?}: the loss's weight is {weight}; it must be above 0 and finite"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check_input(input: &InputSpec) -> Result<(), String> {
     let within = |name: &str, number: usize, low: usize, high: usize| match (low..=high).contains(&number) {
         true => Ok(()),
@@ -280,8 +370,11 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
     };
     match input {
         InputSpec::Photo(PhotoSpec { width, height, range: [low, high] }) => {
-            within("width", *width, 1, 4096)?;
-            within("height", *height, 1, 4096)?;
+            // Both 0: the photos tell.
+            if (*width, *height) != (0, 0) {
+                within("width", *width, 1, 4096)?;
+                within("height", *height, 1, 4096)?;
+            }
             if !((*low as f32).is_finite() && (*high as f32).is_finite() && low < high) {
                 return Err(format!(
                     "the input's range [{low}, {high}] must run from a lower to a higher number"

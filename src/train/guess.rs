@@ -5,7 +5,7 @@ use super::history::BranchResult;
 use crate::data::batches::Dataset;
 use crate::file::{FileError, read_plain_text, write_whole};
 use crate::ops::Metric;
-use crate::spec::{Spec, Target};
+use crate::spec::Spec;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -159,31 +159,36 @@ impl Comparison {
 
 /// What a model's targets can be guessed by. A run keeps it, so that an evaluation needs no training samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Guesses(Vec<(Target, Guess)>);
+pub struct Guesses(Vec<(String, Guess)>);
 
 impl Guesses {
     /// From the labels of the training samples.
     pub fn of_training(spec: &Spec, samples: &dyn Dataset, train: &[usize]) -> Self {
-        let guess = |branch: &crate::spec::Branch| {
-            let labels = train.iter().filter_map(|&index| samples.answer(index, branch.target));
-            let guess = Guess::from_labels(branch.target.metric(&branch.loss), labels.collect())?;
-            Some((branch.target, guess))
+        let guess = |(place, target): (usize, &crate::tasks::Target)| {
+            let labels = train.iter().filter_map(|&index| samples.answer(index, place));
+            let guess = Guess::from_labels(target.metric(), labels.collect())?;
+            Some((target.name.clone(), guess))
         };
-        Self(spec.branches.iter().filter_map(guess).collect())
+        Self(spec.targets.iter().enumerate().filter_map(guess).collect())
     }
 
     /// Holds results against the guesses, over the samples that the results are of.
     pub fn compare(
         &self,
+        spec: &Spec,
         results: &[BranchResult],
         samples: &dyn Dataset,
         asked: &[usize],
     ) -> Vec<Comparison> {
         let compare = |result: &BranchResult| {
-            let (_, guess) = self.0.iter().find(|(target, _)| *target == result.target)?;
-            let labels: Vec<f32> =
-                asked.iter().filter_map(|&index| samples.answer(index, result.target)).collect();
-            Some(Comparison { result: *result, guess: guess.clone(), score: guess.score(&labels)? })
+            let (_, guess) = self.0.iter().find(|(target, _)| *target == result.target.name)?;
+            let place = spec.targets.iter().position(|target| target.name == result.target.name)?;
+            let labels: Vec<f32> = asked.iter().filter_map(|&index| samples.answer(index, place)).collect();
+            let mut score = guess.score(&labels)?;
+            // The loss of a standardized number is that of what the model learns.
+            let unit = f64::from(result.target.deviation()).powi(2);
+            (score.loss, score.loss_margin) = (score.loss / unit, score.loss_margin / unit);
+            Some(Comparison { result: result.clone(), guess: guess.clone(), score })
         };
         results.iter().filter_map(compare).collect()
     }
@@ -212,8 +217,8 @@ impl Guesses {
 mod tests {
     use super::*;
 
-    fn result(target: Target, loss: f64, metric: f64) -> BranchResult {
-        BranchResult { target, weight: 1.0, loss, metric }
+    fn result(kind: &str, loss: f64, metric: f64) -> BranchResult {
+        BranchResult { target: crate::tasks::Target::new("x", kind), weight: 1.0, loss, metric }
     }
 
     fn compared(guess: &Guess, labels: &[f32], result: BranchResult) -> Comparison {
@@ -247,12 +252,12 @@ mod tests {
         let labels: Vec<f32> = (0..1000).map(|n| (n % 2) as f32).collect();
         let guess = Guess::from_labels(Metric::BinaryAccuracy, labels.clone()).unwrap();
         let is_no_better =
-            |loss, metric| compared(&guess, &labels, result(Target::Class, loss, metric)).is_no_better();
+            |loss, metric| compared(&guess, &labels, result("binary", loss, metric)).is_no_better();
         assert!(is_no_better(std::f64::consts::LN_2, 0.5));
         // What chance alone may do.
         assert!(is_no_better(0.6925, 0.52));
-        assert!(compared(&guess, &labels, result(Target::Class, 0.6925, 0.52)).is_better_by_chance());
-        assert!(!compared(&guess, &labels, result(Target::Class, 0.7, 0.49)).is_better_by_chance());
+        assert!(compared(&guess, &labels, result("binary", 0.6925, 0.52)).is_better_by_chance());
+        assert!(!compared(&guess, &labels, result("binary", 0.7, 0.49)).is_better_by_chance());
         assert!(!is_no_better(0.64, 0.5) && !is_no_better(0.6925, 0.56));
         // Too sure of itself, but right more often.
         assert!(!is_no_better(1.4, 0.7));
@@ -262,11 +267,11 @@ mod tests {
 
     #[test]
     fn labels_that_are_all_the_same_leave_nothing_to_learn() {
-        for (metric, target, label) in
-            [(Metric::AbsoluteError, Target::Age, 40.0), (Metric::ClassAccuracy, Target::Class, 2.0)]
+        for (metric, kind, label) in
+            [(Metric::AbsoluteError, "number", 40.0), (Metric::ClassAccuracy, "classes", 2.0)]
         {
             let guess = Guess::from_labels(metric, vec![label; 3]).unwrap();
-            let compare = |labels: &[f32]| compared(&guess, labels, result(target, 0.5, 0.5));
+            let compare = |labels: &[f32]| compared(&guess, labels, result(kind, 0.5, 0.5));
             assert!(compare(&[label]).has_nothing_to_learn() && compare(&[label]).is_no_better());
             assert!(!compare(&[label, 1.0]).has_nothing_to_learn());
         }
@@ -278,7 +283,7 @@ mod tests {
         let guess = Guess::from_labels(Metric::AbsoluteError, ages.clone()).unwrap();
         let Score { loss, metric, .. } = guess.score(&ages).unwrap();
         let is_no_better = |share: f64| {
-            compared(&guess, &ages, result(Target::Age, share * loss, share * metric)).is_no_better()
+            compared(&guess, &ages, result("number", share * loss, share * metric)).is_no_better()
         };
         assert!(is_no_better(1.0) && is_no_better(0.99) && is_no_better(1.5));
         assert!(!is_no_better(0.9));
@@ -290,8 +295,8 @@ mod tests {
         let path = folder.path().join("guessing.json");
         assert_eq!(Guesses::read(&path).unwrap(), None);
         let guesses = Guesses(vec![
-            (Target::Age, Guess::Number { mean: 31.234_567_890_123, median: 28.0 }),
-            (Target::Gender, Guess::Classes(vec![3, 4])),
+            ("age".into(), Guess::Number { mean: 31.234_567_890_123, median: 28.0 }),
+            ("gender".into(), Guess::Classes(vec![3, 4])),
         ]);
         guesses.write(&path).unwrap();
         assert_eq!(Guesses::read(&path).unwrap(), Some(guesses));

@@ -2,10 +2,11 @@
 
 use crate::file::checksum;
 use crate::ops::metrics::SUMS;
-use crate::spec::{Spec, Target};
+use crate::spec::Spec;
+use crate::tasks::Target;
 
 /// One branch's results over a set of samples.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BranchResult {
     /// What the branch learns.
     pub target: Target,
@@ -13,16 +14,17 @@ pub struct BranchResult {
     pub weight: f64,
     /// The mean loss.
     pub loss: f64,
-    /// The mean metric: years, or a share of 1.
+    /// The mean metric: of a number in its unit, or a share of 1.
     pub metric: f64,
 }
 
 impl BranchResult {
     /// From the sums that `metrics.accumulate` keeps; `None` if no sample was counted.
-    pub fn from_sums(target: Target, weight: f64, sums: &[f32]) -> Option<Self> {
+    pub fn from_sums(target: &Target, weight: f64, sums: &[f32]) -> Option<Self> {
         let &[loss, metric, count] = sums.get(..SUMS)? else { return None };
         let mean = |sum: f32| f64::from(sum) / f64::from(count);
-        (count > 0.0).then(|| Self { target, weight, loss: mean(loss), metric: mean(metric) })
+        let (target, deviation) = (target.clone(), f64::from(target.deviation()));
+        (count > 0.0).then(|| Self { target, weight, loss: mean(loss), metric: mean(metric) * deviation })
     }
 }
 
@@ -76,7 +78,7 @@ impl Epoch {
     fn curve_fields(&self) -> Vec<(String, f64)> {
         let mut fields = vec![("epoch".to_string(), self.epoch as f64)];
         for (train, validation) in self.train.iter().zip(&self.validation) {
-            let (target, metric) = (train.target.name(), train.target.metric_name());
+            let (target, metric) = (&train.target.name, train.target.metric_name());
             fields.push((format!("train_{target}_loss"), train.loss));
             fields.push((format!("val_{target}_loss"), validation.loss));
             fields.push((format!("train_{metric}"), train.metric));
@@ -144,8 +146,8 @@ pub fn read_curves(text: &str, spec: &Spec) -> Result<Vec<Epoch>, String> {
         };
         let side = |side: &str| {
             let branch = |branch: &crate::spec::Branch| {
-                let (target, weight) = (branch.target, branch.loss.loss_weight());
-                let loss = get(&format!("{side}_{}_loss", target.name()))?;
+                let (target, weight) = (spec.target(branch).clone(), branch.weight());
+                let loss = get(&format!("{side}_{}_loss", target.name))?;
                 let metric = get(&format!("{side}_{}", target.metric_name()))?;
                 Ok(BranchResult { target, weight, loss, metric })
             };
@@ -169,10 +171,16 @@ pub fn read_curves(text: &str, spec: &Spec) -> Result<Vec<Epoch>, String> {
 mod tests {
     use super::*;
 
+    fn face() -> Spec {
+        Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap()
+    }
+
     fn epoch(number: usize) -> Epoch {
-        let age = BranchResult { target: Target::Age, weight: 1.0, loss: 100.5, metric: 8.25 };
-        let gender = BranchResult { target: Target::Gender, weight: 500.0, loss: 0.5, metric: 0.75 };
-        Epoch { epoch: number, train: vec![age, gender], validation: vec![age, gender], seconds: 1.5 }
+        let [age, gender] = &face().targets[..] else { panic!("two targets") };
+        let age = BranchResult { target: age.clone(), weight: 1.0, loss: 100.5, metric: 8.25 };
+        let gender = BranchResult { target: gender.clone(), weight: 500.0, loss: 0.5, metric: 0.75 };
+        let both = vec![age, gender];
+        Epoch { epoch: number, train: both.clone(), validation: both, seconds: 1.5 }
     }
 
     #[test]
@@ -191,7 +199,7 @@ mod tests {
 
     #[test]
     fn curves_are_read_back_as_written() {
-        let spec = Spec::parse(include_str!("../../assets/models/face.toml"), "face.toml").unwrap();
+        let spec = face();
         let mut epochs = [epoch(1), epoch(2)];
         epochs[1].validation[1].loss = 1.0 / 3.0;
         assert_eq!(read_curves(&curves_csv(&epochs), &spec).unwrap(), epochs);
@@ -204,8 +212,12 @@ mod tests {
 
     #[test]
     fn no_samples_give_no_result() {
-        assert_eq!(BranchResult::from_sums(Target::Age, 1.0, &[0.0, 0.0, 0.0]), None);
-        let result = BranchResult::from_sums(Target::Age, 1.0, &[30.0, 9.0, 3.0]).unwrap();
+        let target = Target::new("age", "number");
+        assert_eq!(BranchResult::from_sums(&target, 1.0, &[0.0, 0.0, 0.0]), None);
+        let result = BranchResult::from_sums(&target, 1.0, &[30.0, 9.0, 3.0]).unwrap();
         assert_eq!((result.loss, result.metric), (10.0, 3.0));
+        let target = Target { mean_and_deviation: Some([1.0, 5.0]), ..target };
+        let result = BranchResult::from_sums(&target, 1.0, &[30.0, 9.0, 3.0]).unwrap();
+        assert_eq!((result.loss, result.metric), (10.0, 15.0), "the metric is in the label's unit");
     }
 }

@@ -15,7 +15,7 @@ use crate::ops::Metric;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
-use crate::spec::{Spec, SpecError, Target};
+use crate::spec::{Spec, SpecError};
 use prepared::Prepared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -139,31 +139,25 @@ impl<'a> Trainer<'a> {
     }
 
     /// Lets each branch begin with the best answer that does not look at the sample: the bias of its
-    /// last layer becomes the mean age of the training photos, or the logit of the share of women or of
-    /// the second of two classes. Several classes begin as equals.
+    /// last layer becomes the mean of a number's training labels, or the logit of the share of the second of two
+    /// classes. Several classes begin as equals.
     ///
     /// Without it, the first epochs push all weights of the last layer up to reach the mean age, and
     /// then every hidden unit that dropout disturbs shifts the answer the same way: predictions, made
     /// without dropout, come out years too low.
     pub fn start_from_means(&mut self, samples: &dyn Dataset, split: &Split) -> Result<(), TrainError> {
         let graph = Graph::new(&self.spec, 1)?;
-        for branch in &graph.branches {
-            let name = format!("{}.bias", graph.nodes[branch.node].name);
+        for (end, branch) in graph.branches.iter().zip(&self.spec.branches) {
+            let name = format!("{}.bias", graph.nodes[end.node].name);
             let Some(buffer) = self.training.plan.buffer(&name) else { continue };
             if self.training.plan.buffers[buffer].shape.len() > 1 {
                 continue;
             }
-            let answers = split.train.iter().filter_map(|&index| samples.answer(index, branch.target));
-            let answers: Vec<f64> = answers.map(f64::from).collect();
-            let mean = answers.iter().sum::<f64>() / answers.len().max(1) as f64;
-            let bias = match branch.target {
-                Target::Age => mean,
-                // Kept off certainty, for a set of one gender or class.
-                Target::Gender | Target::Class => {
-                    (mean.clamp(0.01, 0.99) / (1.0 - mean.clamp(0.01, 0.99))).ln()
-                }
-            };
-            self.backend.write(self.training.id, buffer, &(bias as f32).to_le_bytes())?;
+            let place = self.spec.target_place(branch);
+            let labels = split.train.iter().filter_map(|&index| samples.answer(index, place));
+            let target = &end.target;
+            let Some(bias) = target.rules().first_bias(&labels.collect::<Vec<f32>>(), target) else { continue };
+            self.backend.write(self.training.id, buffer, &bias.to_le_bytes())?;
         }
         Ok(())
     }
@@ -331,14 +325,10 @@ impl<'a> Trainer<'a> {
         for (buffer, branch) in sums(&self.evaluation.plan, &self.spec).zip(&self.spec.branches) {
             let bytes = self.backend.read(self.evaluation.id, buffer)?;
             let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
-            let result = BranchResult::from_sums(branch.target, branch.loss.loss_weight(), &values);
-            let nothing = BranchResult {
-                target: branch.target,
-                weight: branch.loss.loss_weight(),
-                loss: f64::NAN,
-                metric: f64::NAN,
-            };
-            results.push(result.unwrap_or(nothing));
+            let (target, weight) = (self.spec.target(branch), branch.weight());
+            let result = BranchResult::from_sums(target, weight, &values);
+            let nothing = || BranchResult { target: target.clone(), weight, loss: f64::NAN, metric: f64::NAN };
+            results.push(result.unwrap_or_else(nothing));
         }
         Ok(results)
     }
@@ -385,13 +375,15 @@ fn write_batch(
     write("sample", bytemuck::cast_slice(&batch.sample))?;
     write("batch", bytemuck::cast_slice(&batch.words(corrections)))?;
     for branch in &spec.branches {
-        let targets = batch.targets(branch.target);
+        let (place, target) = (spec.target_place(branch), spec.target(branch));
         let name = format!("{}.targets", branch.name);
-        if branch.target.metric(&branch.loss) == Metric::ClassAccuracy {
-            let classes: Vec<u32> = targets.iter().map(|&class| class as u32).collect();
+        let labels = &batch.answers[place];
+        if target.metric() == Metric::ClassAccuracy {
+            let classes: Vec<u32> = labels.iter().map(|&class| class as u32).collect();
             write(&name, bytemuck::cast_slice(&classes))?;
         } else {
-            write(&name, bytemuck::cast_slice(targets))?;
+            let outputs: Vec<f32> = labels.iter().map(|&label| target.to_output(label)).collect();
+            write(&name, bytemuck::cast_slice(&outputs))?;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use super::{TrainError, Trainer};
 use crate::data::batches::{Dataset, Input, Variation, batch};
 use crate::file::FileError;
 use crate::ops::augment::IDENTITY;
-use crate::spec::{AugmentSpec, Spec, SpecError, Target};
+use crate::spec::{AugmentSpec, Spec, SpecError};
 use std::path::PathBuf;
 
 /// How far a float32 training may end from float64: of each batch's loss, and of the distance that all weights
@@ -56,8 +56,8 @@ pub struct Trajectory {
 #[derive(Debug)]
 struct Recorded {
     inputs: Inputs,
-    /// By [`Target::ALL`], a number a sample; empty for what the model does not learn.
-    answers: [Vec<f32>; Target::ALL.len()],
+    /// For each target of the model, a label a sample.
+    answers: Vec<Vec<f32>>,
 }
 
 #[derive(Debug)]
@@ -97,8 +97,12 @@ impl Dataset for Recorded {
         }
     }
 
-    fn answer(&self, sample: usize, target: Target) -> Option<f32> {
-        self.answers[target as usize].get(sample).copied()
+    fn targets(&self) -> usize {
+        self.answers.len()
+    }
+
+    fn answer(&self, sample: usize, target: usize) -> Option<f32> {
+        self.answers[target].get(sample).copied()
     }
 }
 

@@ -1,7 +1,8 @@
 //! `faceshader verify --planted`
 
-use super::super::set::Set;
+use super::super::progress::Bars;
 use super::super::{Outcome, model, print};
+use crate::data::samples::Samples;
 use crate::plan::Backend;
 use crate::train::Trainer;
 use crate::verify::Planted;
@@ -10,10 +11,10 @@ use std::collections::BTreeMap;
 
 /// Plants faults in a training step of a model, at its own batch, on samples of the built-in set.
 pub fn run(backend: Box<dyn Backend>, model: &str, no_fuse: bool, json: bool) -> Result<Outcome> {
-    let mut spec = model::load(model)?;
+    let mut spec = model::settled(model)?;
     spec.training.fuse &= !no_fuse;
     let samples = spec.training.batch;
-    let batch = Set::built_in(&mut spec, samples)?.first_batch(&spec);
+    let batch = Samples::built_in(&mut spec, samples, &Bars::default())?.first_batch(&spec);
     let mut trainer = Trainer::new(backend, &spec)?;
     let mut table = Table::default();
     let mut printed = Ok(());

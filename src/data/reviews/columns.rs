@@ -2,7 +2,8 @@
 
 use csv::StringRecord;
 
-use crate::data::error::shown;
+use crate::data::csv::short;
+use crate::data::table::plain;
 
 /// What a column of texts is called, the likeliest first; in lower case, with `_` for a space.
 const TEXT: [&str; 10] = [
@@ -22,8 +23,8 @@ const TEXT: [&str; 10] = [
 const LABEL: [&str; 10] =
     ["label", "sentiment", "class", "category", "polarity", "rating", "stars", "score", "target", "labels"];
 
-/// Columns that an error lists, and letters of each.
-const LISTED: (usize, usize) = (20, 40);
+/// Columns that an error lists.
+const LISTED: usize = 20;
 
 /// The places of the two columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +38,12 @@ impl Columns {
     /// usually are. Of two columns, one that is found tells the other.
     ///
     /// # Errors
-    /// What is wrong and what to do: a column is not there, there twice, or both are the same; no
-    /// column looks like a text, or like a label where one is needed.
+    /// What is wrong and what to do: a column is not there, there twice, or both are the same; no column
+    /// looks like a text.
     pub fn find(
         headers: &StringRecord,
         text: Option<&str>,
         label: Option<&str>,
-        needs_label: bool,
     ) -> Result<Columns, String> {
         let found_text = find(headers, text, &TEXT, "--text-column")?;
         let found_label = find(headers, label, &LABEL, "--label-column")?;
@@ -67,8 +67,7 @@ impl Columns {
                     listed(headers)
                 ))
             }
-            (Some(text), label) if label.is_some() || !needs_label => Ok(Columns { text, label }),
-            (Some(_), _) => Err(missing("label", "--label-column")),
+            (Some(text), label) => Ok(Columns { text, label }),
             (None, _) => Err(missing("text", "--text-column")),
         }
     }
@@ -109,24 +108,11 @@ fn find(
     }
 }
 
-fn plain(header: &str) -> String {
-    header.trim().to_lowercase().replace([' ', '-'], "_")
-}
-
 fn listed(headers: &StringRecord) -> String {
     let names: Vec<String> =
-        headers.iter().take(LISTED.0).map(|header| format!("`{}`", short(header))).collect();
-    let more = if headers.len() > LISTED.0 { ", …" } else { "" };
+        headers.iter().take(LISTED).map(|header| format!("`{}`", short(header))).collect();
+    let more = if headers.len() > LISTED { ", …" } else { "" };
     names.join(", ") + more
-}
-
-/// A name as a message may quote it.
-pub fn short(name: &str) -> String {
-    let name = shown(name.trim());
-    match name.char_indices().nth(LISTED.1) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name,
-    }
 }
 
 #[cfg(test)]
@@ -134,8 +120,8 @@ mod tests {
     use super::*;
 
     fn find(headers: &[&str], text: Option<&str>, label: Option<&str>) -> Result<(usize, usize), String> {
-        let columns = Columns::find(&StringRecord::from(headers.to_vec()), text, label, true)?;
-        Ok((columns.text, columns.label.expect("it is needed")))
+        let columns = Columns::find(&StringRecord::from(headers.to_vec()), text, label)?;
+        Ok((columns.text, columns.label.expect("it is there")))
     }
 
     #[test]
@@ -165,12 +151,6 @@ mod tests {
                 "like a text; there is `a`, `b`, `c`; name it by --text-column",
             ),
             (
-                &["text", "b", "c"],
-                None,
-                None,
-                "like a label; there is `text`, `b`, `c`; name it by --label-column",
-            ),
-            (
                 &["text", "label"],
                 Some("body"),
                 None,
@@ -194,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn a_label_may_be_missing_where_none_is_needed() {
-        let columns = Columns::find(&StringRecord::from(vec!["text"]), None, None, false);
+    fn a_label_may_be_missing() {
+        let columns = Columns::find(&StringRecord::from(vec!["text"]), None, None);
         assert_eq!(columns, Ok(Columns { text: 0, label: None }));
     }
 }

@@ -1,49 +1,51 @@
-//! Reviews as a model sees them.
+//! Texts as a model sees them.
 
-use super::Reviews;
+use rayon::prelude::*;
+
 use super::vocabulary::Vocabulary;
-use crate::data::batches::{Dataset, Input, Variation};
-use crate::spec::Target;
+use crate::data::split::Content;
 
-/// Reviews with the numbers of their words.
+/// Texts with the numbers of their words.
 #[derive(Debug, Clone)]
 pub struct Texts {
-    /// The reviews.
-    pub reviews: Reviews,
+    /// As they were written.
+    pub texts: Vec<String>,
     /// How their words are numbered.
     pub vocabulary: Vocabulary,
-    /// (reviews, length) numbers.
+    /// (texts, length) numbers.
     tokens: Vec<u32>,
 }
 
 impl Texts {
-    /// Numbers the words of reviews.
-    pub fn new(reviews: Reviews, vocabulary: Vocabulary) -> Self {
-        let tokens = vocabulary.encode_all(&reviews.texts);
-        Self { reviews, vocabulary, tokens }
+    /// Numbers the words of texts.
+    pub fn new(texts: Vec<String>, vocabulary: Vocabulary) -> Self {
+        let tokens = vocabulary.encode_all(&texts);
+        Self { texts, vocabulary, tokens }
     }
 
-    /// Texts that are numbers already, `length` of them each, without labels.
+    /// Texts that are numbers already, `length` of them each.
     pub fn of_tokens(texts: &[Vec<u32>], vocabulary: Vocabulary) -> Self {
-        let reviews = Reviews { labels: vec![None; texts.len()], ..Reviews::default() };
-        Self { reviews, vocabulary, tokens: texts.concat() }
+        Self { texts: Vec::new(), vocabulary, tokens: texts.concat() }
     }
-}
 
-impl Dataset for Texts {
-    /// `tokens`: (N, length) numbers.
-    fn inputs(&self, chosen: &[usize], size: usize, _variation: Option<Variation>) -> Vec<Input> {
+    /// (N, length) numbers of `chosen` texts, filled up to `size` of them.
+    pub fn batch(&self, chosen: &[usize], size: usize) -> Vec<u32> {
         let length = self.vocabulary.options().length;
         let row = |&index: &usize| &self.tokens[index * length..][..length];
         let mut tokens: Vec<u32> = chosen.iter().flat_map(row).copied().collect();
         tokens.resize(size * length, 0);
-        vec![("tokens", bytemuck::cast_slice(&tokens).to_vec())]
+        tokens
     }
+}
 
-    fn answer(&self, sample: usize, target: Target) -> Option<f32> {
-        match target {
-            Target::Class => self.reviews.labels[sample].map(|class| class as f32),
-            Target::Age | Target::Gender => None,
+/// Of the words and signs, with one space in place of all white space between them.
+pub fn contents(texts: &[String]) -> Vec<Content> {
+    let content = |text: &String| {
+        let mut hasher = blake3::Hasher::new();
+        for piece in text.split_whitespace() {
+            hasher.update(piece.as_bytes()).update(b" ");
         }
-    }
+        hasher.finalize().into()
+    };
+    texts.par_iter().map(content).collect()
 }

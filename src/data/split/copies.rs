@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Contents, Side, Split};
+use super::{Side, Split};
+
+/// The BLAKE3 hash of what a sample is: copies have the same.
+pub type Content = [u8; 32];
 
 /// The samples that are there more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +29,8 @@ pub struct Apart {
 const NAMED: usize = 3;
 
 impl Copies {
-    /// Finds the copies.
-    pub fn of(samples: &impl Contents) -> Copies {
-        let (names, contents) = (samples.names(), samples.contents());
+    /// Finds the copies among samples of these names.
+    pub fn of(names: &[String], contents: &[Content]) -> Copies {
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| names[a].cmp(&names[b]));
         let mut group_of = HashMap::new();
@@ -48,6 +50,12 @@ impl Copies {
     /// How many samples could be left out, so that each is there once.
     pub fn count(&self) -> usize {
         self.groups.iter().map(|group| group.len() - 1).sum()
+    }
+
+    /// How many copies differ, as `differ` tells, from the first of them by name.
+    pub fn differing(&self, differ: impl Fn(usize, usize) -> bool) -> usize {
+        let of_group = |group: &Vec<usize>| group[1..].iter().filter(|&&copy| differ(group[0], copy)).count();
+        self.groups.iter().map(of_group).sum()
     }
 
     /// Puts copies to the first of them by name. A side that would have no sample left gets the smallest

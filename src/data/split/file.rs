@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Samples, Side, Split, SplitNotes};
+use super::{Side, Split, SplitNotes};
 use crate::data::error::DataError;
 use crate::data::error::shown;
-use crate::data::reviews::{delimiter, line_ends};
+use crate::data::csv::{delimiter, line_ends};
+use crate::data::records::{Key, Records};
 use crate::file::read_plain;
 
 /// Larger files are no splits: this is enough for ten million photos.
@@ -27,7 +28,7 @@ impl Split {
     /// # Errors
     /// Names the file, and the line where there is one: no such file, a missing column, another
     /// value, a name that fits several samples, a sample on two sides, a side without a sample.
-    pub fn from_csv<S: Samples>(path: &Path, samples: &S) -> Result<(Split, SplitNotes), DataError> {
+    pub fn from_csv(path: &Path, samples: &Records) -> Result<(Split, SplitNotes), DataError> {
         let read = Read::of(path, samples)?;
         read.require(Side::Train)?;
         read.require(Side::Validation)?;
@@ -35,7 +36,7 @@ impl Split {
     }
 
     /// The same for an evaluation, which needs [`measured`](Split::measured) samples only.
-    pub fn measured_from_csv<S: Samples>(path: &Path, samples: &S) -> Result<(Split, SplitNotes), DataError> {
+    pub fn measured_from_csv(path: &Path, samples: &Records) -> Result<(Split, SplitNotes), DataError> {
         let read = Read::of(path, samples)?;
         read.require(if read.rows[2] > 0 { Side::Test } else { Side::Validation })?;
         Ok((read.split, read.notes))
@@ -43,7 +44,7 @@ impl Split {
 
     /// Rows of `file,split` or `row,split` in the samples' order, as [`from_csv`](Split::from_csv) reads
     /// them: with `train` and `test`, or where there are three sides, with `train`, `val` and `test`.
-    pub fn to_csv<S: Samples>(&self, samples: &S) -> String {
+    pub fn to_csv(&self, samples: &Records) -> String {
         let validation = if self.test.is_empty() { "test" } else { "val" };
         let value = |side| match side {
             Side::Train => "train",
@@ -55,9 +56,9 @@ impl Split {
             rows.extend(indices.iter().map(|&index| (index, value(side))));
         }
         rows.sort_unstable();
-        let mut text = format!("{},split\n", S::KEY);
+        let mut text = format!("{},split\n", samples.key.column());
         for (index, side) in rows {
-            let name = &samples.names()[index];
+            let name = &samples.names[index];
             if name.contains([',', '"', '\n', '\r']) || name.trim() != name {
                 text.push_str(&format!("\"{}\",{side}\n", name.replace('"', "\"\"")));
             } else {
@@ -71,7 +72,7 @@ impl Split {
     ///
     /// # Errors
     /// Those of `writer`.
-    pub fn write_csv(&self, samples: &impl Samples, mut writer: impl Write) -> io::Result<()> {
+    pub fn write_csv(&self, samples: &Records, mut writer: impl Write) -> io::Result<()> {
         writer.write_all(self.to_csv(samples).as_bytes())
     }
 }
@@ -79,8 +80,7 @@ impl Split {
 /// What a file held.
 struct Read<'a> {
     path: &'a Path,
-    /// What one of the samples is called.
-    sample: &'static str,
+    key: Key,
     split: Split,
     notes: SplitNotes,
     /// How many rows name each side, of samples that are not there as well.
@@ -88,8 +88,8 @@ struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    fn of<S: Samples>(path: &'a Path, samples: &S) -> Result<Self, DataError> {
-        let line_error = |line, reason| DataError::SplitLine { path: path.to_owned(), line, reason };
+    fn of(path: &'a Path, samples: &Records) -> Result<Self, DataError> {
+        let line_error = |line, reason| DataError::Line { path: path.to_owned(), line, reason };
         let csv_error = |error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
             line_error(line, format!("not a row of CSV: {error}"))
@@ -103,11 +103,11 @@ impl<'a> Read<'a> {
         let headers = reader.headers().map_err(csv_error)?.clone();
         let column = |column| {
             let found = headers.iter().position(|header| header.eq_ignore_ascii_case(column));
-            found.ok_or(DataError::SplitColumn { path: path.to_owned(), column, key: S::KEY })
+            found.ok_or(DataError::SplitColumn { path: path.to_owned(), column, key: samples.key.column() })
         };
-        let (key_column, split_column) = (column(S::KEY)?, column("split")?);
+        let (key_column, split_column) = (column(samples.key.column())?, column("split")?);
         let find = samples.finder();
-        let count = samples.names().len();
+        let count = samples.len();
         let mut sides: Vec<Option<Side>> = vec![None; count];
         let mut notes = SplitNotes::default();
         let mut rows = [0; 3];
@@ -139,7 +139,7 @@ impl<'a> Read<'a> {
             rows = [rows[0], rows[2], 0];
         }
         notes.samples_without_row = sides.iter().filter(|side| side.is_none()).count();
-        Ok(Read { path, sample: S::NAME, split, notes, rows })
+        Ok(Read { path, key: samples.key, split, notes, rows })
     }
 
     fn require(&self, side: Side) -> Result<(), DataError> {
@@ -147,7 +147,7 @@ impl<'a> Read<'a> {
             return Ok(());
         }
         let (path, rows) = (self.path.to_owned(), self.rows[side as usize]);
-        Err(DataError::SplitSide { path, sample: self.sample, side: side.name(), rows })
+        Err(DataError::SplitSide { path, sample: self.key.noun(), side: side.name(), rows })
     }
 }
 
@@ -175,9 +175,9 @@ impl Lines<'_> {
 fn side(value: &str) -> Result<Side, String> {
     let value = value.trim();
     match value.to_ascii_lowercase().as_str() {
-        "train" => Ok(Side::Train),
-        "val" | "validation" => Ok(Side::Validation),
-        "test" => Ok(Side::Test),
+        "train" | "training" => Ok(Side::Train),
+        "val" | "valid" | "validation" | "dev" => Ok(Side::Validation),
+        "test" | "testing" => Ok(Side::Test),
         _ => Err(format!("split `{}` is none of train, test, val and validation", short(value))),
     }
 }
@@ -197,7 +197,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, DataError> {
 }
 
 /// A name or value as a message may quote it.
-pub(super) fn short(name: &str) -> String {
+fn short(name: &str) -> String {
     let name = shown(name);
     match name.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &name[..end]),

@@ -17,7 +17,7 @@ mod wrinkles;
 #[cfg(test)]
 mod tests;
 
-use crate::data::label::FaceLabel;
+use crate::data::labels::utkface::FaceLabel;
 use crate::rng::{Generator, Stream};
 
 /// A drawn face and its label.

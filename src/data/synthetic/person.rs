@@ -1,7 +1,7 @@
 //! Who is drawn: the label, what it does to a face, and everything that has nothing to do with it.
 
 use super::brush::{Rgb, blend, mix, ramp, shade};
-use crate::data::label::{FaceLabel, Gender};
+use crate::data::labels::utkface::{FaceLabel, Gender};
 use crate::rng::Generator;
 
 /// The oldest face; the youngest is 1.
@@ -138,7 +138,7 @@ impl Person {
         let age_years = 1 + random.below(OLDEST);
         let female = chance(random, 0.5);
         let gender = if female { Gender::Female } else { Gender::Male };
-        (FaceLabel { age: age_years, gender }, Self::new(age_years as f32, female, random))
+        (FaceLabel { age: age_years, gender, race: 0 }, Self::new(age_years as f32, female, random))
     }
 
     fn new(age: f32, female: bool, random: &mut Generator) -> Self {

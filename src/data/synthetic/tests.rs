@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::label::Gender;
+use crate::data::labels::utkface::Gender;
 
 const SIZE: u32 = 48;
 

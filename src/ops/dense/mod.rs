@@ -20,8 +20,45 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {
-    /// Number of outputs.
+    /// Number of outputs; [`OF_TARGET`] until it is known.
+    #[serde(with = "of_target")]
     pub out_features: usize,
+}
+
+/// As many outputs as the branch's target needs: in TOML `out_features = "target"`.
+pub const OF_TARGET: usize = usize::MAX;
+
+/// [`OF_TARGET`] as a word.
+mod of_target {
+    use super::OF_TARGET;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    const WORD: &str = "target";
+
+    #[derive(serde::Deserialize)]
+    #[serde(untagged, expecting = "out_features is a whole number, or \"target\" for as many as the target needs")]
+    enum Written {
+        Count(usize),
+        Word(String),
+    }
+
+    pub fn serialize<S: Serializer>(count: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        match *count {
+            OF_TARGET => serializer.serialize_str(WORD),
+            count => serializer.serialize_u64(count as u64),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Count(count) => Ok(count),
+            Written::Word(word) if word == WORD => Ok(OF_TARGET),
+            Written::Word(word) => Err(D::Error::custom(format!(
+                "out_features is {word:?}; it must be a whole number, or \"target\" for as many as the target needs"
+            ))),
+        }
+    }
 }
 
 /// Samples and outputs that one workgroup of `forward` computes.

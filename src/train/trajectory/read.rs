@@ -5,7 +5,8 @@ use crate::file::FileError;
 use crate::graph::Graph;
 use crate::ops::{Metric, Op};
 use crate::shape::{DType, Shape};
-use crate::spec::{AugmentSpec, Branch, InputSpec, PhotoSpec, Schedule, Spec, Target, TextSpec};
+use crate::spec::{AugmentSpec, InputSpec, PhotoSpec, Schedule, Spec, TextSpec};
+use crate::tasks::Target;
 use crate::train::checkpoint::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
@@ -34,10 +35,10 @@ impl Trajectory {
         let (inputs, extents) = file.inputs(&spec)?;
         spec.training.batch = extents[1];
         let graph = Graph::new(&spec, extents[1])?;
-        let mut answers = [const { Vec::new() }; Target::ALL.len()];
+        let mut answers = vec![Vec::new(); spec.targets.len()];
         for (branch, end) in spec.branches.iter().zip(&graph.branches) {
             let outputs = graph.nodes[end.node].shape.len() / extents[1];
-            answers[branch.target as usize] = file.answers(branch, extents, outputs)?;
+            answers[spec.target_place(branch)] = file.answers(spec.target(branch), extents, outputs)?;
         }
         let losses = file.numbers("loss", &[vec![extents[0]]])?;
         let (initial, last) = file.weights(&graph)?;
@@ -128,16 +129,16 @@ impl File<'_> {
         Ok((inputs, [steps, size]))
     }
 
-    /// The labels of a branch that ends with so many outputs, a number a sample.
+    /// The labels of a target whose branch ends with so many outputs, a number a sample.
     fn answers(
         &self,
-        branch: &Branch,
+        target: &Target,
         [steps, size]: Extents,
         outputs: usize,
     ) -> Result<Vec<f32>, TrajectoryError> {
-        let name = format!("target.{}", branch.target.name());
+        let name = format!("target.{}", target.name);
         let numbers = self.numbers(&name, &[vec![steps, size], vec![steps, size, 1]])?;
-        let metric = branch.target.metric(&branch.loss);
+        let metric = target.metric();
         let is_label = |&number: &f64| match metric {
             Metric::AbsoluteError => true,
             Metric::BinaryAccuracy => (0.0..=1.0).contains(&number),

@@ -1,8 +1,66 @@
-//! Rows that are no reviews: counted by reason, so that millions of them need no more memory than a few.
+//! Samples that cannot be used, and why.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+
+/// A photo that cannot be used, a file that is only named like one, or a row that is no review.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Skipped {
+    /// The path within the source, or `line 7`.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The files or rows that were skipped for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedGroup {
+    /// Why.
+    pub reason: String,
+    /// In their order.
+    pub files: Vec<String>,
+}
+
+/// Skipped files by reason, the most frequent first.
+pub fn by_reason(skipped: &[Skipped]) -> Vec<SkippedGroup> {
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for Skipped { file, reason } in skipped {
+        groups.entry(reason).or_default().push(file.clone());
+    }
+    let mut groups: Vec<SkippedGroup> =
+        groups.into_iter().map(|(reason, files)| SkippedGroup { reason: reason.into(), files }).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.files.len()));
+    groups
+}
+
+/// Files that are no photos, counted by what they are instead. Hidden files and `__MACOSX` do not count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Ignored(BTreeMap<&'static str, usize>);
+
+impl Ignored {
+    /// Counts one file.
+    pub fn add(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    /// How many there are of all kinds.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+}
+
+/// Such as `12 text, 1 empty`, the most frequent first.
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kinds: Vec<_> = self.0.iter().collect();
+        kinds.sort_by_key(|&(kind, files)| (std::cmp::Reverse(*files), *kind));
+        let parts: Vec<String> = kinds.iter().map(|(kind, files)| format!("{files} {kind}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
 
 /// The rows that were skipped for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,6 +151,14 @@ impl fmt::Display for SkippedRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_counted_the_most_frequent_first() {
+        let skipped = |file: &str, reason: &str| Skipped { file: file.into(), reason: reason.into() };
+        let groups = by_reason(&[skipped("1", "x"), skipped("2", "y"), skipped("3", "y")]);
+        assert_eq!(groups[0], SkippedGroup { reason: "y".into(), files: vec!["2".into(), "3".into()] });
+        assert_eq!(groups.len(), 2);
+    }
 
     #[test]
     fn a_million_bad_rows_are_counted_and_the_first_are_named() {

@@ -1,4 +1,4 @@
-//! What is said of a set of reviews before it is trained on.
+//! What is said of texts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -6,21 +6,13 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::tokens::{Form, tokens};
-use super::vocabulary::Vocabulary;
-use super::{Loaded, Reviews, SkippedReason};
+use super::columns::{self, ColumnSummary};
 use crate::data::error::shown;
+use crate::data::reviews::tokens::{Form, tokens};
+use crate::data::reviews::{Loaded, Vocabulary, contents};
+use crate::data::skipped::SkippedReason;
 use crate::data::split::{Copies, Split};
 use crate::spec::Tokens;
-
-/// How many reviews have one label.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClassCount {
-    /// The label.
-    pub class: String,
-    /// How many have it.
-    pub reviews: usize,
-}
 
 /// Tokens of one form that no vocabulary has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,12 +31,12 @@ const EXAMPLES: (usize, usize) = (3, 20);
 const DROPPED_ONE_IN: usize = 10;
 
 /// The totals of a set of reviews.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TextSummary {
     /// Usable ones.
     pub reviews: usize,
-    /// Those by class, in the order of the classes.
-    pub classes: Vec<ClassCount>,
+    /// What is known of them.
+    pub columns: Vec<ColumnSummary>,
     /// Reviews to train on.
     pub train: usize,
     /// Reviews to validate with.
@@ -72,21 +64,16 @@ pub struct Summary {
     pub skipped_by_reason: Vec<SkippedReason>,
 }
 
-impl Summary {
+impl TextSummary {
     /// Counts what was loaded, split, and numbered.
-    pub fn of(loaded: &Loaded, split: &Split, vocabulary: &Vocabulary) -> Summary {
-        let Reviews { texts, labels, classes, .. } = &loaded.reviews;
-        let copies = Copies::of(&loaded.reviews);
+    pub fn of(loaded: &Loaded, split: &Split, vocabulary: &Vocabulary) -> TextSummary {
+        let texts = &loaded.texts;
+        let copies = Copies::of(&loaded.records.names, &contents(texts));
         let rule = vocabulary.options().tokens;
         let (tokens, dropped) = dropped(texts, rule);
-        let count = |place| labels.iter().filter(|label| **label == Some(place)).count();
-        Summary {
-            reviews: loaded.reviews.len(),
-            classes: classes
-                .iter()
-                .enumerate()
-                .map(|(place, class)| ClassCount { class: class.clone(), reviews: count(place) })
-                .collect(),
+        TextSummary {
+            reviews: texts.len(),
+            columns: ColumnSummary::all(&loaded.records.table),
             train: split.train.len(),
             validation: split.validation.len(),
             test: split.test.len(),
@@ -157,12 +144,10 @@ fn dropped(texts: &[String], rule: Tokens) -> (usize, Vec<DroppedForm>) {
     (all, forms.into_iter().map(told).collect())
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for TextSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "reviews    {:>7}", self.reviews)?;
-        for ClassCount { class, reviews } in &self.classes {
-            writeln!(f, "  {reviews:>7}  {}", shown(class))?;
-        }
+        columns::write(f, &self.columns)?;
         writeln!(f, "training   {:>7}", self.train)?;
         writeln!(f, "validation {:>7}", self.validation)?;
         if self.test > 0 {

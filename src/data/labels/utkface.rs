@@ -1,8 +1,57 @@
-//! What is known of a face, and the UTKFace file names that say it.
+//! UTKFace's names: `age_gender_race_date`.
 
 use std::fmt;
 
 use serde::Serialize;
+
+use super::{Labelled, Way};
+use crate::data::skipped::Skipped;
+use crate::data::table::{Column, Table};
+use crate::tasks::Target;
+
+/// See the module.
+pub const WAY: Way = Way { name: "UTKFace names", fits, label };
+
+/// The highest age, in years, that a name may tell.
+pub const MAX_AGE: u32 = 150;
+
+/// The races that UTKFace tells apart, by its numbers.
+const RACES: [&str; 5] = ["white", "black", "asian", "indian", "others"];
+
+/// Whether at least half of the names are such.
+fn fits(names: &[String]) -> bool {
+    let fitting = names.iter().filter(|name| FaceLabel::from_file_name(name).is_ok()).count();
+    fitting > 0 && 2 * fitting >= names.len()
+}
+
+/// The columns age, gender and race. A name that is no such is skipped.
+fn label(names: &[String]) -> Labelled {
+    let age = Target {
+        unit: Some("years".into()),
+        range: Some([0.0, MAX_AGE as f32]),
+        ..Target::new("age", "number")
+    };
+    let classes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let gender = Target { classes: classes(&["male", "female"]), ..Target::new("gender", "binary") };
+    let race = Target { classes: classes(&RACES), ..Target::new("race", "classes") };
+    let mut columns: Vec<Column> = [age, gender, race].into_iter().map(Column::known).collect();
+    let (mut kept, mut skipped) = (Vec::new(), Vec::new());
+    for (index, name) in names.iter().enumerate() {
+        match FaceLabel::from_file_name(name) {
+            Ok(FaceLabel { age, gender, race }) => {
+                columns[0].push(Some(&age.to_string()));
+                columns[1].push(Some(&gender.to_string()));
+                columns[2].push(RACES.get(usize::from(race)).copied());
+                kept.push(index);
+            }
+            Err(error) => {
+                let reason = format!("the name tells no label: {error}");
+                skipped.push(Skipped { file: name.clone(), reason });
+            }
+        }
+    }
+    Labelled { table: Table { columns, ..Table::default() }, kept, skipped, ..Labelled::default() }
+}
 
 /// The two genders that UTKFace tells apart, with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -30,6 +79,8 @@ pub struct FaceLabel {
     pub age: u32,
     /// Male or female.
     pub gender: Gender,
+    /// UTKFace's number, from 0 to 4.
+    pub race: u8,
 }
 
 /// Why a file name tells no label.
@@ -58,8 +109,6 @@ pub enum LabelError {
     Date,
 }
 
-pub use crate::spec::MAX_AGE;
-
 impl FaceLabel {
     /// Reads the label off a UTKFace name, `age_gender_race_date` and any extensions.
     ///
@@ -68,7 +117,7 @@ impl FaceLabel {
     /// # Errors
     /// When a field is missing or no such number: the reason, without the name.
     pub fn from_file_name(name: &str) -> Result<FaceLabel, LabelError> {
-        let base = base_name(name);
+        let base = super::base_name(name);
         let stem = base.split('.').next().unwrap_or(base);
         let fields: Vec<&str> = stem.split('_').collect();
         let (age, gender, race, date) = match fields[..] {
@@ -87,28 +136,23 @@ impl FaceLabel {
             "1" => Gender::Female,
             _ => return Err(LabelError::Gender),
         };
-        if !matches!(race, "0" | "1" | "2" | "3" | "4") {
-            return Err(LabelError::Race);
-        }
+        let is_race = |race: &u8| usize::from(*race) < RACES.len();
+        let race = Some(race).filter(|race| race.len() == 1).and_then(|race| race.parse().ok());
+        let race = race.filter(is_race).ok_or(LabelError::Race)?;
         // Copies and hand-made files have something behind it: `2017 `, `2017 (1)`.
         if !date.starts_with(|first: char| first.is_ascii_digit()) {
             return Err(LabelError::Date);
         }
-        Ok(FaceLabel { age, gender })
+        Ok(FaceLabel { age, gender, race })
     }
 
     /// A UTKFace name that tells this label, such as `28_1_0_20170100000000007.jpg.chip.jpg`.
     ///
-    /// The race is 0, and `index` fills the last digits of the date: names of different indices
+    /// `index` fills the last digits of the date: names of different indices
     /// below 10^11 differ.
     pub fn file_name(&self, index: usize) -> String {
-        format!("{}_{}_0_201701{index:011}.jpg.chip.jpg", self.age, self.gender as u8)
+        format!("{}_{}_{}_201701{index:011}.jpg.chip.jpg", self.age, self.gender as u8, self.race)
     }
-}
-
-/// The part of a path behind its last `/`.
-pub fn base_name(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn is_number(field: &str) -> bool {
@@ -122,10 +166,10 @@ mod tests {
     #[test]
     fn a_utkface_name_tells_age_and_gender() {
         let name = "train_test/28_1_0_20170117180708809.jpg.chip.jpg";
-        assert_eq!(FaceLabel::from_file_name(name), Ok(FaceLabel { age: 28, gender: Gender::Female }));
-        assert_eq!(FaceLabel::from_file_name("0_0_4_1.PNG"), Ok(FaceLabel { age: 0, gender: Gender::Male }));
+        assert_eq!(FaceLabel::from_file_name(name), Ok(FaceLabel { age: 28, gender: Gender::Female, race: 0 }));
+        assert_eq!(FaceLabel::from_file_name("0_0_4_1.PNG"), Ok(FaceLabel { age: 0, gender: Gender::Male, race: 4 }));
         assert!(FaceLabel::from_file_name("150_0_4_1.png").is_ok());
-        let odd = Ok(FaceLabel { age: 24, gender: Gender::Male });
+        let odd = Ok(FaceLabel { age: 24, gender: Gender::Male, race: 1 });
         for name in ["24_0_1_2017 .jpg", "24_0_1_20170116 (1).jpg", "24_0_1_2017-01-16.jpg", "24_0_1_2017"] {
             assert_eq!(FaceLabel::from_file_name(name), odd, "{name}");
         }
@@ -156,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_written_name_reads_back() {
-        let label = FaceLabel { age: 7, gender: Gender::Male };
+        let label = FaceLabel { age: 7, gender: Gender::Male, race: 0 };
         let name = label.file_name(42);
         assert_eq!(name, "7_0_0_20170100000000042.jpg.chip.jpg");
         assert_eq!(FaceLabel::from_file_name(&name), Ok(label));

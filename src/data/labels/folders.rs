@@ -1,0 +1,137 @@
+//! One folder a class, with folders `train`, `val` and `test` above them or not.
+
+use std::collections::BTreeMap;
+
+use super::{Labelled, Way};
+use crate::data::skipped::Skipped;
+use crate::data::split::Side;
+use crate::data::table::{Column, Table};
+use crate::tasks::{PLAIN_NAME, Target, sorted};
+
+/// See the module.
+pub const WAY: Way = Way { name: "one folder a class", fits, label };
+
+/// Where a photo lies below what all have in common.
+struct Place<'a> {
+    side: Option<Side>,
+    class: Option<&'a str>,
+}
+
+/// Whether photos lie in two class folders or more.
+fn fits(names: &[String]) -> bool {
+    let mut classes = places(names).into_iter().filter_map(|place| place.class);
+    let first = classes.next();
+    first.is_some() && classes.any(|class| Some(class) != first)
+}
+
+/// The side that a folder of this name holds.
+fn side(folder: &str) -> Option<Side> {
+    Some(match folder.to_ascii_lowercase().as_str() {
+        "train" | "training" => Side::Train,
+        "val" | "valid" | "validation" | "dev" => Side::Validation,
+        "test" | "testing" => Side::Test,
+        _ => return None,
+    })
+}
+
+fn places(names: &[String]) -> Vec<Place<'_>> {
+    let folders: Vec<Vec<&str>> = names
+        .iter()
+        .map(|name| {
+            let mut parts: Vec<&str> = name.split('/').collect();
+            parts.pop();
+            parts
+        })
+        .collect();
+    // What an archive holds lies in a folder of its own, most often.
+    let first = folders.first().map_or(&[][..], Vec::as_slice);
+    let common = (0..first.len())
+        .take_while(|&depth| folders.iter().all(|parts| parts.get(depth) == Some(&first[depth])))
+        .count();
+    let below = |parts: &Vec<&'_ str>| parts.get(common).and_then(|folder| side(folder));
+    let has_sides = folders.iter().all(|parts| below(parts).is_some());
+    folders
+        .into_iter()
+        .map(|parts| match has_sides {
+            true => Place { side: below(&parts), class: parts.get(common + 1).copied() },
+            false => Place { side: None, class: parts.get(common).copied() },
+        })
+        .collect()
+}
+
+/// The column class, whose classes are in the order of numbers or of the alphabet.
+fn label(names: &[String]) -> Labelled {
+    let places = places(names);
+    let mut labelled = Labelled::default();
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut sides = Vec::new();
+    for (index, (name, place)) in names.iter().zip(&places).enumerate() {
+        let Some(class) = place.class else {
+            let reason = "it lies in no folder of a class".into();
+            labelled.skipped.push(Skipped { file: name.clone(), reason });
+            continue;
+        };
+        labelled.kept.push(index);
+        sides.extend(place.side);
+        let (count, _) = counts.entry(class).or_insert((0, index));
+        *count += 1;
+    }
+    let classes = sorted(counts.keys().copied());
+    let kind = if classes.len() == 2 { "binary" } else { "classes" };
+    let mut column = Column::known(Target { classes, ..Target::new(PLAIN_NAME, kind) });
+    places.iter().filter(|place| place.class.is_some()).for_each(|place| column.push(place.class));
+    for (class, (count, first)) in counts {
+        if count == 1 {
+            labelled.warnings.push(format!(
+                "the class `{class}` has a single photo, {}: it cannot be both learned and measured; add others, or \
+                 remove its folder",
+                names[first]
+            ));
+        }
+    }
+    labelled.sides = Some(sides).filter(|sides| sides.len() == labelled.kept.len() && !sides.is_empty());
+    labelled.table = Table { columns: vec![column], label: Some(0), ..Table::default() };
+    labelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn classes(labelled: &Labelled) -> Vec<(String, usize)> {
+        labelled.table.columns[0].counts()
+    }
+
+    #[test]
+    fn a_photo_is_of_the_class_that_its_folder_is_called() {
+        let names = names(&["set/10/a.png", "set/9/b.png", "set/9/deep/c.png", "set/loose.png"]);
+        assert!(fits(&names));
+        let labelled = label(&names);
+        assert_eq!(classes(&labelled), [("9".into(), 2), ("10".into(), 1)]);
+        assert_eq!((labelled.kept, labelled.sides), (vec![0, 1, 2], None));
+        assert_eq!(labelled.skipped[0].file, "set/loose.png");
+        assert!(labelled.warnings[0].contains("the class `10` has a single photo, set/10/a.png"));
+    }
+
+    #[test]
+    fn folders_above_the_classes_may_be_sides() {
+        let names = names(&["test/a/1.png", "train/a/2.png", "train/b/3.png", "val/b/4.png"]);
+        let labelled = label(&names);
+        assert_eq!(classes(&labelled), [("a".into(), 2), ("b".into(), 2)]);
+        assert_eq!(labelled.sides, Some(vec![Side::Test, Side::Train, Side::Train, Side::Validation]));
+        // Not all are below such folders, so that `train` is a class, of railways perhaps.
+        let labelled = label(&self::names(&["bus/1.png", "bus/2.png", "train/3.png", "train/4.png"]));
+        assert_eq!((classes(&labelled)[1].0.as_str(), labelled.sides), ("train", None));
+    }
+
+    #[test]
+    fn one_folder_is_no_class() {
+        assert!(!fits(&names(&["a/1.png", "a/2.png"])));
+        assert!(!fits(&names(&["1.png", "2.png"])));
+        assert!(!fits(&names(&["train/1.png", "test/2.png"])));
+    }
+}

@@ -1,0 +1,176 @@
+//! Photos in memory, as the model takes them.
+
+use super::batches::Variation;
+use super::error::DataError;
+use super::split::Content;
+use crate::ops::augment::{IDENTITY, TRANSFORM};
+use crate::rng::{Generator, Stream};
+use rayon::prelude::*;
+
+/// Photos of one size, side by side in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Photos {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// N x height x width x 3 bytes, RGB interleaved.
+    pub pixels: Vec<u8>,
+}
+
+impl Photos {
+    /// No photos yet, of this size in pixels.
+    pub fn new(width: u32, height: u32) -> Photos {
+        Photos { width, height, pixels: Vec::new() }
+    }
+
+    /// Black photos.
+    ///
+    /// # Errors
+    /// When they do not fit into so much memory.
+    pub fn black(width: u32, height: u32, count: usize, memory_bytes: u64) -> Result<Photos, DataError> {
+        let mut photos = Photos::new(width, height);
+        let bytes = count as u128 * photos.photo_bytes() as u128;
+        let fits = usize::try_from(bytes).ok().filter(|_| bytes <= memory_bytes.into());
+        let reserved = fits.filter(|&bytes| photos.pixels.try_reserve_exact(bytes).is_ok());
+        let Some(bytes) = reserved else {
+            return Err(DataError::TooMany { photos: count, width, height, free_bytes: memory_bytes });
+        };
+        photos.pixels.resize(bytes, 0);
+        Ok(photos)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.photo_bytes().max(1)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// height x width x 3 bytes of photo `index`, which must be below [`len`](Self::len).
+    pub fn photo(&self, index: usize) -> &[u8] {
+        let bytes = self.photo_bytes();
+        &self.pixels[index * bytes..][..bytes]
+    }
+
+    /// Adds a photo. `rgb` must be height x width x 3 bytes.
+    pub fn push(&mut self, rgb: &[u8]) {
+        assert_eq!(rgb.len(), self.photo_bytes(), "the photo's size is not that of the set");
+        self.pixels.extend_from_slice(rgb);
+    }
+
+    /// Bytes of one photo.
+    pub fn photo_bytes(&self) -> usize {
+        self.width as usize * self.height as usize * 3
+    }
+
+    /// Keeps the photos of these places, which are in ascending order.
+    pub fn keep(&mut self, places: &[usize]) {
+        let bytes = self.photo_bytes();
+        for (to, &from) in places.iter().enumerate().filter(|&(to, &from)| to != from) {
+            self.pixels.copy_within(from * bytes..(from + 1) * bytes, to * bytes);
+        }
+        self.pixels.truncate(places.len() * bytes);
+    }
+
+    /// Of the pixels: copies may have other names, and be compressed in other ways without loss.
+    pub fn contents(&self) -> Vec<Content> {
+        (0..self.len()).into_par_iter().map(|index| blake3::hash(self.photo(index)).into()).collect()
+    }
+
+    /// `chosen` photos in a batch of `size`: (size, height, width, 3) bytes, and (size, 6) numbers of
+    /// [`crate::ops::augment`].
+    pub fn batch(&self, chosen: &[usize], size: usize, variation: Option<Variation>) -> (Vec<u8>, Vec<i32>) {
+        let bytes = self.photo_bytes();
+        let mut photos = vec![0; size * bytes];
+        let mut transforms = IDENTITY.repeat(size);
+        for (n, &index) in chosen.iter().enumerate() {
+            photos[n * bytes..][..bytes].copy_from_slice(self.photo(index));
+            if let Some(variation) = variation {
+                let transform = draw_transform(variation, index as u32, self.width, self.height);
+                transforms[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);
+            }
+        }
+        (photos, transforms)
+    }
+}
+
+/// Rotates, zooms and flips about the middle of the photo: from a pixel of the varied photo to where
+/// it is read in the original, in signed 16.16 fixed point.
+fn draw_transform(variation: Variation, sample: u32, width: u32, height: u32) -> [i32; TRANSFORM] {
+    let Variation { augment, seed, epoch } = variation;
+    let mut generator = Generator::new(seed, epoch, sample, Stream::Augment);
+    let mut within = |reach: f64| reach * (2.0 * f64::from(generator.unit()) - 1.0);
+    let angle = within(augment.rotation_degrees).to_radians();
+    let zoom = [1.0 + within(augment.zoom), 1.0 + within(augment.zoom)];
+    let mirrored = if f64::from(generator.unit()) < augment.flip_probability { -1.0 } else { 1.0 };
+    let (sin, cos) = angle.sin_cos();
+    let rows = [[cos * zoom[0] * mirrored, -sin * zoom[1]], [sin * zoom[0] * mirrored, cos * zoom[1]]];
+    let middle = [f64::from(width - 1) / 2.0, f64::from(height - 1) / 2.0];
+    let fixed = |value: f64| (value * 65_536.0).round() as i32;
+    let mut transform = [0; TRANSFORM];
+    for (axis, row) in rows.iter().enumerate() {
+        let shift = middle[axis] - row[0] * middle[0] - row[1] * middle[1];
+        transform[3 * axis..3 * axis + 3].copy_from_slice(&[fixed(row[0]), fixed(row[1]), fixed(shift)]);
+    }
+    transform
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::AugmentSpec;
+
+    const AUGMENT: AugmentSpec = AugmentSpec { rotation_degrees: 20.0, zoom: 0.2, flip_probability: 0.5 };
+
+    #[test]
+    fn photos_are_kept_in_place() {
+        let mut photos = Photos::new(1, 1);
+        (0..6).for_each(|byte| photos.push(&[byte; 3]));
+        photos.keep(&[0, 2, 5]);
+        assert_eq!(photos.pixels, [0, 0, 0, 2, 2, 2, 5, 5, 5]);
+        assert_eq!(photos.len(), 3);
+    }
+
+    #[test]
+    fn a_photo_is_varied_anew_each_epoch_but_the_same_in_any_batch() {
+        let mut photos = Photos::new(4, 2);
+        (0..5).for_each(|byte| photos.push(&[byte; 24]));
+        let transforms =
+            |chosen: &[usize], epoch| photos.batch(chosen, 2, Some(Variation { augment: &AUGMENT, seed: 9, epoch })).1;
+        let (first, other, later) = (transforms(&[3, 1], 0), transforms(&[1, 3], 0), transforms(&[3, 1], 1));
+        assert_eq!(first[..6], other[6..]);
+        assert_ne!(first[..6], first[6..]);
+        assert_ne!(first, later);
+    }
+
+    #[test]
+    fn a_batch_is_filled_up_with_black() {
+        let mut photos = Photos::new(4, 2);
+        (0..5).for_each(|byte| photos.push(&[byte; 24]));
+        let (pixels, transforms) = photos.batch(&[3], 3, None);
+        assert_eq!((&pixels[..24], &pixels[48..]), (&[3; 24][..], &[0; 24][..]));
+        assert_eq!(transforms[..6], IDENTITY);
+    }
+
+    #[test]
+    fn variations_stay_within_their_ranges_and_keep_the_middle() {
+        let variation = Variation { augment: &AUGMENT, seed: 1, epoch: 0 };
+        let mut mirrored = 0;
+        for sample in 0..1000 {
+            let t = draw_transform(variation, sample, 101, 51).map(|t| f64::from(t) / 65_536.0);
+            let at = |x: f64, y: f64| [t[0] * x + t[1] * y + t[2], t[3] * x + t[4] * y + t[5]];
+            let [x, y] = at(50.0, 25.0);
+            assert!((x - 50.0).abs() < 0.01 && (y - 25.0).abs() < 0.01, "({x}, {y})");
+            let zoom = [t[0].hypot(t[3]), t[1].hypot(t[4])];
+            assert!(zoom.iter().all(|zoom| (0.799..1.201).contains(zoom)), "{zoom:?}");
+            let angle = (t[3] / t[0]).atan().to_degrees();
+            assert!(angle.abs() < 20.01, "{angle}");
+            mirrored += u32::from(t[0] < 0.0);
+        }
+        assert!((400..600).contains(&mirrored), "{mirrored} of 1000 are mirrored");
+    }
+}

@@ -1,0 +1,226 @@
+//! Photos of a folder, an archive, or the built-in set.
+
+use super::choose::{accepted, choose, require_sides};
+use super::{Failed, Inputs, Purpose, Samples, Watch};
+use crate::data::error::{shown, shown_path};
+use crate::data::labels::{self, utkface};
+use crate::data::load::{Survey, load as decode, survey, usual_side};
+use crate::data::photos::Photos;
+use crate::data::records::{Key, Records};
+use crate::data::skipped::{Ignored, Skipped, by_reason};
+use crate::data::source::Source;
+use crate::data::split::Split;
+use crate::data::synthetic::{draw, label};
+use crate::machine::free_bytes;
+use crate::spec::{InputSpec, PhotoSpec, Spec};
+use anyhow::bail;
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Faces of the built-in set.
+pub const BUILT_IN_FACES: usize = 2_000;
+/// The built-in set is the same for every training.
+pub const BUILT_IN_SEED: u64 = 0;
+/// Files named a reason when photos are skipped.
+const NAMED: usize = 3;
+/// The least and the greatest side, in pixels, of an input that is as large as the photos.
+const SIDES: [u32; 2] = [32, 128];
+
+/// The photos of a place with their labels: by the CSV at `labels`, or as their names tell.
+///
+/// # Errors
+/// When the place or the CSV cannot be read, or nothing tells a label.
+pub fn labelled(
+    path: &Path,
+    labels: Option<&Path>,
+    watch: &dyn Watch,
+) -> Result<(Source, Survey, Records), Failed> {
+    let source = Source::open(path)?;
+    watch.begin("listing photos", None);
+    let listed = survey(&source);
+    watch.end();
+    let mut listed = listed?;
+    let labelled = labels::label(path, &listed.names, labels)?;
+    listed.skipped.extend(labelled.skipped);
+    listed.skipped.sort();
+    tell(&listed);
+    labelled.warnings.iter().for_each(|warning| log::warn!("warning: {}", shown(warning)));
+    tell_empty_folders(path, &labelled.table.columns);
+    let names = labelled.kept.iter().map(|&place| listed.names[place].clone()).collect();
+    let records = Records {
+        table: labelled.table,
+        sides: labelled.sides,
+        ..Records::unlabelled(Key::File, names)
+    };
+    Ok((source, listed, records))
+}
+
+/// Says which folders beside those of classes hold no photo.
+fn tell_empty_folders(path: &Path, columns: &[crate::data::table::Column]) {
+    let Some(classes) = columns.first().and_then(|column| column.known.as_ref()).map(|known| &known.classes) else {
+        return;
+    };
+    // Where the classes lie: right below the path, or below its folders of sides.
+    let below = |folder: &Path| -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let name = |folder: &Path| folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    let places = std::iter::once(path.to_owned()).chain(below(path));
+    for place in places {
+        let folders = below(&place);
+        let is_of_classes = folders.iter().any(|folder| classes.contains(&name(folder)));
+        for folder in folders.iter().filter(|folder| is_of_classes && !name(folder).starts_with('.')) {
+            if !classes.contains(&name(folder)) {
+                log::warn!("warning: {}: the folder of a class holds no photo; it is no class", shown_path(folder));
+            }
+        }
+    }
+}
+
+/// Decodes the photos of these names. Returns those that can be used, their places among the names, and the others.
+///
+/// # Errors
+/// When they cannot be read, not one can be used, or they do not fit into memory.
+pub fn read_photos(
+    source: &Source,
+    size: &PhotoSpec,
+    names: &[String],
+    watch: &dyn Watch,
+) -> Result<(Photos, Vec<usize>, Vec<Skipped>), Failed> {
+    // A tenth is left for everything else.
+    let memory_bytes = free_bytes().map_or(u64::MAX, |bytes| bytes / 10 * 9);
+    watch.begin("reading photos", Some(names.len()));
+    let size = [size.width as u32, size.height as u32];
+    let read = decode(source, size, names, memory_bytes, &|done, _| watch.at(done));
+    watch.end();
+    Ok(read?)
+}
+
+/// Photos and their split. Which of them are taken is chosen by names, and only those are decoded or drawn.
+pub(super) fn load(spec: &mut Spec, purpose: Purpose, watch: &dyn Watch) -> Result<(Samples, Split), Failed> {
+    let (source, records) = match spec.data.path.clone() {
+        Some(path) => {
+            let (source, _, records) = labelled(&path, spec.data.labels.as_deref(), watch)?;
+            (Some(source), records)
+        }
+        None => (None, built_in_records(BUILT_IN_FACES)),
+    };
+    settle_size(spec, source.as_ref().map(|source| (source, &records)))?;
+    if purpose == Purpose::Training {
+        records.settle(spec)?;
+    }
+    let (records, _, notes) = records.answer(spec)?;
+    tell_skipped(&notes);
+    let numbers: HashMap<String, usize> = match &source {
+        None => records.names.iter().cloned().zip(0..).collect(),
+        Some(_) => HashMap::new(),
+    };
+    let (records, _, chosen) = choose(records, spec, purpose)?;
+    require_sides(&records, records.len(), &chosen, purpose)?;
+    let InputSpec::Photo(size) = &spec.input else { bail!("the model does not read photos") };
+    let (photos, kept) = match &source {
+        Some(source) => {
+            let (photos, kept, skipped) = read_photos(source, size, &records.names, watch)?;
+            tell_skipped(&skipped);
+            if !skipped.is_empty() && purpose == Purpose::Resuming {
+                bail!(
+                    "{}: {} photos cannot be read any more; a training goes on only with the photos it began with",
+                    shown_path(source.path()),
+                    skipped.len()
+                );
+            }
+            (photos, kept)
+        }
+        None => {
+            let numbers: Vec<usize> =
+                records.names.iter().filter_map(|name| numbers.get(name).copied()).collect();
+            (built_in_faces(size, &numbers, watch), (0..records.len()).collect())
+        }
+    };
+    // Those that cannot be read are on no side.
+    let chosen = chosen.within(|index| kept.binary_search(index).ok());
+    let records = if kept.len() == records.len() { records } else { records.chosen(&kept) };
+    let split = accepted(&records, &photos.contents(), chosen, spec, purpose)?;
+    if purpose == Purpose::Training {
+        records.settle_training(spec, &split.train);
+    }
+    Ok((Samples::new(records, Inputs::Photos(photos), spec), split))
+}
+
+/// Makes the input as large as most photos are, where the model does not say.
+fn settle_size(spec: &mut Spec, photos: Option<(&Source, &Records)>) -> Result<(), Failed> {
+    let InputSpec::Photo(size) = &mut spec.input else { return Ok(()) };
+    if size.width > 0 {
+        return Ok(());
+    }
+    let side = match photos {
+        Some((source, records)) => usual_side(source, &records.names)?,
+        None => None,
+    };
+    let side = side.unwrap_or(SIDES[1]).clamp(SIDES[0], SIDES[1]) as usize;
+    (size.width, size.height) = (side, side);
+    log::info!("input: {side}x{side} pixels, as large as most photos, within {} and {}", SIDES[0], SIDES[1]);
+    Ok(())
+}
+
+fn tell(Survey { skipped, ignored, warning, .. }: &Survey) {
+    if let Some(warning) = warning {
+        log::warn!("warning: {warning}");
+    }
+    tell_skipped(skipped);
+    tell_ignored(ignored);
+}
+
+fn tell_ignored(ignored: &Ignored) {
+    if ignored.total() > 0 {
+        log::info!("ignored {} files that are no photos: {ignored}", ignored.total());
+    }
+}
+
+/// Says what was left out and why.
+pub fn tell_skipped(skipped: &[Skipped]) {
+    for group in by_reason(skipped) {
+        let named: Vec<String> = group.files.iter().take(NAMED).map(|file| shown(file)).collect();
+        let more = if group.files.len() > NAMED { ", …" } else { "" };
+        let reason = shown(&group.reason);
+        log::warn!("skipped {}: {reason} ({}{more})", group.files.len(), named.join(", "));
+    }
+}
+
+/// Names and labels of the first faces of the built-in set.
+pub fn built_in_records(count: usize) -> Records {
+    let names: Vec<String> =
+        (0..count).map(|index| label(BUILT_IN_SEED, index as u32).file_name(index)).collect();
+    let table = (utkface::WAY.label)(&names).table;
+    Records { table, ..Records::unlabelled(Key::File, names) }
+}
+
+/// Draws the faces of the built-in set with these numbers, in this order.
+pub fn built_in_faces(size: &PhotoSpec, numbers: &[usize], watch: &dyn Watch) -> Photos {
+    watch.begin("drawing faces", Some(numbers.len()));
+    let done = AtomicUsize::new(0);
+    let (width, height) = (size.width as u32, size.height as u32);
+    let side = width.max(height);
+    let faces: Vec<Vec<u8>> = numbers
+        .par_iter()
+        .map(|&index| {
+            let mut rgb = draw(BUILT_IN_SEED, index as u32, side).rgb;
+            if width != height
+                && let Some(square) = RgbImage::from_raw(side, side, std::mem::take(&mut rgb))
+            {
+                rgb = resize(&square, width, height, FilterType::Triangle).into_raw();
+            }
+            watch.at(done.fetch_add(1, Ordering::Relaxed) + 1);
+            rgb
+        })
+        .collect();
+    watch.end();
+    let mut photos = Photos::new(width, height);
+    faces.iter().for_each(|rgb| photos.push(rgb));
+    photos
+}

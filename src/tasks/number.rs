@@ -1,0 +1,78 @@
+//! A number in some unit: an age, a price. A branch ends with one value, learned by its squared error.
+
+use super::target::{Answer, Target};
+use super::{Rules, value};
+use crate::ops::Metric;
+
+/// See the module.
+pub struct Number;
+
+impl Rules for Number {
+    fn name(&self) -> &'static str {
+        "number"
+    }
+
+    fn losses(&self) -> &'static [&'static str] {
+        &["mse"]
+    }
+
+    fn metric(&self) -> Metric {
+        Metric::AbsoluteError
+    }
+
+    fn metric_name(&self) -> [&'static str; 2] {
+        ["mae", "MAE"]
+    }
+
+    fn loss_unit(&self, target: &Target) -> String {
+        match &target.unit {
+            _ if target.standardize => "squared deviations".into(),
+            Some(unit) => format!("squared {unit}"),
+            None => "squared error".into(),
+        }
+    }
+
+    fn outputs(&self, _target: &Target) -> usize {
+        1
+    }
+
+    fn is_likely(&self, values: &[&str], _cells: usize) -> bool {
+        values.len() > 1 && values.iter().all(|cell| value(cell).is_some())
+    }
+
+    fn classes(&self, _values: &[&str]) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    fn label(&self, cell: &str, target: &Target) -> Result<f32, String> {
+        let number = value(cell).map(|value| value as f32).filter(|value| value.is_finite());
+        let number = number.ok_or_else(|| format!("`{cell}` is no number"))?;
+        match target.range {
+            Some([low, high]) if !(low..=high).contains(&number) => {
+                Err(format!("{number} is not between {low} and {high}"))
+            }
+            _ => Ok(number),
+        }
+    }
+
+    /// The mean.
+    fn first_bias(&self, labels: &[f32], target: &Target) -> Option<f32> {
+        let mean = labels.iter().map(|&label| f64::from(label)).sum::<f64>() / labels.len().max(1) as f64;
+        Some(target.to_output(mean as f32))
+    }
+
+    fn answer(&self, outputs: &[f32], target: &Target) -> Answer {
+        let number = target.bounded(outputs.first().copied().unwrap_or(f32::NAN));
+        Answer { number: Some(number), class: None, probability: None }
+    }
+
+    fn balance(&self, _labels: &[f32], _target: &Target) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// Spread evenly over the range, or over 0 to 1.
+    fn invented(&self, number: usize, target: &Target) -> f32 {
+        let [low, high] = target.range.unwrap_or([0.0, 1.0]);
+        low + (high - low) * ((number * 37) % 101) as f32 / 100.0
+    }
+}
