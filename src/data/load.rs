@@ -111,11 +111,12 @@ pub fn load(
 /// Calls `visit` with the photos of these names, from several threads.
 fn each(source: &Source, names: &[String], visit: &(dyn Fn(Entry) + Sync)) -> Result<(), DataError> {
     let only: HashSet<String> = names.iter().cloned().collect();
-    let listed = source.list()?;
+    let (listed, only) = (source.list()?, &only);
     let (sender, receiver) = sync_channel::<Entry>(rayon::current_num_threads());
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            listed.for_each(Ask::Only(&only), &mut |entry| match sender.send(entry) {
+        // The sender goes with the reader, so that the receiver ends.
+        let reader = scope.spawn(move || {
+            listed.for_each(Ask::Only(only), &mut |entry| match sender.send(entry) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             })
