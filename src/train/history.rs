@@ -18,11 +18,12 @@ pub struct BranchResult {
 }
 
 impl BranchResult {
-    /// From the sums that `metrics.accumulate` keeps; `None` if no sample was counted.
+    /// From the sums that `metrics.accumulate` keeps; `None` if no sample counted.
     pub fn from_sums(target: Target, weight: f64, sums: &[f32]) -> Option<Self> {
-        let &[loss, metric, count] = sums.get(..SUMS)? else { return None };
-        let mean = |sum: f32| f64::from(sum) / f64::from(count);
-        (count > 0.0).then(|| Self { target, weight, loss: mean(loss), metric: mean(metric) })
+        let &[loss, metric, counted, total_weight] = sums.get(..SUMS)? else { return None };
+        let mean = |sum: f32, of: f32| f64::from(sum) / f64::from(of);
+        let (loss, metric) = (mean(loss, total_weight), mean(metric, counted));
+        (counted > 0.0).then_some(Self { target, weight, loss, metric })
     }
 }
 
@@ -203,9 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn no_samples_give_no_result() {
-        assert_eq!(BranchResult::from_sums(Target::Age, 1.0, &[0.0, 0.0, 0.0]), None);
-        let result = BranchResult::from_sums(Target::Age, 1.0, &[30.0, 9.0, 3.0]).unwrap();
+    fn the_loss_is_a_weighted_mean_and_the_metric_a_plain_one_of_the_samples_that_count() {
+        assert_eq!(BranchResult::from_sums(Target::Age, 1.0, &[0.0; SUMS]), None);
+        let result = BranchResult::from_sums(Target::Age, 1.0, &[30.0, 9.0, 3.0, 3.0]).unwrap();
+        assert_eq!((result.loss, result.metric), (10.0, 3.0));
+        let result = BranchResult::from_sums(Target::Age, 1.0, &[5.0, 9.0, 3.0, 0.5]).unwrap();
         assert_eq!((result.loss, result.metric), (10.0, 3.0));
     }
 }
