@@ -239,7 +239,9 @@ fn the_target_of_a_sample_without_a_label_changes_no_bit() {
         let unlabelled = WEIGHTS.iter().position(|&weight| weight == 0.0).unwrap();
         let mut spoilt = inputs.clone();
         for branch in ["age", "gender"] {
-            let Some(CaseData::Real(targets)) = spoilt.get_mut(&format!("{branch}.targets")) else { panic!() };
+            let Some(CaseData::Real(targets)) = spoilt.get_mut(&format!("{branch}.targets")) else {
+                panic!()
+            };
             // Its square is infinite, and 0 times that is no number.
             targets[unlabelled] = f32::MAX;
         }
