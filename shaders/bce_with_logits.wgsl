@@ -1,12 +1,14 @@
-// Binary cross-entropy of logits, and its gradient.
+// Binary cross-entropy of logits, each sample weighted, and its gradient.
 //
-//   loss       = sum over e < real of (max(x,0) - x*t + ln(1 + exp(-|x|))) / real
-//   d_input[e] = WEIGHT * (sigmoid(x) - t) / real for e < real, else 0
+//   loss          = sum over n < real of w[n] * sum over f of (max(x,0) - x*t + ln(1 + exp(-|x|))) / total
+//   d_input[n,f]  = WEIGHT * w[n] * (sigmoid(x) - t) / total
 //
-// with x = input[e], t = targets[e], and real = batch[0] * FEATURES, the number of elements of real
-// samples.
+// with x = input[n,f], t = targets[n,f], w = sample_weight, real = batch[0], the number of real samples, and
+// total = FEATURES * sum over n < real of w[n]. Samples that are not real or have a weight of 0 add nothing, and their
+// gradient is 0, whatever their input and targets are. The loss is 0 where all weights are.
 //
-// input, targets, d_input  (ELEMENTS) = (samples, FEATURES)
+// input, targets, d_input  (SAMPLES, FEATURES)
+// sample_weight           (SAMPLES), not negative
 // loss                    (1)
 // batch                   see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
 //
@@ -15,16 +17,19 @@
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> targets: array<f32>;
-@group(0) @binding(2) var<storage, read> batch: array<u32>;
-@group(0) @binding(3) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(4) var<storage, read_write> d_input: array<f32>;
+@group(0) @binding(2) var<storage, read> sample_weight: array<f32>;
+@group(0) @binding(3) var<storage, read> batch: array<u32>;
+@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_input: array<f32>;
 
-override ELEMENTS: u32;
+override SAMPLES: u32;
 override FEATURES: u32;
 override WEIGHT: f32;
 
 const WORKGROUP: u32 = 64u;
 
+// include parts/total_weight.wgsl
+// include parts/weighted_mean.wgsl
 // include parts/bce_with_logits.wgsl
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
@@ -33,12 +38,17 @@ fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
 
 @compute @workgroup_size(1)
 fn forward() {
-    let real = min(batch[0] * FEATURES, ELEMENTS);
+    let real = min(batch[0], SAMPLES);
     var sum = 0.0;
-    for (var e = 0u; e < real; e++) {
-        sum += binary_cross_entropy(input[e], targets[e]);
+    for (var n = 0u; n < real; n++) {
+        let weight = sample_weight[n];
+        if weight > 0.0 {
+            for (var e = n * FEATURES; e < (n + 1u) * FEATURES; e++) {
+                sum += weight * binary_cross_entropy(input[e], targets[e]);
+            }
+        }
     }
-    loss[0] = sum / f32(real);
+    loss[0] = weighted_mean(sum, total_weight(real) * f32(FEATURES));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -48,12 +58,15 @@ fn backward_input(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let e = line_index(group, groups, lane);
-    if e >= ELEMENTS {
+    if e >= SAMPLES * FEATURES {
         return;
     }
-    let real = min(batch[0] * FEATURES, ELEMENTS);
-    if e < real {
-        d_input[e] = binary_cross_entropy_slope(input[e], targets[e]) * WEIGHT / f32(real);
+    let real = min(batch[0], SAMPLES);
+    let n = e / FEATURES;
+    let weight = sample_weight[n];
+    if n < real && weight > 0.0 {
+        let total = total_weight(real) * f32(FEATURES);
+        d_input[e] = binary_cross_entropy_slope(input[e], targets[e]) * WEIGHT * weight / total;
     } else {
         d_input[e] = 0.0;
     }

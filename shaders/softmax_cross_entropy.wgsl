@@ -1,14 +1,15 @@
-// Cross-entropy of logits with one right class each, and its gradient.
+// Cross-entropy of logits with one right class each, each sample weighted, and its gradient.
 //
-//   loss          = sum over n < real of (ln(sum over c of exp(x[n,c]-m)) + m - x[n,t]) / real
-//   d_input[n,c]  = WEIGHT * (exp(x[n,c]-m) / sum over k of exp(x[n,k]-m) - (c == t)) / real
-//                   for n < real, else 0
+//   loss          = sum over n < real of w[n] * (ln(sum over c of exp(x[n,c]-m)) + m - x[n,t]) / total
+//   d_input[n,c]  = WEIGHT * w[n] * (exp(x[n,c]-m) / sum over k of exp(x[n,k]-m) - (c == t)) / total
 //
-// with x = input, t = targets[n], m the largest logit of the sample, and real = batch[0], the number of
-// real samples.
+// with x = input, t = targets[n], m the largest logit of the sample, w = sample_weight, real = batch[0], the number
+// of real samples, and total = sum over n < real of w[n]. Samples that are not real or have a weight of 0 add nothing,
+// and their gradient is 0, whatever their input and target are. The loss is 0 where all weights are.
 //
 // input, d_input  (SAMPLES, CLASSES)
 // targets         (SAMPLES), the number of the right class
+// sample_weight   (SAMPLES), not negative
 // loss            (1)
 // batch           see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
 //
@@ -17,9 +18,10 @@
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;
 @group(0) @binding(1) var<storage, read> targets: array<u32>;
-@group(0) @binding(2) var<storage, read> batch: array<u32>;
-@group(0) @binding(3) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(4) var<storage, read_write> d_input: array<f32>;
+@group(0) @binding(2) var<storage, read> sample_weight: array<f32>;
+@group(0) @binding(3) var<storage, read> batch: array<u32>;
+@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_input: array<f32>;
 
 override SAMPLES: u32;
 override CLASSES: u32;
@@ -27,6 +29,8 @@ override WEIGHT: f32;
 
 const WORKGROUP: u32 = 64u;
 
+// include parts/total_weight.wgsl
+// include parts/weighted_mean.wgsl
 // include parts/softmax_cross_entropy.wgsl
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
@@ -38,10 +42,14 @@ fn forward() {
     let real = min(batch[0], SAMPLES);
     var sum = 0.0;
     for (var n = 0u; n < real; n++) {
-        let first = n * CLASSES;
-        sum += class_cross_entropy(right_logit(first, CLASSES, targets[n]), shifted_sum(first, CLASSES));
+        let weight = sample_weight[n];
+        if weight > 0.0 {
+            let first = n * CLASSES;
+            let right = right_logit(first, CLASSES, targets[n]);
+            sum += weight * class_cross_entropy(right, shifted_sum(first, CLASSES));
+        }
     }
-    loss[0] = sum / f32(real);
+    loss[0] = weighted_mean(sum, total_weight(real));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -56,7 +64,8 @@ fn backward_input(
     }
     let first = n * CLASSES;
     let real = min(batch[0], SAMPLES);
-    if n >= real {
+    let weight = sample_weight[n];
+    if n >= real || weight <= 0.0 {
         for (var c = 0u; c < CLASSES; c++) {
             d_input[first + c] = 0.0;
         }
@@ -64,7 +73,8 @@ fn backward_input(
     }
     let shifted = shifted_sum(first, CLASSES);
     let right = right_logit(first, CLASSES, targets[n]);
+    let total = total_weight(real);
     for (var c = 0u; c < CLASSES; c++) {
-        d_input[first + c] = class_cross_entropy_slope(first + c, right, shifted) * WEIGHT / f32(real);
+        d_input[first + c] = class_cross_entropy_slope(first + c, right, shifted) * WEIGHT * weight / total;
     }
 }

@@ -177,6 +177,11 @@ impl Bounded {
         self.reach() == 0.0
     }
 
+    /// Whether the device's operand is exactly one: multiplying by it rounds nothing.
+    fn is_one(self) -> bool {
+        self.value == 1.0 && self.err == 0.0
+    }
+
     /// The largest magnitude that the device's operand can have.
     fn reach(self) -> f64 {
         self.value.abs() + self.err
@@ -226,7 +231,8 @@ impl Mul for Bounded {
             return Self::zero();
         }
         let inherited = self.value.abs() * other.err + other.value.abs() * self.err + self.err * other.err;
-        Self::rounded(self.value * other.value, inherited, 1.0).depending(&[self, other])
+        let ulps = if self.is_one() || other.is_one() { 0.0 } else { 1.0 };
+        Self::rounded(self.value * other.value, inherited, ulps).depending(&[self, other])
     }
 }
 
@@ -476,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_add_neither_roundings_nor_magnitude() {
+    fn zeros_add_neither_roundings_nor_magnitude_and_ones_multiply_without_rounding() {
         let sum = |zeros: usize| {
             let mut sum = SumBounded::default();
             for term in [1.5, -0.75, 3.25] {
@@ -489,6 +495,7 @@ mod tests {
         assert_eq!(sum(0), sum(1000));
         let x = Bounded::exact(0.7);
         assert!((x + Bounded::exact(0.0)).err <= TINY && (x * Bounded::exact(0.0)).err == 0.0);
+        assert!((x * Bounded::exact(1.0)).err <= TINY && (x * Bounded::within(1.0, 1e-9)).err > UNIT * 0.7);
     }
 
     #[test]

@@ -19,8 +19,9 @@ fn metric_of(n: u32) -> f32 {
     return abs(clamp(x, LOW, HIGH) - t);
 }
 
-fn add_to_sums(loss: f32, metric: f32, count: u32) {
-    sums[0] += loss * f32(count);
+fn add_to_sums(loss: f32, metric: f32, counted: f32, total: f32) {
+    sums[0] += loss * total;
     sums[1] += metric;
-    sums[2] += f32(count);
+    sums[2] += counted;
+    sums[3] += total;
 }

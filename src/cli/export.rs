@@ -47,7 +47,7 @@ pub struct ProgramArguments {
 }
 
 /// The version of the format, for whoever reads it: it grows when the meaning of a field changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// One plan, as it is written. Slots begin as zeros; those that say `shared_as` are one and the same
 /// in all three programs.

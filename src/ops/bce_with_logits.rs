@@ -1,14 +1,14 @@
-//! Binary cross-entropy of logits, the mean over all elements of the real samples of a batch.
+//! Binary cross-entropy of logits, the mean over all elements of the real samples of a batch, each sample weighted.
 //!
-//! Input (logits) and target (0 to 1) are (N, features), loss is (1). The gradient is that of
+//! Input (logits) and target (0 to 1) are (N, features), sample_weight is (N), loss is (1). The gradient is that of
 //! `weight` times the loss. The formula is the stable one: `max(x, 0) - x t + ln(1 + exp(-|x|))`.
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
-use super::mse::{element_loss_local, some_real_samples};
+use super::mse::{READS, element_loss_local, some_real_samples, weighted_elements};
 use super::share::{self, Share};
 use super::sigmoid::sigmoid;
-use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
-use super::{ROW, WORKGROUP, unit_weight};
+use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, Variant};
+use super::{ROW, WORKGROUP, sample_weight, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -24,9 +24,8 @@ pub struct BceWithLogits {
 }
 
 impl Operator for BceWithLogits {
-    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "targets", "batch"], &["loss"])];
-    const BACKWARD: &'static [Kernel] =
-        &[Kernel::new("backward_input", &["input", "targets", "batch"], &["d_input"])];
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", READS, &["loss"])];
+    const BACKWARD: &'static [Kernel] = &[Kernel::new("backward_input", READS, &["d_input"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         inputs.first().map(|_| [1].into()).ok_or_else(|| "it has no input".into())
@@ -41,23 +40,21 @@ impl Operator for BceWithLogits {
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
-        let [input, target, batch, result] = args else { wrong_arguments(kernel) };
-        let [_, features] = input.rows();
-        let real = (batch.words()[BATCH_COUNT] as usize * features).min(input.real().len());
-        let pairs = input.real().iter().zip(target.real()).take(real);
+        let [input, target, weights, batch, result] = args else { wrong_arguments(kernel) };
+        let (total, elements) = weighted_elements(input, target, weights, batch);
         if kernel == "forward" {
             let mut sum = N::Sum::default();
-            for (&x, &t) in pairs {
-                sum.add(x.max_zero());
-                sum.add(-(x * t));
-                sum.add((N::exact(1.0) + (-x.abs()).exp()).ln());
+            for (_, [x, t, weight]) in elements {
+                sum.add(x.max_zero() * weight);
+                sum.add(-(x * t) * weight);
+                sum.add((N::exact(1.0) + (-x.abs()).exp()).ln() * weight);
             }
-            result.real_mut()[0] = sum.total() / N::exact(real as f32);
+            result.real_mut()[0] = sample_weight::mean(sum.total(), total);
         } else {
             let d_input = result.real_mut();
             d_input.fill(N::zero());
-            for (d_input, (&x, &t)) in d_input.iter_mut().zip(pairs) {
-                *d_input = (sigmoid(x) - t) * N::constant(self.weight) / N::exact(real as f32);
+            for (e, [x, t, weight]) in elements {
+                d_input[e] = (sigmoid(x) - t) * N::constant(self.weight) * weight / total;
             }
         }
     }
@@ -68,7 +65,7 @@ impl Operator for BceWithLogits {
 
     fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
         match kernel {
-            "forward" => vec![share::sample("input", &shape("input"))],
+            "forward" => share::samples(shape),
             _ => Vec::new(),
         }
     }
@@ -77,7 +74,7 @@ impl Operator for BceWithLogits {
         let input = shape("input");
         let features = input.len() / input.batch().max(1);
         let constants =
-            [("ELEMENTS", input.len() as f64), ("FEATURES", features as f64), ("WEIGHT", self.weight)];
+            [("SAMPLES", input.batch() as f64), ("FEATURES", features as f64), ("WEIGHT", self.weight)];
         let invocations = if kernel == "forward" { 1 } else { input.len() };
         vec![Dispatch::line(kernel, invocations, &constants)]
     }
@@ -89,12 +86,14 @@ impl Operator for BceWithLogits {
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
-        let mut draw = |value: fn(&mut Generator) -> f32| {
-            Some(CaseData::Real((0..elements).map(|_| value(generator)).collect()))
-        };
         match name {
-            "input" => draw(|generator| generator.normal() * 8.0),
-            "targets" => draw(|generator| generator.below(2) as f32),
+            "input" => Some(CaseData::Real((0..elements).map(|_| generator.normal() * 8.0).collect())),
+            "targets" => {
+                let mut targets: Vec<f32> = (0..elements).map(|_| generator.below(2) as f32).collect();
+                sample_weight::spoil(&mut targets);
+                Some(CaseData::Real(targets))
+            }
+            "sample_weight" => Some(sample_weight::draw(elements, generator)),
             "batch" => Some(CaseData::Words(some_real_samples(generator))),
             _ => None,
         }

@@ -25,7 +25,7 @@ pub struct MeasuredLoss {
 }
 
 /// What both kernels read.
-const READS: &[&str] = &["input", "targets", "batch", "sums"];
+const READS: &[&str] = &["input", "targets", "sample_weight", "batch", "sums"];
 
 impl MeasuredLoss {
     /// The number that the shader has for the loss, if it knows it.
@@ -55,15 +55,17 @@ impl Operator for MeasuredLoss {
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
         let (args, d_input) = args.split_at_mut(READS.len());
-        let [input, targets, batch, sums] = args else { wrong_arguments(kernel) };
+        let [input, targets, weights, batch, sums] = args else { wrong_arguments(kernel) };
         let mut value = [N::zero()];
         let loss = Arg { batched: false, ..Arg::write([1].into(), &mut value) };
-        self.loss.twin("forward", &mut [input.again(), targets.again(), batch.again(), loss]);
+        let mut args = [input.again(), targets.again(), weights.again(), batch.again(), loss];
+        self.loss.twin("forward", &mut args);
         let loss = Arg { batched: false, ..Arg::read([1].into(), &value) };
-        let mut args = [input.again(), targets.again(), loss, batch.again(), sums.again_mut()];
+        let (weights, batch) = (weights.again(), batch.again());
+        let mut args = [input.again(), targets.again(), weights.again(), loss, batch.again(), sums.again_mut()];
         self.metrics.twin("accumulate", &mut args);
         if let [d_input] = d_input {
-            let mut args = [input.again(), targets.again(), batch.again(), d_input.again_mut()];
+            let mut args = [input.again(), targets.again(), weights, batch, d_input.again_mut()];
             self.loss.twin("backward_input", &mut args);
         }
     }
@@ -73,7 +75,7 @@ impl Operator for MeasuredLoss {
     }
 
     fn shares(&self, _kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
-        vec![share::sample("input", &shape("input"))]
+        share::samples(shape)
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {

@@ -1,9 +1,11 @@
 //! Running sums of a branch's loss and metric, kept on the device and read once an epoch.
 //!
-//! Sums are (3): loss times samples; metric, summed over samples; samples.
+//! Sums are (4): the batches' losses, each times the sum of its samples' weights; the metric, summed over the samples
+//! whose weight is above 0; the number of these; and the sum of all weights.
 
 use super::attr::wrong_arguments;
 use super::mse::some_real_samples;
+use super::sample_weight;
 use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
@@ -37,7 +39,7 @@ pub struct Metrics {
 }
 
 /// Number of running sums.
-pub const SUMS: usize = 3;
+pub const SUMS: usize = 4;
 
 impl Metrics {
     /// The lowest and the highest output that counts as it is.
@@ -60,8 +62,11 @@ impl Metrics {
 }
 
 impl Operator for Metrics {
-    const FORWARD: &'static [Kernel] =
-        &[Kernel::new("accumulate", &["input", "targets", "loss", "batch", "sums"], &["sums"])];
+    const FORWARD: &'static [Kernel] = &[Kernel::new(
+        "accumulate",
+        &["input", "targets", "sample_weight", "loss", "batch", "sums"],
+        &["sums"],
+    )];
 
     fn output_shape(&self, _inputs: &[Shape]) -> Result<Shape, String> {
         Ok([SUMS].into())
@@ -73,6 +78,7 @@ impl Operator for Metrics {
                 Some(ArgumentSpec::batched([inputs.first()?.batch()].into()).words())
             }
             "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
+            "sample_weight" => sample_weight::spec(inputs),
             "loss" => Some(ArgumentSpec::shared([1].into())),
             "sums" => Some(ArgumentSpec::shared([SUMS].into())),
             _ => None,
@@ -80,12 +86,14 @@ impl Operator for Metrics {
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
-        let [input, target, loss, batch, sums] = args else { wrong_arguments(kernel) };
+        let [input, target, weights, loss, batch, sums] = args else { wrong_arguments(kernel) };
         let [samples, features] = input.rows();
-        let count = (batch.words()[BATCH_COUNT] as usize).min(samples);
+        let weights = &weights.real()[..samples.min(batch.words()[BATCH_COUNT] as usize)];
         let [low, high] = self.limits();
         let mut metric = N::Sum::default();
-        for n in 0..count {
+        let mut counted = 0;
+        for n in (0..weights.len()).filter(|&n| sample_weight::counts(weights[n])) {
+            counted += 1;
             let logits = &input.real()[n * features..][..features];
             let truth = || target.real()[n * features];
             metric.add(match self.metric {
@@ -101,15 +109,16 @@ impl Operator for Metrics {
                 }
             });
         }
-        let loss = loss.real()[0];
+        let (loss, total) = (loss.real()[0], sample_weight::total(weights, 1));
         let sums = sums.real_mut();
-        sums[0] = sums[0] + loss * N::exact(count as f32);
+        sums[0] = sums[0] + loss * total;
         sums[1] = sums[1] + metric.total();
-        sums[2] = sums[2] + N::exact(count as f32);
+        sums[2] = sums[2] + N::exact(counted as f32);
+        sums[3] = sums[3] + total;
     }
 
     fn shares(&self, _kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
-        vec![share::sample("input", &shape("input"))]
+        share::samples(shape)
     }
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
@@ -142,15 +151,20 @@ impl Operator for Metrics {
                     0 => 2.0 * generator.normal(),
                     _ => 256.0 * (generator.below(3) as f32 - 1.0),
                 };
-                Some(CaseData::Real((0..elements).map(|_| value()).collect()))
+                let mut values: Vec<f32> = (0..elements).map(|_| value()).collect();
+                sample_weight::spoil(&mut values);
+                Some(CaseData::Real(values))
             }
             "targets" if self.metric == Metric::ClassAccuracy => {
                 Some(CaseData::Words((0..elements).map(|_| generator.below(2)).collect()))
             }
             // 0, 1, and where the one ends and the other begins.
             "targets" => {
-                Some(CaseData::Real((0..elements).map(|_| generator.below(3) as f32 / 2.0).collect()))
+                let mut targets: Vec<f32> = (0..elements).map(|_| generator.below(3) as f32 / 2.0).collect();
+                sample_weight::spoil(&mut targets);
+                Some(CaseData::Real(targets))
             }
+            "sample_weight" => Some(sample_weight::draw(elements, generator)),
             "batch" => Some(CaseData::Words(some_real_samples(generator))),
             _ => None,
         }

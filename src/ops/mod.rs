@@ -16,6 +16,7 @@ mod layers;
 mod line;
 mod packed;
 mod parameter;
+mod sample_weight;
 mod share;
 pub use arg::{Arg, ArgumentSpec, Data};
 pub use dispatch::{Dispatch, MAX_WORKGROUPS_AXIS, ROW, Variant, WORKGROUP};

@@ -1,13 +1,13 @@
-//! Mean squared error over all elements of the real samples of a batch.
+//! Mean squared error over all elements of the real samples of a batch, each sample weighted.
 //!
-//! Input and target (N, features), loss (1). The gradient is that of `weight` times the loss.
+//! Input and target (N, features), sample_weight (N), loss (1). The gradient is that of `weight` times the loss.
 
 use super::attr::wrong_arguments;
 use super::share::{self, Share};
 use super::{
     Arg, ArgumentSpec, BATCH_COUNT, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
 };
-use super::{ROW, WORKGROUP, unit_weight};
+use super::{ROW, WORKGROUP, sample_weight, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -22,10 +22,12 @@ pub struct Mse {
     pub weight: f64,
 }
 
+/// What the kernels of losses read.
+pub(super) const READS: &[&str] = &["input", "targets", "sample_weight", "batch"];
+
 impl Operator for Mse {
-    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "targets", "batch"], &["loss"])];
-    const BACKWARD: &'static [Kernel] =
-        &[Kernel::new("backward_input", &["input", "targets", "batch"], &["d_input"])];
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", READS, &["loss"])];
+    const BACKWARD: &'static [Kernel] = &[Kernel::new("backward_input", READS, &["d_input"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         inputs.first().map(|_| [1].into()).ok_or_else(|| "it has no input".into())
@@ -40,26 +42,24 @@ impl Operator for Mse {
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
-        let [input, target, batch, result] = args else { wrong_arguments(kernel) };
-        let [_, features] = input.rows();
-        let real = (batch.words()[BATCH_COUNT] as usize * features).min(input.real().len());
-        let pairs = input.real().iter().zip(target.real()).take(real);
+        let [input, target, weights, batch, result] = args else { wrong_arguments(kernel) };
+        let (total, elements) = weighted_elements(input, target, weights, batch);
         if kernel == "forward" {
             let mut sum = N::Sum::default();
-            pairs.for_each(|(&x, &t)| sum.add_product(x - t, x - t));
-            result.real_mut()[0] = sum.total() / N::exact(real as f32);
+            elements.for_each(|(_, [x, t, weight])| sum.add((x - t) * (x - t) * weight));
+            result.real_mut()[0] = sample_weight::mean(sum.total(), total);
         } else {
             let d_input = result.real_mut();
             d_input.fill(N::zero());
-            for (d_input, (&x, &t)) in d_input.iter_mut().zip(pairs) {
-                *d_input = (x - t) * N::constant(2.0 * self.weight) / N::exact(real as f32);
+            for (e, [x, t, weight]) in elements {
+                d_input[e] = (x - t) * N::constant(2.0 * self.weight) * weight / total;
             }
         }
     }
 
     fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
         match kernel {
-            "forward" => vec![share::sample("input", &shape("input"))],
+            "forward" => share::samples(shape),
             _ => Vec::new(),
         }
     }
@@ -68,7 +68,7 @@ impl Operator for Mse {
         let input = shape("input");
         let features = input.len() / input.batch().max(1);
         let constants =
-            [("ELEMENTS", input.len() as f64), ("FEATURES", features as f64), ("WEIGHT", self.weight)];
+            [("SAMPLES", input.batch() as f64), ("FEATURES", features as f64), ("WEIGHT", self.weight)];
         let invocations = if kernel == "forward" { 1 } else { input.len() };
         vec![Dispatch::line(kernel, invocations, &constants)]
     }
@@ -87,15 +87,40 @@ impl Operator for Mse {
         .into()
     }
 
-    fn fill(&self, name: &str, _elements: usize, generator: &mut Generator) -> Option<CaseData> {
-        (name == "batch").then(|| CaseData::Words(some_real_samples(generator)))
+    fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {
+        match name {
+            "targets" => {
+                let mut targets: Vec<f32> = (0..elements).map(|_| generator.normal()).collect();
+                sample_weight::spoil(&mut targets);
+                Some(CaseData::Real(targets))
+            }
+            "sample_weight" => Some(sample_weight::draw(elements, generator)),
+            "batch" => Some(CaseData::Words(some_real_samples(generator))),
+            _ => None,
+        }
     }
+}
+
+/// The elements of real samples that count, with their indices: input, target, and the sample's weight. And what their
+/// weighted sum is divided by.
+pub(super) fn weighted_elements<N: Number>(
+    input: &Arg<N>,
+    targets: &Arg<N>,
+    weights: &Arg<N>,
+    batch: &Arg<N>,
+) -> (N, impl Iterator<Item = (usize, [N; 3])>) {
+    let [samples, features] = input.rows();
+    let weights = &weights.real()[..samples.min(batch.words()[BATCH_COUNT] as usize)];
+    let counted = (0..weights.len() * features).filter(move |e| sample_weight::counts(weights[e / features]));
+    let elements = counted.map(move |e| (e, [input.real()[e], targets.real()[e], weights[e / features]]));
+    (sample_weight::total(weights, features), elements)
 }
 
 /// The arguments of a loss that has a target an element.
 pub fn element_loss_local(name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
     match name {
         "targets" => inputs.first().cloned().map(ArgumentSpec::batched),
+        "sample_weight" => sample_weight::spec(inputs),
         "loss" => Some(ArgumentSpec::shared([1].into())),
         _ => None,
     }

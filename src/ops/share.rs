@@ -41,6 +41,12 @@ pub fn sample(argument: &'static str, shape: &Shape) -> Share {
     share("one sample", argument, shape.batch(), |n| one(n, size))
 }
 
+/// One sample of a loss, and one sample's weight.
+pub fn samples(shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
+    let [input, weight] = ["input", "sample_weight"].map(|argument| sample(argument, &shape(argument)));
+    vec![input, Share { fault: "one sample's weight", ..weight }]
+}
+
 /// One channel of (N, C, ...) in all samples.
 pub fn channel(argument: &'static str, shape: &Shape) -> Share {
     let channels = shape.0.get(1).copied().unwrap_or(1);

@@ -1,13 +1,13 @@
-//! Cross-entropy of logits with one right class each, the mean over the real samples of a batch.
+//! Cross-entropy of logits with one right class each, the weighted mean over the real samples of a batch.
 //!
-//! Input (N, classes), targets (N) with the number of the right class, loss (1). The gradient is that
-//! of `weight` times the loss. Logits are shifted by their largest, so that nothing overflows.
+//! Input (N, classes), targets (N) with the number of the right class, sample_weight (N), loss (1). The gradient is
+//! that of `weight` times the loss. Logits are shifted by their largest, so that nothing overflows.
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
-use super::mse::some_real_samples;
+use super::mse::{READS, some_real_samples};
 use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
-use super::{ROW, WORKGROUP, unit_weight};
+use super::{ROW, WORKGROUP, sample_weight, unit_weight};
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -37,9 +37,8 @@ fn shifted_sum<N: Number>(logits: &[N]) -> (N, N) {
 }
 
 impl Operator for SoftmaxCrossEntropy {
-    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", &["input", "targets", "batch"], &["loss"])];
-    const BACKWARD: &'static [Kernel] =
-        &[Kernel::new("backward_input", &["input", "targets", "batch"], &["d_input"])];
+    const FORWARD: &'static [Kernel] = &[Kernel::new("forward", READS, &["loss"])];
+    const BACKWARD: &'static [Kernel] = &[Kernel::new("backward_input", READS, &["d_input"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         match inputs.first().map(|input| input.0.as_slice()) {
@@ -55,34 +54,41 @@ impl Operator for SoftmaxCrossEntropy {
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
         match name {
             "targets" => Some(ArgumentSpec::batched([inputs.first()?.batch()].into()).words()),
+            "sample_weight" => sample_weight::spec(inputs),
             "loss" => Some(ArgumentSpec::shared([1].into())),
             _ => None,
         }
     }
 
     fn twin<N: Number>(&self, kernel: &str, args: &mut [Arg<N>]) {
-        let [input, targets, batch, result] = args else { wrong_arguments(kernel) };
+        let [input, targets, weights, batch, result] = args else { wrong_arguments(kernel) };
         let [samples, classes] = input.rows();
-        let real = (batch.words()[BATCH_COUNT] as usize).min(samples);
-        let rows = input.real().chunks_exact(classes).zip(targets.words()).take(real);
+        let weights = &weights.real()[..samples.min(batch.words()[BATCH_COUNT] as usize)];
+        let total = sample_weight::total(weights, 1);
+        let counted = weights.iter().enumerate().filter(|(_, weight)| sample_weight::counts(**weight));
+        let rows = counted.map(|(n, &weight)| {
+            let right = right_class(targets.words()[n], classes);
+            (n, &input.real()[n * classes..][..classes], right, weight)
+        });
         if kernel == "forward" {
             let mut loss = N::Sum::default();
-            for (logits, &target) in rows {
+            for (_, logits, right, weight) in rows {
                 let (largest, sum) = shifted_sum(logits);
-                loss.add(sum.ln());
-                loss.add(largest);
-                loss.add(-logits[right_class(target, classes)]);
+                loss.add(sum.ln() * weight);
+                loss.add(largest * weight);
+                loss.add(-logits[right] * weight);
             }
-            result.real_mut()[0] = loss.total() / N::exact(real as f32);
+            result.real_mut()[0] = sample_weight::mean(loss.total(), total);
         } else {
             let d_input = result.real_mut();
             d_input.fill(N::zero());
-            for (d_input, (logits, &target)) in d_input.chunks_exact_mut(classes).zip(rows) {
+            for (n, logits, right, weight) in rows {
                 let (largest, sum) = shifted_sum(logits);
-                for (class, (d_input, &logit)) in d_input.iter_mut().zip(logits).enumerate() {
-                    let right = N::exact(f32::from(class == right_class(target, classes)));
+                for (class, &logit) in logits.iter().enumerate() {
+                    let wanted = N::exact(f32::from(class == right));
                     let probability = (logit - largest).exp() / sum;
-                    *d_input = (probability - right) * N::constant(self.weight) / N::exact(real as f32);
+                    let slope = (probability - wanted) * N::constant(self.weight);
+                    d_input[n * classes + class] = slope * weight / total;
                 }
             }
         }
@@ -94,7 +100,7 @@ impl Operator for SoftmaxCrossEntropy {
 
     fn shares(&self, kernel: &str, shape: &dyn Fn(&str) -> Shape) -> Vec<Share> {
         match kernel {
-            "forward" => vec![share::sample("input", &shape("input"))],
+            "forward" => share::samples(shape),
             _ => Vec::new(),
         }
     }
@@ -122,10 +128,13 @@ impl Operator for SoftmaxCrossEntropy {
             // Some are so large that exp overflows where the largest logit is not subtracted.
             "input" => {
                 let mut logit = || generator.normal() * if generator.below(3) == 0 { 256.0 } else { 2.0 };
-                Some(CaseData::Real((0..elements).map(|_| logit()).collect()))
+                let mut logits: Vec<f32> = (0..elements).map(|_| logit()).collect();
+                sample_weight::spoil(&mut logits);
+                Some(CaseData::Real(logits))
             }
             // Up to classes that are not there.
             "targets" => Some(CaseData::Words((0..elements).map(|_| generator.below(11)).collect())),
+            "sample_weight" => Some(sample_weight::draw(elements, generator)),
             "batch" => Some(CaseData::Words(some_real_samples(generator))),
             _ => None,
         }

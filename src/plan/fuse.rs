@@ -353,7 +353,7 @@ fn loss(steps: &Steps, first: usize) -> Option<Rewrite> {
     let op = MeasuredLoss { loss: Box::new(forward.op.clone()), metrics: metrics_op.clone() };
     let (op, inputs) = (Op::MeasuredLoss(op), vec![forward.shape("input")]);
     op.output_shape(&inputs).ok()?;
-    let names = ["input", "targets", "batch", "sums"].map(|name| (name, name));
+    let names = ["input", "targets", "sample_weight", "batch", "sums"].map(|name| (name, name));
     let mut known = taken(metrics, &names)?;
     let gradient = rest.first().filter(|step| step.op == forward.op && step.layer == forward.layer);
     let (kernel, gone) = match gradient.and_then(|step| buffer(step, "d_input")) {

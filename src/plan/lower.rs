@@ -246,7 +246,7 @@ impl Lowering {
         let is_parameter = place.op.parameters(&place.inputs).iter().any(|parameter| parameter.name == name);
         let (full_name, kind) = match name {
             "photos" | "transform" | "tokens" | "sample" | "batch" => (name.to_string(), Kind::Input),
-            "targets" => (own(), Kind::Input),
+            "targets" | "sample_weight" => (own(), Kind::Input),
             _ if is_parameter => (own(), Kind::Persistent),
             _ => match name.strip_prefix("d_") {
                 Some(plain) => (gradient_name(&format!("{}.{plain}", place.layer)), Kind::Transient),

@@ -19,12 +19,12 @@ pub struct BranchResult {
 }
 
 impl BranchResult {
-    /// From the sums that `metrics.accumulate` keeps; `None` if no sample was counted.
+    /// From the sums that `metrics.accumulate` keeps; `None` if no sample counted.
     pub fn from_sums(target: &Target, weight: f64, sums: &[f32]) -> Option<Self> {
-        let &[loss, metric, count] = sums.get(..SUMS)? else { return None };
-        let mean = |sum: f32| f64::from(sum) / f64::from(count);
-        let (target, deviation) = (target.clone(), f64::from(target.deviation()));
-        (count > 0.0).then(|| Self { target, weight, loss: mean(loss), metric: mean(metric) * deviation })
+        let &[loss, metric, counted, total_weight] = sums.get(..SUMS)? else { return None };
+        let mean = |sum: f32, of: f32| f64::from(sum) / f64::from(of);
+        let (loss, metric) = (mean(loss, total_weight), mean(metric, counted) * f64::from(target.deviation()));
+        (counted > 0.0).then(|| Self { target: target.clone(), weight, loss, metric })
     }
 }
 
@@ -211,13 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn no_samples_give_no_result() {
+    fn the_loss_is_a_weighted_mean_and_the_metric_a_plain_one_of_the_samples_that_count() {
         let target = Target::new("age", "number");
-        assert_eq!(BranchResult::from_sums(&target, 1.0, &[0.0, 0.0, 0.0]), None);
-        let result = BranchResult::from_sums(&target, 1.0, &[30.0, 9.0, 3.0]).unwrap();
+        assert_eq!(BranchResult::from_sums(&target, 1.0, &[0.0; SUMS]), None);
+        let result = BranchResult::from_sums(&target, 1.0, &[30.0, 9.0, 3.0, 3.0]).unwrap();
+        assert_eq!((result.loss, result.metric), (10.0, 3.0));
+        let result = BranchResult::from_sums(&target, 1.0, &[5.0, 9.0, 3.0, 0.5]).unwrap();
         assert_eq!((result.loss, result.metric), (10.0, 3.0));
         let target = Target { mean_and_deviation: Some([1.0, 5.0]), ..target };
-        let result = BranchResult::from_sums(&target, 1.0, &[30.0, 9.0, 3.0]).unwrap();
+        let result = BranchResult::from_sums(&target, 1.0, &[30.0, 9.0, 3.0, 3.0]).unwrap();
         assert_eq!((result.loss, result.metric), (10.0, 15.0), "the metric is in the label's unit");
     }
 }

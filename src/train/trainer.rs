@@ -11,7 +11,7 @@ use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::ops::Metric;
+use crate::ops::{BATCH_COUNT, Metric};
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
@@ -49,6 +49,14 @@ pub enum TrainError {
         reason: String,
         /// The largest batch that fits, if any does.
         fits: Option<usize>,
+    },
+    /// A branch cannot be measured.
+    #[error("none of the {samples} samples has a label for {}", target.name())]
+    Unlabelled {
+        /// What the branch learns.
+        target: Target,
+        /// Which samples: training or validation.
+        samples: &'static str,
     },
     /// Training ran away.
     #[error("training ran away in epoch {epoch}: losses or weights are no longer numbers")]
@@ -228,19 +236,21 @@ impl<'a> Trainer<'a> {
             self.train_step(&batch(samples, chosen, size, Some(variation)).at_rate(rate))?;
             progress(Progress::Training(step + 1, steps));
             if (step + 1).is_multiple_of(WATCHED_STEPS) {
-                require_finite(&self.read_sums()?, epoch)?;
+                self.require_finite(epoch)?;
             }
             if stop.load(Ordering::Relaxed) {
                 (self.resumed_step, self.spent) = (step + 1, spent + start.elapsed());
                 return Ok(Stopped::Interrupted(step + 1));
             }
         }
+        self.require_finite(epoch)?;
         let train = self.read_sums()?;
-        require_finite(&train, epoch)?;
+        require_labels(&train, "training")?;
         let validation = self.evaluate(samples, &split.validation, &mut |done, all| {
             progress(Progress::Validation(done, all));
         })?;
-        require_finite(&validation, epoch)?;
+        self.require_finite(epoch)?;
+        require_labels(&validation, "validation")?;
         let seconds = (spent + start.elapsed()).as_secs_f64();
         Ok(Stopped::Done(Epoch { epoch: epoch + 1, train, validation, seconds }))
     }
@@ -320,11 +330,25 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// The running sums of each branch, as they are now.
+    fn running_sums(&mut self) -> Result<Vec<Vec<f32>>, BackendError> {
+        let sums = sums(&self.evaluation.plan, &self.spec);
+        sums.map(|buffer| Ok(bytemuck::pod_collect_to_vec(&self.backend.read(self.evaluation.id, buffer)?)))
+            .collect()
+    }
+
+    /// Fails if training has run away within epoch `epoch`, from 0.
+    fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
+        match self.running_sums()?.iter().flatten().all(|sum| sum.is_finite()) {
+            true => Ok(()),
+            false => Err(TrainError::Diverged { epoch: epoch + 1 }),
+        }
+    }
+
+    /// The branches' results so far; NaN for one that no sample had a label for.
     fn read_sums(&mut self) -> Result<Vec<BranchResult>, TrainError> {
         let mut results = Vec::new();
-        for (buffer, branch) in sums(&self.evaluation.plan, &self.spec).zip(&self.spec.branches) {
-            let bytes = self.backend.read(self.evaluation.id, buffer)?;
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+        for (values, branch) in self.running_sums()?.into_iter().zip(&self.spec.branches) {
             let (target, weight) = (self.spec.target(branch), branch.weight());
             let result = BranchResult::from_sums(target, weight, &values);
             let nothing = || BranchResult { target: target.clone(), weight, loss: f64::NAN, metric: f64::NAN };
@@ -334,11 +358,11 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Fails if training has run away within epoch `epoch`, from 0.
-fn require_finite(results: &[BranchResult], epoch: usize) -> Result<(), TrainError> {
-    match results.iter().all(|result| result.loss.is_finite() && result.metric.is_finite()) {
-        true => Ok(()),
-        false => Err(TrainError::Diverged { epoch: epoch + 1 }),
+/// Fails if no sample had a label for some branch. Numbers too large for float32 have been refused before.
+fn require_labels(results: &[BranchResult], samples: &'static str) -> Result<(), TrainError> {
+    match results.iter().find(|result| result.loss.is_nan()) {
+        Some(&BranchResult { target, .. }) => Err(TrainError::Unlabelled { target, samples }),
+        None => Ok(()),
     }
 }
 
@@ -376,6 +400,7 @@ fn write_batch(
     write("batch", bytemuck::cast_slice(&batch.words(corrections)))?;
     for branch in &spec.branches {
         let (place, target) = (spec.target_place(branch), spec.target(branch));
+        write(&format!("{}.sample_weight", branch.name), bytemuck::cast_slice(&batch.weights[place]))?;
         let name = format!("{}.targets", branch.name);
         let labels = &batch.answers[place];
         if target.metric() == Metric::ClassAccuracy {

@@ -66,13 +66,15 @@ impl Recorded {
         Ok(Recorded { name, case: Case { op, inputs }, tensors, step })
     }
 
-    /// What a kernel reads that the file does not hold: the words of the batch, and running statistics at their
-    /// start.
+    /// What a kernel reads that the file does not hold: the words of the batch, weights of samples that count alike, and
+    /// running statistics at their start.
     fn unrecorded(&self, name: &str) -> Option<CaseData> {
+        let samples = self.case.inputs.first().map_or(0, Shape::batch);
         match name {
+            "sample_weight" => Some(CaseData::Real(vec![1.0; samples])),
             "batch" => {
                 let mut words = vec![0; BATCH_WORDS];
-                words[BATCH_COUNT] = self.case.inputs.first().map_or(0, Shape::batch) as u32;
+                words[BATCH_COUNT] = samples as u32;
                 words[BATCH_RATES..].copy_from_slice(&rate_words(1.0, self.case.op.corrections(self.step)));
                 Some(CaseData::Words(words))
             }

@@ -39,7 +39,7 @@
  */
 
 /** The version of the format that this player reads. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** @type {Record<Bound["access"], GPUBufferBindingType>} */
 const BINDING_TYPES = { read: "read-only-storage", read_write: "storage", uniform: "uniform" };

@@ -207,6 +207,15 @@ fn an_epoch_that_was_stopped_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn an_epoch_without_a_label_for_a_branch_is_not_one_that_ran_away() {
+    let (photos, split) = faces(12);
+    let split = Split { validation: Vec::new(), ..split };
+    let mut trainer = Trainer::new(Box::new(CpuBackend::new()), &tiny()).unwrap();
+    let ended = trainer.epoch(0, &photos, &split, &AtomicBool::new(false), &mut |_| {});
+    assert!(matches!(ended, Err(TrainError::Unlabelled { samples: "validation", .. })), "{ended:?}");
+}
+
+#[test]
 fn a_training_that_runs_away_is_noticed_within_50_steps() {
     let (photos, split) = faces(12);
     let train: Vec<usize> = split.train.iter().copied().cycle().take(300).collect();

@@ -36,6 +36,9 @@ fn alike_dense() -> Spec {
     Spec::parse(&format!("{trunk}{}", branches.concat()), "alike.toml").unwrap()
 }
 
+/// What each sample of [`step`] counts. The last one is not real.
+const WEIGHTS: [f32; 6] = [1.0, 0.5, 0.0, 2.25, 1.0, 1.0];
+
 /// A training step of a small model with all of its inputs, by name. Parameters are far enough from
 /// zero for every branch to matter.
 fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
@@ -60,6 +63,7 @@ fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
             format!("{}.targets", branch.name),
             CaseData::Real(batch.targets(branch.target).to_vec()),
         );
+        values.insert(format!("{}.sample_weight", branch.name), CaseData::Real(WEIGHTS.to_vec()));
     }
     assert!(batch.targets(spec.branches[0].target)[0] > 0.0);
     for (_, buffer) in plan.lasting() {
@@ -171,10 +175,10 @@ fn derive(spec: &Spec, fuse: bool) {
     let inputs = exact::<f64>(&inputs);
     let loss = |inputs: &HashMap<String, Values<f64>>| {
         let known = run(&plan, inputs);
-        // The sums begin at zero: the loss times the samples, the metric, and the samples.
+        // The sums begin at zero: the loss times the weights, the metric, the samples, and the weights.
         let loss = |branch: &str| match real(&known, &format!("{branch}.sums")) {
-            &[loss, _, samples] => loss / samples,
-            other => panic!("{} sums", other.len()),
+            &[loss, _, samples, weights] if samples == 4.0 => loss / weights,
+            other => panic!("sums {other:?}"),
         };
         loss("age") + 500.0 * loss("gender")
     };
@@ -227,6 +231,25 @@ fn after(
     }
     backend.run(id).unwrap();
     plan.lasting().map(|(id_of, buffer)| (buffer.name.clone(), backend.read(id, id_of).unwrap())).collect()
+}
+
+#[test]
+fn the_target_of_a_sample_without_a_label_changes_no_bit() {
+    for (plan, inputs) in [true, false].map(|fuse| step(&tiny(), fuse)) {
+        let unlabelled = WEIGHTS.iter().position(|&weight| weight == 0.0).unwrap();
+        let mut spoilt = inputs.clone();
+        for branch in ["age", "gender"] {
+            let Some(CaseData::Real(targets)) = spoilt.get_mut(&format!("{branch}.targets")) else {
+                panic!()
+            };
+            // Its square is infinite, and 0 times that is no number.
+            targets[unlabelled] = f32::MAX;
+        }
+        for ((name, mut first), (_, mut second)) in backends().into_iter().zip(backends()) {
+            let (plain, spoilt) = (after(&mut *first, &plan, &inputs), after(&mut *second, &plan, &spoilt));
+            assert!(plain == spoilt, "{name}: {}", plan.steps.len());
+        }
+    }
 }
 
 #[test]
