@@ -167,6 +167,9 @@ mod tests {
         let bands = of((0..=8_u8).map(|tenths| f32::from(tenths) / 10.0));
         assert_eq!(bands.labels[..2], ["0.0 to 0.2", "0.2 to 0.4"]);
         assert_eq!([0.2, 0.4, 0.6, 0.8].map(|edge| bands.of(edge)), [1, 2, 3, 4]);
+        // 0.7 in float32 is a little less than 7 times 0.1.
+        let labels = of((7..=14_u8).map(|tenths| f32::from(tenths) / 10.0)).labels;
+        assert_eq!((labels.len(), labels[0].as_str()), (8, "0.7 to 0.8"));
         assert_eq!(of([5.5; 3]).labels, ["5.5"]);
         assert_eq!(of([0.0, 1.0]).labels, ["0", "1"]);
     }
