@@ -39,8 +39,8 @@ impl Layout {
     fn of(labels: &[String]) -> Self {
         let classes = labels.len();
         let (cell, gap, label_size, label_room, numbers) = match classes {
-            0..=MOST_LARGE => ((148, 104), 3, 15.0, 150.0, Some((26.0, 14.0))),
-            0..=MOST_NUMBERED => ((62, 46), 2, 14.0, 150.0, Some((16.0, 11.0))),
+            count if count <= MOST_LARGE => ((148, 104), 3, 15.0, 150.0, Some((26.0, 14.0))),
+            count if count <= MOST_NUMBERED => ((62, 46), 2, 14.0, 150.0, Some((16.0, 11.0))),
             _ => {
                 let side = (1000 / classes as u32).clamp(1, 22);
                 ((side, side), u32::from(side > 6), if side < 18 { 10.0 } else { 12.0 }, 130.0, None)
