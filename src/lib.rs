@@ -6,6 +6,7 @@ pub mod file;
 pub mod gpu;
 pub mod graph;
 pub mod machine;
+pub mod measure;
 pub mod number;
 pub mod ops;
 pub mod plan;

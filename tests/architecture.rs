@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("number", &[]),
     ("file", &[]),
     ("machine", &[]),
+    ("measure", &[]),
     ("shaders", &["ops"]),
     ("ops", &["number", "rng", "shape"]),
     ("spec", &["ops"]),
@@ -26,8 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cpu", "data", "file", "gpu", "graph", "machine", "ops", "plan", "profile", "report", "rng",
-            "shaders", "shape", "spec", "train", "verify",
+            "cpu", "data", "file", "gpu", "graph", "machine", "measure", "ops", "plan", "profile", "report",
+            "rng", "shaders", "shape", "spec", "train", "verify",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! `faceshader eval`
 
 use super::backend::AdapterArguments;
+use super::figures::{Grouped, Predicted, figures_as_json, groups_by, print_figures};
 use super::progress::{Bars, bar};
 use super::said::{Said, confusion_json, print_confusion};
 use super::vocabulary::known_vocabulary;
@@ -35,6 +36,9 @@ pub struct Arguments {
     side: Option<Measured>,
     #[command(flatten)]
     columns: texts::Columns,
+    /// Every figure by the groups of this column of labels (of a number, by bands), and the largest gaps
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
     /// Which weights of the run to use
     #[arg(long, default_value = "best")]
     weights: Weights,
@@ -127,11 +131,21 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     })?;
     bar.finish_and_clear();
     let said = Said::of(&spec, &samples, &asked, &mut trainer)?;
+    let predicted = Predicted::all(&said);
+    let groups = arguments.by.as_ref().map(|column| groups_by(&samples, &asked, column)).transpose()?;
+    let grouped = match (&arguments.by, &groups) {
+        (Some(column), Some(groups)) => Some(Grouped::of(&predicted, column, groups)),
+        _ => None,
+    };
     if arguments.json {
         let mut object = object(samples.noun(), side, asked.len(), &results);
         for (target, confusion) in said.confusions() {
             let key = if target.name == PLAIN_NAME { "confusion" } else { &format!("{}_confusion", target.name) };
             object.insert(key.into(), confusion_json(&confusion));
+        }
+        object.insert("figures".into(), figures_as_json(&predicted));
+        if let Some(grouped) = &grouped {
+            object.insert("groups".into(), grouped.json());
         }
         print_data(serde_json::Value::Object(object))?;
     } else {
@@ -144,6 +158,13 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         for (target, confusion) in said.confusions() {
             print_confusion(target, &confusion)?;
         }
+        print_figures(&predicted)?;
+        if let Some(grouped) = &grouped {
+            grouped.print()?;
+        }
+    }
+    if let Some(grouped) = &grouped {
+        grouped.draw(&run)?;
     }
     guessing::warn_of(&run, &spec, &samples, side, &asked, &results)?;
     Ok(Outcome::Done)

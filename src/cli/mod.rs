@@ -12,6 +12,7 @@ mod drivers;
 mod epoch_bar;
 mod eval;
 mod export;
+mod figures;
 mod first_check;
 mod guessing;
 mod interrupt;

@@ -8,9 +8,9 @@ use crate::data::samples::Samples;
 use crate::report::confusion::confusion_matrix;
 use crate::report::picture::{Cell, Told, captions, grid};
 use crate::report::{ReportError, save_png};
-use crate::spec::Spec;
+use crate::spec::{Branch, Spec};
 use crate::tasks::{Answer, PLAIN_NAME, Target};
-use crate::train::confusion::Confusion;
+use crate::measure::confusion::Confusion;
 use crate::train::run::RunFolder;
 use crate::train::{TrainError, Trainer};
 use std::io;
@@ -43,21 +43,29 @@ impl<'a> Said<'a> {
         &outputs[sample * width..][..width]
     }
 
+    /// For each branch its target, and the samples that have its label: places among those that were asked about,
+    /// the branch's values, and the labels.
+    pub fn labelled(&self) -> Vec<(&'a Target, Vec<(usize, &[f32], f32)>)> {
+        let of_branch = |(branch, (of, target)): (usize, (&Branch, &'a Target))| {
+            let place = self.spec.target_place(of);
+            let labelled = self.asked.iter().enumerate().filter_map(|(sample, &index)| {
+                Some((sample, self.values(branch, sample), self.samples.answer(index, place)?))
+            });
+            (target, labelled.collect())
+        };
+        self.spec.tasks().enumerate().map(of_branch).collect()
+    }
+
     /// How often each class was taken for each, of every target with classes.
     pub fn confusions(&self) -> Vec<(&'a Target, Confusion)> {
-        let mut confusions = Vec::new();
-        for (branch, (of, target)) in self.spec.tasks().enumerate() {
-            if target.classes.is_empty() {
-                continue;
-            }
-            let place = self.spec.target_place(of);
-            let pairs = self.asked.iter().enumerate().filter_map(|(sample, &index)| {
-                let truth = self.samples.answer(index, place)?;
-                Some((truth as usize, target.answer(self.values(branch, sample)).class?))
-            });
-            confusions.push((target, Confusion::of(&target.classes, pairs)));
-        }
-        confusions
+        let with_classes = self.labelled().into_iter().filter(|(target, _)| !target.classes.is_empty());
+        let confusion = |(target, labelled): (&'a Target, Vec<(usize, &[f32], f32)>)| {
+            let pair = |(_, values, truth): &(usize, &[f32], f32)| {
+                Some((*truth as usize, target.answer(values).class?))
+            };
+            (target, Confusion::of(&target.classes, labelled.iter().filter_map(pair)))
+        };
+        with_classes.map(confusion).collect()
     }
 
     /// The first samples that an epoch of their own would show, as places among those that were asked about: in the

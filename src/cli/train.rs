@@ -9,7 +9,7 @@ use super::texts::Columns;
 use super::vocabulary::known_vocabulary;
 use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed};
 use crate::data::DataError;
-use crate::data::samples::{Purpose, Samples, require_kind};
+use crate::data::samples::{Purpose, Samples, fitting_model, require_kind};
 use crate::plan::BackendInfo;
 use crate::spec::{InputSpec, Schedule, Spec};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
@@ -20,9 +20,9 @@ use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, face-plus, review, review-plus, or a TOML file
-    #[arg(long, default_value = "face")]
-    model: String,
+    /// face, face-plus, photo, review, review-plus, or a TOML file; if not given, the one that fits --data, or face
+    #[arg(long)]
+    model: Option<String>,
     /// A folder, zip or tar.gz of photos with UTKFace names, or a CSV of reviews; the built-in set if not
     /// given
     #[arg(long)]
@@ -99,7 +99,16 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 fn start(arguments: Arguments) -> Result<Outcome> {
-    let mut spec = model::load(&arguments.model)?;
+    let name = match (&arguments.model, &arguments.data) {
+        (Some(name), _) => name.clone(),
+        (None, None) => "face".into(),
+        (None, Some(data)) => {
+            let (name, why) = fitting_model(data, arguments.labels.as_deref())?;
+            log::info!("model: {name}, since {why}; choose another by --model");
+            name.into()
+        }
+    };
+    let mut spec = model::load(&name)?;
     spec.data.path = arguments.data.or(spec.data.path);
     spec.data.split = arguments.split.or(spec.data.split);
     spec.data.limit = arguments.limit.or(spec.data.limit);

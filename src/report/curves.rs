@@ -18,7 +18,7 @@ use super::{ReportError, save_png};
 use crate::file::write_whole;
 
 /// Okabe and Ito's colours, which the colour-blind tell apart: blue, orange, and five more.
-const COLOURS: [RGBColor; 7] = [
+pub(super) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 120, 0),
     RGBColor(0, 158, 115),
@@ -27,12 +27,12 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(213, 94, 0),
     RGBColor(120, 120, 120),
 ];
-const GRID: RGBColor = RGBColor(228, 230, 234);
+pub(super) const GRID: RGBColor = RGBColor(228, 230, 234);
 /// Width and height of a chart. The other lengths are in the same pixels.
 const PANEL: (u32, u32) = (680, 440);
 const HEADER: u32 = 52;
 /// The bitmap is drawn this many times too large and then averaged, since plotters does not smooth.
-const OVERSAMPLING: u32 = 2;
+pub(super) const OVERSAMPLING: u32 = 2;
 const TITLE_SIZE: f32 = 19.0;
 const LEGEND_SIZE: f32 = 14.0;
 /// Up to this many points, each is marked.
@@ -83,7 +83,7 @@ pub fn draw(charts: &[Chart], png: &Path, svg: &Path) -> Result<(), ReportError>
     Ok(write_whole(svg, text.as_bytes())?)
 }
 
-fn failed(error: impl std::fmt::Display) -> ReportError {
+pub(super) fn failed(error: impl std::fmt::Display) -> ReportError {
     ReportError::Draw(error.to_string())
 }
 
@@ -92,7 +92,7 @@ fn colour([red, green, blue]: [u8; 3]) -> RGBColor {
 }
 
 /// Text whose em is `size` pixels; plotters wants the height of a line.
-fn type_of<'a>(size: f32, ink: [u8; 3], unit: u32) -> TextStyle<'a> {
+pub(super) fn type_of<'a>(size: f32, ink: [u8; 3], unit: u32) -> TextStyle<'a> {
     let color = colour(ink).to_backend_color();
     let height = 1.2 * f64::from(size) * f64::from(unit);
     TextStyle { color, ..TextStyle::from((FAMILY, height).into_font()) }

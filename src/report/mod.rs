@@ -1,10 +1,11 @@
-//! Pictures and pages about data and runs: grids of photos, curves, confusion matrices, HTML.
+//! Pictures and pages about data and runs: grids of photos, curves, groups, confusion matrices, HTML.
 
 mod axis;
 pub mod bars;
 pub mod confusion;
 pub mod curves;
 pub mod font;
+pub mod groups;
 pub mod html;
 pub mod picture;
 

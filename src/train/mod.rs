@@ -1,7 +1,6 @@
 //! Training: the loop, its results, and what it leaves behind.
 
 pub mod checkpoint;
-pub mod confusion;
 pub mod guess;
 pub mod history;
 mod listing;

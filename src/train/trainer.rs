@@ -11,11 +11,12 @@ use crate::data::batches::{Batch, Dataset, Variation, batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::ops::{BATCH_COUNT, Metric};
+use crate::ops::Metric;
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError};
+use crate::tasks::Target;
 use prepared::Prepared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -51,10 +52,10 @@ pub enum TrainError {
         fits: Option<usize>,
     },
     /// A branch cannot be measured.
-    #[error("none of the {samples} samples has a label for {}", target.name())]
+    #[error("none of the {samples} samples has a label for {}", target.name)]
     Unlabelled {
         /// What the branch learns.
-        target: Target,
+        target: Box<Target>,
         /// Which samples: training or validation.
         samples: &'static str,
     },
@@ -361,7 +362,9 @@ impl<'a> Trainer<'a> {
 /// Fails if no sample had a label for some branch. Numbers too large for float32 have been refused before.
 fn require_labels(results: &[BranchResult], samples: &'static str) -> Result<(), TrainError> {
     match results.iter().find(|result| result.loss.is_nan()) {
-        Some(&BranchResult { target, .. }) => Err(TrainError::Unlabelled { target, samples }),
+        Some(BranchResult { target, .. }) => {
+            Err(TrainError::Unlabelled { target: Box::new(target.clone()), samples })
+        }
         None => Ok(()),
     }
 }

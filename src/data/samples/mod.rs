@@ -269,6 +269,24 @@ pub fn require_kind(spec: &Spec, purpose: Purpose) -> Result<(), Failed> {
     anyhow::bail!("{} is {is}, and the model {:?} reads {reads}; {what}", shown_path(path), spec.name)
 }
 
+/// The built-in model for what lies at a path, and why it is the one.
+///
+/// # Errors
+/// When nothing can be read there.
+pub fn fitting_model(path: &Path, labels: Option<&Path>) -> Result<(&'static str, &'static str), Failed> {
+    if is_table(path) && !path.is_dir() {
+        return Ok(("review-plus", "the data are a table of texts"));
+    }
+    if labels.is_some() {
+        return Ok(("photo", "the data are photos with labels of their own"));
+    }
+    let names = super::load::survey(&super::source::Source::open(path)?)?.names;
+    Ok(match (super::labels::utkface::WAY.fits)(&names) {
+        true => ("face-plus", "the data are photos whose names tell age and gender"),
+        false => ("photo", "the data are photos with labels of their own"),
+    })
+}
+
 /// Whether a path is named like a table of texts.
 pub fn is_table(path: &Path) -> bool {
     let known = ["csv", "tsv", "tab"];

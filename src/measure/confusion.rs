@@ -36,11 +36,27 @@ impl Confusion {
         ratio(right, self.counts.iter().flatten().sum())
     }
 
+    /// The mean recall of the classes that occur.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let occurs = |class: &usize| self.margins(*class).2 > 0;
+        mean((0..self.classes.len()).filter(occurs).map(|class| self.score(class).recall))
+    }
+
+    /// The mean F1 of the classes that occur or are predicted.
+    pub fn macro_f1(&self) -> f64 {
+        let present = |class: &usize| self.margins(*class).1 + self.margins(*class).2 > 0;
+        mean((0..self.classes.len()).filter(present).map(|class| self.score(class).f1))
+    }
+
+    /// Of a class: how many were rightly taken for it, how many were taken for it, how many are of it.
+    pub fn margins(&self, class: usize) -> (u64, u64, u64) {
+        let taken_for_it = self.counts.iter().map(|row| row[class]).sum();
+        (self.counts[class][class], taken_for_it, self.counts[class].iter().sum())
+    }
+
     /// How well a class is told from the others.
     pub fn score(&self, class: usize) -> ClassScore {
-        let right = self.counts[class][class];
-        let taken_for_it: u64 = self.counts.iter().map(|row| row[class]).sum();
-        let of_it: u64 = self.counts[class].iter().sum();
+        let (right, taken_for_it, of_it) = self.margins(class);
         ClassScore {
             precision: ratio(right, taken_for_it),
             recall: ratio(right, of_it),
@@ -51,6 +67,12 @@ impl Confusion {
 
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The mean, 0 of nothing.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    if count == 0.0 { 0.0 } else { sum / count }
 }
 
 /// The class that a branch's values mean: the largest, the first of equals; of a single logit, the second
@@ -101,7 +123,13 @@ mod tests {
     fn a_class_that_nobody_names_scores_zero() {
         let confusion = Confusion::of(&["a".into(), "b".into()], [(0, 0)]);
         assert_eq!(confusion.score(1), ClassScore { precision: 0.0, recall: 0.0, f1: 0.0 });
-        assert_eq!(Confusion::of(&[], []).accuracy(), 0.0);
+        // A class that does not occur has no recall, and one that is never predicted either no F1.
+        assert_eq!((confusion.balanced_accuracy(), confusion.macro_f1()), (1.0, 1.0));
+        let predicted = Confusion::of(&["a".into(), "b".into()], [(0, 0), (0, 1)]);
+        assert_eq!(predicted.balanced_accuracy(), 0.5);
+        assert_eq!(predicted.macro_f1(), (2.0 / 3.0) / 2.0);
+        let nothing = Confusion::of(&[], []);
+        assert_eq!((nothing.accuracy(), nothing.balanced_accuracy(), nothing.macro_f1()), (0.0, 0.0, 0.0));
     }
 
     #[test]
