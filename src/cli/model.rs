@@ -82,12 +82,12 @@ fn learns(spec: &Spec) -> String {
     format!("{}, of {reads}", targets.join(" and "))
 }
 
-/// The first sentence of a model's comment.
+/// The beginning of a model's comment.
 fn about(text: &str) -> String {
     let comment: Vec<&str> =
         text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
     let comment = comment.join(" ");
-    let end = comment.find(". ").map_or(comment.len(), |end| end + 1);
+    let end = comment.find([':', '.', ',']).unwrap_or(comment.len());
     comment[..end].to_owned()
 }
 

@@ -118,9 +118,35 @@ impl Records {
             let settled = self
                 .settled(asked(spec, target))
                 .map_err(|reason| spec.error(target.line, format!("target {:?}: {reason}", target.name)))?;
+            self.tell_settled(&settled);
             spec.targets[place] = settled;
         }
         Ok(())
+    }
+
+    /// Says what a target is, and which of its classes cannot be both learned and measured.
+    fn tell_settled(&self, target: &Target) {
+        let Ok(column) = self.table.column_of(target) else { return };
+        let kind = target.kind.map_or("", |kind| kind.name());
+        let of = match target.classes.len() {
+            0 => String::new(),
+            count if count <= TOLD => format!(": {}", target.classes.join(", ")),
+            count => format!(" of {count}"),
+        };
+        log::info!("target {}: the column {}, {kind}{of}", target.name, column.name);
+        if target.classes.is_empty() {
+            return;
+        }
+        for (class, _) in column.counts().into_iter().filter(|(_, count)| *count == 1) {
+            let first = (0..self.len()).find(|&sample| column.cell(sample) == Some(class.as_str()));
+            let place = first.map_or(String::new(), |sample| self.place(sample));
+            log::warn!(
+                "warning: {}: the class `{class}` has a single {}, {place}: it cannot be both learned and measured; add \
+                 others, or leave it out",
+                target.name,
+                self.key.noun()
+            );
+        }
     }
 
     fn settled(&self, target: Target) -> Result<Target, String> {
@@ -177,6 +203,14 @@ impl Records {
             Some(name) => self.table.column(name).into_iter().collect(),
             None => self.table.targets(),
         };
+        for column in self.table.columns.iter().filter(|column| column.as_target().is_none()) {
+            log::warn!(
+                "the column {} is no target: it has {} different labels and {} missing ones",
+                column.name,
+                column.counts().len(),
+                column.missing()
+            );
+        }
         let mut targets: Vec<Target> = Vec::new();
         for column in columns.into_iter().filter(|column| !taken.contains(&column.name.as_str())) {
             if column.counts().len() < 2 {
@@ -316,6 +350,9 @@ impl Records {
         self.answers = spec.targets.iter().map(invented).collect();
     }
 }
+
+/// Classes that are named where a target is told of.
+const TOLD: usize = 12;
 
 /// A target with the column that the user names, if there is only one.
 fn asked(spec: &Spec, target: &Target) -> Target {

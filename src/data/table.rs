@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
+/// What spreadsheets and data frames write where there is nothing.
+pub const MISSING: [&str; 8] = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL"];
+
 /// A column: a text or nothing for each sample.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Column {
@@ -31,9 +34,9 @@ impl Column {
         Column { name: target.name.clone(), known: Some(target), ..Column::default() }
     }
 
-    /// Adds the next sample's cell: `None` or white space if it is missing.
+    /// Adds the next sample's cell: `None`, white space, or one of [`MISSING`] if it is missing.
     pub fn push(&mut self, cell: Option<&str>) {
-        let cell = cell.map(str::trim).filter(|cell| !cell.is_empty());
+        let cell = cell.map(str::trim).filter(|cell| !cell.is_empty() && !MISSING.contains(cell));
         let place = cell.map(|cell| match self.places.get(cell) {
             Some(&place) => place,
             None => {

@@ -71,7 +71,7 @@ pub trait Rules: Sync {
 pub struct Kind(&'static dyn Rules);
 
 /// All kinds. Of those that a column is likely of, the first is taken.
-pub const KINDS: [Kind; 3] = [Kind(&Binary), Kind(&Classes), Kind(&Number)];
+pub const KINDS: [Kind; 3] = [Kind(&Binary), Kind(&Number), Kind(&Classes)];
 
 impl Kind {
     /// Of this name.

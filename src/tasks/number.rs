@@ -1,11 +1,14 @@
 //! A number in some unit: an age, a price. A branch ends with one value, learned by its squared error.
 
 use super::target::{Answer, Target};
-use super::{Rules, value};
+use super::{Classes, Rules, value};
 use crate::ops::Metric;
 
 /// See the module.
 pub struct Number;
+
+/// A column is still one of numbers where one in so many different values is none.
+const ERRORS_ONE_IN: usize = 5;
 
 impl Rules for Number {
     fn name(&self) -> &'static str {
@@ -36,8 +39,11 @@ impl Rules for Number {
         1
     }
 
-    fn is_likely(&self, values: &[&str], _cells: usize) -> bool {
-        values.len() > 1 && values.iter().all(|cell| value(cell).is_some())
+    /// A few cells may be in error.
+    fn is_likely(&self, values: &[&str], cells: usize) -> bool {
+        let numbers = values.iter().filter(|cell| value(cell).is_some()).count();
+        let is_classes = Classes.is_likely(values, cells) && numbers == values.len();
+        numbers > 1 && !is_classes && ERRORS_ONE_IN * (values.len() - numbers) <= values.len()
     }
 
     fn classes(&self, _values: &[&str]) -> Result<Vec<String>, String> {

@@ -55,6 +55,13 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
     let header_error = |reason| DataError::Header { path: path.to_owned(), line: header_line, reason };
     let finder = Finder::of(names);
     let key = key_column(path, &bytes, &finder).map_err(header_error)?;
+    if matches!(finder.find(&headers[key]), Ok(Some(_))) {
+        let reason = format!(
+            "it names a photo, `{}`, where the columns' names should be; put a line such as file,label above it",
+            short(&headers[key])
+        );
+        return Err(header_error(reason));
+    }
     let others: Vec<usize> = (0..headers.len()).filter(|&column| column != key).collect();
     if let Some(twice) = others.iter().find(|&&column| {
         others.iter().any(|&other| other < column && plain(&headers[other]) == plain(&headers[column]))

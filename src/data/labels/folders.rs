@@ -1,6 +1,6 @@
 //! One folder a class, with folders `train`, `val` and `test` above them or not.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{Labelled, Way};
 use crate::data::skipped::Skipped;
@@ -63,7 +63,7 @@ fn places(names: &[String]) -> Vec<Place<'_>> {
 fn label(names: &[String]) -> Labelled {
     let places = places(names);
     let mut labelled = Labelled::default();
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut classes = BTreeSet::new();
     let mut sides = Vec::new();
     for (index, (name, place)) in names.iter().zip(&places).enumerate() {
         let Some(class) = place.class else {
@@ -73,22 +73,12 @@ fn label(names: &[String]) -> Labelled {
         };
         labelled.kept.push(index);
         sides.extend(place.side);
-        let (count, _) = counts.entry(class).or_insert((0, index));
-        *count += 1;
+        classes.insert(class);
     }
-    let classes = sorted(counts.keys().copied());
+    let classes = sorted(classes);
     let kind = if classes.len() == 2 { "binary" } else { "classes" };
     let mut column = Column::known(Target { classes, ..Target::new(PLAIN_NAME, kind) });
     places.iter().filter(|place| place.class.is_some()).for_each(|place| column.push(place.class));
-    for (class, (count, first)) in counts {
-        if count == 1 {
-            labelled.warnings.push(format!(
-                "the class `{class}` has a single photo, {}: it cannot be both learned and measured; add others, or \
-                 remove its folder",
-                names[first]
-            ));
-        }
-    }
     labelled.sides = Some(sides).filter(|sides| sides.len() == labelled.kept.len() && !sides.is_empty());
     labelled.table = Table { columns: vec![column], label: Some(0), ..Table::default() };
     labelled
@@ -114,7 +104,6 @@ mod tests {
         assert_eq!(classes(&labelled), [("9".into(), 2), ("10".into(), 1)]);
         assert_eq!((labelled.kept, labelled.sides), (vec![0, 1, 2], None));
         assert_eq!(labelled.skipped[0].file, "set/loose.png");
-        assert!(labelled.warnings[0].contains("the class `10` has a single photo, set/10/a.png"));
     }
 
     #[test]

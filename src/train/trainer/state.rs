@@ -1,6 +1,7 @@
 //! What outlives a training: weights, and all that it needs to go on.
 
 use super::{TrainError, Trainer, UNCORRECTED};
+use crate::ops::metrics::SUMS;
 use crate::file::FileError;
 use crate::graph::Graph;
 use crate::shape::DType;
@@ -76,7 +77,8 @@ impl Trainer<'_> {
 
     /// Goes back to a saved state, and says where it is.
     pub fn load_state(&mut self, path: &Path) -> Result<Place, TrainError> {
-        let (tensors, mut notes) = load(path)?;
+        let (mut tensors, mut notes) = load(path)?;
+        tensors.iter_mut().for_each(add_weights);
         let wrong = |reason: String| TrainError::Weights { file: path.display().to_string(), reason };
         let note = |name: &str| {
             let number = notes.get(name).and_then(|value| value.parse::<usize>().ok());
@@ -128,6 +130,15 @@ impl Trainer<'_> {
             self.backend.write(self.training.id, id, &tensor.bytes)?;
         }
         Ok(())
+    }
+}
+
+/// Brings the running sums of a checkpoint from before samples had weights to what they are now: each counted 1.
+fn add_weights(tensor: &mut Tensor) {
+    if tensor.name.ends_with(".sums") && tensor.shape.len() == SUMS - 1 && tensor.dtype == DType::F32 {
+        let counted = tensor.bytes[tensor.bytes.len() - size_of::<f32>()..].to_vec();
+        tensor.bytes.extend(counted);
+        tensor.shape = [SUMS].into();
     }
 }
 
