@@ -296,6 +296,7 @@ impl Records {
             }
             for (sample, reason) in bad {
                 is_told[sample] = true;
+                let reason = format!("{reason}, in the column `{}`", column.name);
                 notes.push(Skipped { file: self.place(sample), reason });
             }
             answers.push(labels);
@@ -325,6 +326,14 @@ impl Records {
     /// Fills in what follows from the training labels: means and standard deviations, and the weights of classes.
     pub fn settle_training(&self, spec: &mut Spec, train: &[usize]) {
         for (target, answers) in spec.targets.iter_mut().zip(&self.answers) {
+            let occurs = |class: usize| answers.iter().flatten().any(|&label| label as usize == class);
+            let absent: Vec<&str> = (0..target.classes.len())
+                .filter(|&class| !occurs(class))
+                .map(|class| target.classes[class].as_str())
+                .collect();
+            if !absent.is_empty() {
+                log::warn!("warning: {}: there is no {} of: {}", target.name, self.key.noun(), absent.join(", "));
+            }
             let labels: Vec<f32> = train.iter().filter_map(|&sample| answers[sample]).collect();
             let weights = target.rules().balance(&labels, target);
             let is_number = weights.is_none();

@@ -1,7 +1,7 @@
 //! What is known of samples: columns of labels, in which cells may be missing.
 
 use crate::spec::nearest;
-use crate::tasks::{Kind, Target, sorted};
+use crate::tasks::{Kind, PLAIN_NAME, Target, sorted};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -159,7 +159,8 @@ impl Table {
             (Some(wanted), Some(is)) => is == wanted || (wanted.name() == "classes" && is.name() == "binary"),
             _ => true,
         };
-        let mut fitting = self.targets();
+        // The plain class is whatever label there is.
+        let mut fitting = if target.name == PLAIN_NAME { self.targets() } else { Vec::new() };
         if fitting.len() > 1 {
             fitting.retain(of_kind);
         }
@@ -172,7 +173,7 @@ impl Table {
     fn no_column(&self, name: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         if names.is_empty() {
-            return format!("there is no column `{name}`, nor any other");
+            return "the data have no column of labels".into();
         }
         let near = nearest(name, &names).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         let names: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
@@ -241,7 +242,8 @@ mod tests {
         };
         let of = |target: Target| table.column_of(&target).map(|column| column.name.as_str());
         assert_eq!(of(Target::open("eye_colour")), Ok("Eye Colour"));
-        assert_eq!(of(Target::new("kilos", "number")), Ok("weight"));
+        assert_eq!(of(Target::new("class", "number")), Ok("weight"));
+        assert!(of(Target::new("wieght", "number")).unwrap_err().ends_with("did you mean `weight`?"));
         assert_eq!(of(Target { column: Some("weight".into()), ..Target::open("x") }), Ok("weight"));
         let error = of(Target { column: Some("wieght".into()), ..Target::open("x") }).unwrap_err();
         assert!(error.ends_with("did you mean `weight`?"), "{error}");

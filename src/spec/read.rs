@@ -279,9 +279,6 @@ fn check_targets(spec: &Spec) -> Result<(), SpecError> {
         if spec.targets[..index].iter().any(|other| other.name == *name) {
             return refuse("there is another of this name; rename one".into());
         }
-        if !spec.branches.iter().any(|branch| branch.target == *name) {
-            return refuse("no branch learns it; add a [[branch]] or leave it out".into());
-        }
         if let Some([low, high]) = target.range
             && !(low.is_finite() && high.is_finite() && low < high)
         {
@@ -360,7 +357,15 @@ fn check_branches(spec: &Spec) -> Result<(), SpecError> {
             ));
         }
     }
-    Ok(())
+    // Last, since a branch that is misspelt has been told of by now.
+    let unlearned = |target: &&Target| !spec.branches.iter().any(|branch| branch.target == target.name);
+    match spec.targets.iter().find(unlearned) {
+        Some(Target { name, line, .. }) => {
+            let message = format!("target {name:?}: no branch learns it; add a [[branch]] or leave it out");
+            Err(spec.error(*line, message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_input(input: &InputSpec) -> Result<(), String> {

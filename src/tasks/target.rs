@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Target {
     /// Unique within the model.
     pub name: String,
-    /// The column that holds its labels; if not said, that of its name, or else the only one that can. `*` makes
-    /// a target of each column that can be one.
+    /// The column that holds its labels; if not said, that of its name, and for a target that is called `class` the
+    /// only one that can be a target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
     /// Of what kind it is; if not said, as the column looks.
