@@ -152,10 +152,13 @@ impl Table {
         if let Some(column) = self.column(&target.name) {
             return Ok(column);
         }
-        let of_kind = |column: &&Column| match (target.kind, column.as_target().and_then(|target| target.kind)) {
-            (Some(wanted), Some(is)) => is == wanted || (wanted.name() == "classes" && is.name() == "binary"),
-            _ => true,
-        };
+        let of_kind =
+            |column: &&Column| match (target.kind, column.as_target().and_then(|target| target.kind)) {
+                (Some(wanted), Some(is)) => {
+                    is == wanted || (wanted.name() == "classes" && is.name() == "binary")
+                }
+                _ => true,
+            };
         let mut fitting = self.targets();
         if fitting.len() > 1 {
             fitting.retain(of_kind);
