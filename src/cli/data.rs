@@ -8,7 +8,8 @@ use crate::data::photos::Photos;
 use crate::data::records::Records;
 use crate::data::reviews::{TextOptions, Vocabulary, contents, read};
 use crate::data::samples::{
-    self, BUILT_IN_FACES, BUILT_IN_SEED, built_in_faces, is_table, read_photos, tell_skipped, tell_skipped_rows,
+    self, BUILT_IN_FACES, BUILT_IN_SEED, built_in_faces, is_table, read_photos, tell_skipped,
+    tell_skipped_rows,
 };
 use crate::data::split::Split;
 use crate::data::synthetic::draw;

@@ -140,7 +140,8 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if arguments.json {
         let mut object = object(samples.noun(), side, asked.len(), &results);
         for (target, confusion) in said.confusions() {
-            let key = if target.name == PLAIN_NAME { "confusion" } else { &format!("{}_confusion", target.name) };
+            let key =
+                if target.name == PLAIN_NAME { "confusion" } else { &format!("{}_confusion", target.name) };
             object.insert(key.into(), confusion_json(&confusion));
         }
         object.insert("figures".into(), figures_as_json(&predicted));

@@ -1,7 +1,7 @@
 //! Figures with their 95 % intervals: of all samples, and of groups of them.
 
-use super::said::Said;
 use super::print;
+use super::said::Said;
 use crate::data::samples::Samples;
 use crate::measure::{Better, Figure, Group, Groups, Predictions, Scale, by_band, by_class, by_group};
 use crate::ops::Metric;
@@ -64,7 +64,8 @@ impl<'a> Predicted<'a> {
 
     /// The figures of groups of the samples that were asked about.
     fn groups(&self, groups: &[Group]) -> Groups {
-        let of_place: std::collections::HashMap<usize, usize> = self.places.iter().copied().zip(0..).collect();
+        let of_place: std::collections::HashMap<usize, usize> =
+            self.places.iter().copied().zip(0..).collect();
         let own = |group: &Group| Group {
             name: group.name.clone(),
             indices: group.indices.iter().filter_map(|place| of_place.get(place).copied()).collect(),
@@ -91,7 +92,8 @@ pub fn print_figures(predicted: &[Predicted]) -> io::Result<()> {
         let name = if of.target.name == PLAIN_NAME { String::new() } else { format!("{}, ", of.target.name) };
         print(format_args!("{name}{} samples with a label; in brackets, the 95 % interval", of.truth.len()))?;
         for figure in of.figures() {
-            let [value, low, high] = [figure.value, figure.low, figure.high].map(|value| of.shown(&figure, value));
+            let [value, low, high] =
+                [figure.value, figure.low, figure.high].map(|value| of.shown(&figure, value));
             print(format_args!("  {:<26} {value:>14}  ({low} to {high})", figure.title()))?;
         }
     }
@@ -141,7 +143,11 @@ pub fn groups_by(samples: &Samples, asked: &[usize], column: &str) -> Result<Vec
     }
     let names: Vec<String> = column.counts().into_iter().map(|(name, _)| name).collect();
     if names.len() > MOST_GROUPS {
-        bail!("--by {}: it has {} different values; at most {MOST_GROUPS} can be compared", column.name, names.len());
+        bail!(
+            "--by {}: it has {} different values; at most {MOST_GROUPS} can be compared",
+            column.name,
+            names.len()
+        );
     }
     let place = |cell: Option<&str>| cell.and_then(|cell| names.iter().position(|name| name == cell));
     Ok(by_class(&cells().map(place).collect::<Vec<_>>(), &names))
@@ -171,7 +177,9 @@ impl<'a> Grouped<'a> {
             for figure in of.figures() {
                 print(format_args!("  {}", figure.title()))?;
                 for group in &groups.groups {
-                    let Some(own) = group.figures.iter().find(|own| own.name == figure.name) else { continue };
+                    let Some(own) = group.figures.iter().find(|own| own.name == figure.name) else {
+                        continue;
+                    };
                     let [value, low, high] = [own.value, own.low, own.high].map(|value| of.shown(own, value));
                     let few = if group.compared { "" } else { "  too few to compare" };
                     print(format_args!(
@@ -180,7 +188,8 @@ impl<'a> Grouped<'a> {
                     ))?;
                 }
                 if let Some(gap) = groups.gaps.iter().find(|gap| gap.highest.name == figure.name) {
-                    let [value, low, high] = [gap.value, gap.low, gap.high].map(|value| of.shown(&figure, value));
+                    let [value, low, high] =
+                        [gap.value, gap.low, gap.high].map(|value| of.shown(&figure, value));
                     let chance = if gap.low < 0.0 { "; it can be chance" } else { "" };
                     let (worse, better) = match figure.better {
                         Better::Lower => (&gap.highest_group, &gap.lowest_group),
@@ -225,7 +234,8 @@ impl<'a> Grouped<'a> {
     /// Draws a picture a target into the run's plots, and tells where.
     pub fn draw(&self, run: &RunFolder) -> Result<()> {
         for (of, groups) in self.predicted.iter().zip(&self.groups) {
-            let charts: Vec<Chart> = of.figures().iter().map(|figure| self.chart(of, groups, figure)).collect();
+            let charts: Vec<Chart> =
+                of.figures().iter().map(|figure| self.chart(of, groups, figure)).collect();
             let column: String =
                 self.column.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
             let name = format!("{}-by-{column}", of.target.name);

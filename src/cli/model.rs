@@ -39,7 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     match &arguments.command {
         Some(Command::Show { name }) => {
             let Some((_, text)) = BUILT_IN.iter().find(|(built_in, _)| built_in == name) else {
-                return Err(Usage(format!("there is no built-in model {name:?}; there are {}", names())).into());
+                return Err(
+                    Usage(format!("there is no built-in model {name:?}; there are {}", names())).into()
+                );
             };
             print_data(text.trim_end())?;
         }
@@ -75,7 +77,13 @@ fn learns(spec: &Spec) -> String {
     let targets: Vec<&str> = (spec.targets.iter())
         .map(|target| match target.name.as_str() {
             EVERY => "every column of labels",
-            name if target.kind.is_none() => if name == "class" { "one column of labels" } else { name },
+            name if target.kind.is_none() => {
+                if name == "class" {
+                    "one column of labels"
+                } else {
+                    name
+                }
+            }
             name => name,
         })
         .collect();
@@ -84,8 +92,7 @@ fn learns(spec: &Spec) -> String {
 
 /// The beginning of a model's comment.
 fn about(text: &str) -> String {
-    let comment: Vec<&str> =
-        text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
+    let comment: Vec<&str> = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
     let comment = comment.join(" ");
     let end = comment.find([':', '.', ',']).unwrap_or(comment.len());
     comment[..end].to_owned()

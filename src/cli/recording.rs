@@ -3,8 +3,8 @@
 
 use super::backend::{AdapterArguments, Kernels};
 use super::progress::Bars;
-use crate::data::samples::Samples;
 use crate::data::batches::{Variation, batch};
+use crate::data::samples::Samples;
 use crate::data::split::Split;
 use crate::graph::Graph;
 use crate::plan::{

@@ -66,7 +66,7 @@ mod tests {
         let result = BranchResult { target, weight: 1.0, loss: value, metric: value };
         Epoch {
             epoch: 1000,
-            train: vec![result; branches],
+            train: vec![result.clone(); branches],
             validation: vec![result; branches],
             seconds: value,
         }

@@ -2,11 +2,11 @@
 
 use super::vocabulary::vocabulary_of;
 use super::{Outcome, message, print_data};
+use crate::data::records::{Key, Records};
 use crate::data::reviews::{ReadOptions, Texts, Vocabulary, read};
-use crate::data::samples::{Samples, Inputs, is_table, tell_skipped_rows};
+use crate::data::samples::{Inputs, Samples, is_table, tell_skipped_rows};
 use crate::spec::Spec;
 use crate::tasks::Target;
-use crate::data::records::{Key, Records};
 use crate::train::run::RunFolder;
 use crate::train::{TrainError, Trainer};
 use anyhow::{Context, Result, bail};
@@ -72,7 +72,8 @@ pub fn predict(
         bail!("there is no text to predict");
     }
     if !json {
-        let mut columns: Vec<String> = spec.tasks().flat_map(|(_, target)| columns_of(target, &spec)).collect();
+        let mut columns: Vec<String> =
+            spec.tasks().flat_map(|(_, target)| columns_of(target, &spec)).collect();
         columns.extend(["words".into(), "text".into()]);
         print_data(columns.join(","))?;
     }
@@ -187,7 +188,8 @@ impl Answered {
             let mut line = serde_json::Map::new();
             for ((_, target), answer) in told {
                 let columns = columns_of(target, spec);
-                let value = answer.number.map_or_else(|| target.shown(answer).into(), serde_json::Value::from);
+                let value =
+                    answer.number.map_or_else(|| target.shown(answer).into(), serde_json::Value::from);
                 line.insert(columns[0].clone(), value);
                 if let (Some(column), Some(probability)) = (columns.get(1), answer.probability) {
                     line.insert(column.clone(), f64::from(probability).into());
@@ -228,6 +230,8 @@ pub fn csv_line(fields: &[String]) -> Result<String> {
 fn outputs(samples: &Samples, trainer: &mut Trainer, count: usize) -> Result<Vec<Vec<Vec<f32>>>, TrainError> {
     let asked: Vec<usize> = (0..count).collect();
     let outputs = trainer.predict(samples, &asked)?;
-    let rows = |values: &Vec<f32>| values.chunks((values.len() / count.max(1)).max(1)).map(<[f32]>::to_vec).collect();
+    let rows = |values: &Vec<f32>| {
+        values.chunks((values.len() / count.max(1)).max(1)).map(<[f32]>::to_vec).collect()
+    };
     Ok(outputs.iter().map(rows).collect())
 }

@@ -96,7 +96,10 @@ pub fn load(
     let gone = |place: &usize| !is_there[*place] && !told.contains(names[*place].as_str());
     let gone: Vec<Skipped> = (0..names.len())
         .filter(gone)
-        .map(|place| Skipped { file: names[place].clone(), reason: "it is gone, or lies behind damage".into() })
+        .map(|place| Skipped {
+            file: names[place].clone(),
+            reason: "it is gone, or lies behind damage".into(),
+        })
         .collect();
     skipped.extend(gone);
     skipped.sort();
@@ -139,7 +142,10 @@ pub fn usual_side(source: &Source, names: &[String]) -> Result<Option<u32>, Data
     let chosen: Vec<String> = names.iter().step_by(step).cloned().collect();
     let sides = Mutex::new(Vec::new());
     each(source, &chosen, &|entry| {
-        let reader = entry.bytes.ok().and_then(|bytes| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok());
+        let reader = entry
+            .bytes
+            .ok()
+            .and_then(|bytes| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok());
         if let Some((width, height)) = reader.and_then(|reader| reader.into_dimensions().ok()) {
             sides.lock().unwrap_or_else(PoisonError::into_inner).push(width.max(height));
         }

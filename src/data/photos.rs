@@ -139,8 +139,9 @@ mod tests {
     fn a_photo_is_varied_anew_each_epoch_but_the_same_in_any_batch() {
         let mut photos = Photos::new(4, 2);
         (0..5).for_each(|byte| photos.push(&[byte; 24]));
-        let transforms =
-            |chosen: &[usize], epoch| photos.batch(chosen, 2, Some(Variation { augment: &AUGMENT, seed: 9, epoch })).1;
+        let transforms = |chosen: &[usize], epoch| {
+            photos.batch(chosen, 2, Some(Variation { augment: &AUGMENT, seed: 9, epoch })).1
+        };
         let (first, other, later) = (transforms(&[3, 1], 0), transforms(&[1, 3], 0), transforms(&[3, 1], 1));
         assert_eq!(first[..6], other[6..]);
         assert_ne!(first[..6], first[6..]);

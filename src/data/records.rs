@@ -98,9 +98,10 @@ impl Records {
                     self.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
                 Box::new(move |name| match name.trim().parse::<u64>() {
                     Ok(row) => Ok(by_row.get(row.to_string().as_str()).copied()),
-                    Err(_) => {
-                        Err(format!("row `{}` is no number of a row; the first review has row 0", short(name)))
-                    }
+                    Err(_) => Err(format!(
+                        "row `{}` is no number of a row; the first review has row 0",
+                        short(name)
+                    )),
                 })
             }
         }
@@ -193,11 +194,8 @@ impl Records {
     fn expand(&self, spec: &mut Spec) -> Result<(), DataError> {
         let Some(place) = spec.targets.iter().position(|target| target.name == EVERY) else { return Ok(()) };
         let every = spec.targets[place].clone();
-        let taken: Vec<&str> = spec
-            .targets
-            .iter()
-            .map(|target| target.column.as_deref().unwrap_or(&target.name))
-            .collect();
+        let taken: Vec<&str> =
+            spec.targets.iter().map(|target| target.column.as_deref().unwrap_or(&target.name)).collect();
         let wanted = spec.data.label_column.as_deref();
         let columns: Vec<_> = match wanted {
             Some(name) => self.table.column(name).into_iter().collect(),
@@ -332,7 +330,12 @@ impl Records {
                 .map(|class| target.classes[class].as_str())
                 .collect();
             if !absent.is_empty() {
-                log::warn!("warning: {}: there is no {} of: {}", target.name, self.key.noun(), absent.join(", "));
+                log::warn!(
+                    "warning: {}: there is no {} of: {}",
+                    target.name,
+                    self.key.noun(),
+                    absent.join(", ")
+                );
             }
             let labels: Vec<f32> = train.iter().filter_map(|&sample| answers[sample]).collect();
             let weights = target.rules().balance(&labels, target);
@@ -354,8 +357,9 @@ impl Records {
 
     /// Labels made up for the targets of a model that has no data: each of its own for a sample.
     pub fn invent(&mut self, spec: &Spec) {
-        let invented =
-            |target: &Target| (0..self.len()).map(|sample| Some(target.rules().invented(sample, target))).collect();
+        let invented = |target: &Target| {
+            (0..self.len()).map(|sample| Some(target.rules().invented(sample, target))).collect()
+        };
         self.answers = spec.targets.iter().map(invented).collect();
     }
 }

@@ -155,10 +155,13 @@ impl Table {
         if let Some(column) = self.column(&target.name) {
             return Ok(column);
         }
-        let of_kind = |column: &&Column| match (target.kind, column.as_target().and_then(|target| target.kind)) {
-            (Some(wanted), Some(is)) => is == wanted || (wanted.name() == "classes" && is.name() == "binary"),
-            _ => true,
-        };
+        let of_kind =
+            |column: &&Column| match (target.kind, column.as_target().and_then(|target| target.kind)) {
+                (Some(wanted), Some(is)) => {
+                    is == wanted || (wanted.name() == "classes" && is.name() == "binary")
+                }
+                _ => true,
+            };
         // The plain class is whatever label there is.
         let mut fitting = if target.name == PLAIN_NAME { self.targets() } else { Vec::new() };
         if fitting.len() > 1 {

@@ -153,7 +153,12 @@ mod tests {
     #[test]
     fn small_photos_are_enlarged_and_set_in_rows() {
         let rgb = red(64);
-        let cell = Cell { rgb: &rgb, width: 64, height: 64, caption: label_caption(&["28".into(), "female".into()]) };
+        let cell = Cell {
+            rgb: &rgb,
+            width: 64,
+            height: 64,
+            caption: label_caption(&["28".into(), "female".into()]),
+        };
         let image = grid("Faces", 3, &vec![cell; 5]);
         assert_eq!(count(&image, [200, 0, 0]), 5 * 128 * 128);
         assert_eq!(image.width(), 2 * MARGIN + 3 * 128 + 2 * GAP);

@@ -2,8 +2,8 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, DataSpec, InputSpec, Layer, MAX_TEXT_LENGTH, PhotoSpec, Spec, SpecError, Target,
-    TextSpec, TrainingSpec, is_plain, nearest, older, EVERY,
+    AugmentSpec, Branch, DataSpec, EVERY, InputSpec, Layer, MAX_TEXT_LENGTH, PhotoSpec, Spec, SpecError,
+    Target, TextSpec, TrainingSpec, is_plain, nearest, older,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
@@ -274,7 +274,9 @@ fn check_targets(spec: &Spec) -> Result<(), SpecError> {
             return refuse("its name may only hold letters, digits and _".into());
         }
         if is_every && (target.kind.is_some() || target.column.is_some() || !classes.is_empty()) {
-            return refuse("it stands for every column, so that it can have no kind, column or classes".into());
+            return refuse(
+                "it stands for every column, so that it can have no kind, column or classes".into(),
+            );
         }
         if spec.targets[..index].iter().any(|other| other.name == *name) {
             return refuse("there is another of this name; rename one".into());
@@ -298,7 +300,9 @@ fn check_targets(spec: &Spec) -> Result<(), SpecError> {
         let of_classes = [(!classes.is_empty(), "classes"), (target.balance && !is_every, "balance")];
         let wrong = match target.kind {
             None => None,
-            Some(_) if is_number => of_classes.iter().find(|(is_there, _)| *is_there).map(|(_, key)| (key, "classes")),
+            Some(_) if is_number => {
+                of_classes.iter().find(|(is_there, _)| *is_there).map(|(_, key)| (key, "classes"))
+            }
             Some(_) => of_numbers.iter().find(|(is_there, _)| *is_there).map(|(_, key)| (key, "a number")),
         };
         if let (Some((key, of)), Some(kind)) = (wrong, target.kind) {
@@ -312,7 +316,10 @@ fn check_targets(spec: &Spec) -> Result<(), SpecError> {
             _ => classes.len() >= 2,
         };
         if !classes.is_empty() && !needed {
-            return refuse(format!("it has {} classes; a binary target has 2, others 2 or more", classes.len()));
+            return refuse(format!(
+                "it has {} classes; a binary target has 2, others 2 or more",
+                classes.len()
+            ));
         }
     }
     Ok(())
@@ -336,7 +343,8 @@ fn check_branches(spec: &Spec) -> Result<(), SpecError> {
         }
         let Some(target) = spec.targets.iter().find(|target| target.name == branch.target) else {
             let known: Vec<&str> = spec.targets.iter().map(|target| target.name.as_str()).collect();
-            let near = nearest(&branch.target, &known).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            let near = nearest(&branch.target, &known)
+                .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
             let known = if known.is_empty() { "no other".into() } else { known.join(", ") };
             return refuse(format!(
                 "branch {name:?} learns {:?}, which is no [[target]] of the model; there is {known}{near}",

@@ -49,7 +49,9 @@ impl Rules for Classes {
     fn classes(&self, values: &[&str]) -> Result<Vec<String>, String> {
         match sorted(values.iter().copied()) {
             classes if classes.len() < 2 => Err(match classes.first() {
-                Some(class) => format!("every label in it is `{class}`; there must be two classes to tell apart"),
+                Some(class) => {
+                    format!("every label in it is `{class}`; there must be two classes to tell apart")
+                }
                 None => "it has no label".into(),
             }),
             classes if classes.len() > MAX_CLASSES => {
@@ -69,8 +71,8 @@ impl Rules for Classes {
     }
 
     fn answer(&self, outputs: &[f32], _target: &Target) -> Answer {
-        let best =
-            (0..outputs.len()).fold(0, |best, class| if outputs[class] > outputs[best] { class } else { best });
+        let best = (0..outputs.len())
+            .fold(0, |best, class| if outputs[class] > outputs[best] { class } else { best });
         let largest = f64::from(outputs.get(best).copied().unwrap_or(0.0));
         let sum: f64 = outputs.iter().map(|&value| (f64::from(value) - largest).exp()).sum();
         Answer { number: None, class: Some(best), probability: Some((1.0 / sum) as f32) }

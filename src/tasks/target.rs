@@ -107,7 +107,11 @@ impl Target {
     /// The metric's name in headings: `age MAE`.
     pub fn metric_title(&self) -> String {
         let [_, metric] = self.rules().metric_name();
-        if self.name == PLAIN_NAME { metric.into() } else { format!("{} {metric}", self.name.replace('_', " ")) }
+        if self.name == PLAIN_NAME {
+            metric.into()
+        } else {
+            format!("{} {metric}", self.name.replace('_', " "))
+        }
     }
 
     /// A metric for people: `5.210 years`, `91.20 %`.
@@ -218,7 +222,8 @@ impl Target {
     /// With as many digits as its spread tells.
     fn shown_number(&self, number: f32) -> String {
         let spread = self.range.map_or(self.deviation(), |[low, high]| (high - low) / 10.0);
-        let decimals = (1.0 - f64::from(spread.max(f32::MIN_POSITIVE)).log10()).ceil().clamp(0.0, 6.0) as usize;
+        let decimals =
+            (1.0 - f64::from(spread.max(f32::MIN_POSITIVE)).log10()).ceil().clamp(0.0, 6.0) as usize;
         format!("{number:.decimals$}")
     }
 }

@@ -23,7 +23,8 @@ impl BranchResult {
     pub fn from_sums(target: &Target, weight: f64, sums: &[f32]) -> Option<Self> {
         let &[loss, metric, counted, total_weight] = sums.get(..SUMS)? else { return None };
         let mean = |sum: f32, of: f32| f64::from(sum) / f64::from(of);
-        let (loss, metric) = (mean(loss, total_weight), mean(metric, counted) * f64::from(target.deviation()));
+        let (loss, metric) =
+            (mean(loss, total_weight), mean(metric, counted) * f64::from(target.deviation()));
         (counted > 0.0).then(|| Self { target: target.clone(), weight, loss, metric })
     }
 }

@@ -165,7 +165,9 @@ impl<'a> Trainer<'a> {
             let place = self.spec.target_place(branch);
             let labels = split.train.iter().filter_map(|&index| samples.answer(index, place));
             let target = &end.target;
-            let Some(bias) = target.rules().first_bias(&labels.collect::<Vec<f32>>(), target) else { continue };
+            let Some(bias) = target.rules().first_bias(&labels.collect::<Vec<f32>>(), target) else {
+                continue;
+            };
             self.backend.write(self.training.id, buffer, &bias.to_le_bytes())?;
         }
         Ok(())
@@ -352,7 +354,8 @@ impl<'a> Trainer<'a> {
         for (values, branch) in self.running_sums()?.into_iter().zip(&self.spec.branches) {
             let (target, weight) = (self.spec.target(branch), branch.weight());
             let result = BranchResult::from_sums(target, weight, &values);
-            let nothing = || BranchResult { target: target.clone(), weight, loss: f64::NAN, metric: f64::NAN };
+            let nothing =
+                || BranchResult { target: target.clone(), weight, loss: f64::NAN, metric: f64::NAN };
             results.push(result.unwrap_or_else(nothing));
         }
         Ok(results)

@@ -1,5 +1,5 @@
 //! Damaged archives.
-use faceshader::data::faces::decode;
+use faceshader::data::decode::decode;
 use tempfile::TempDir;
 
 use crate::make::*;
@@ -13,11 +13,11 @@ fn a_zip_cut_in_half_gives_the_photos_before_the_cut() {
         ("streamed.zip", streamed_zip_of(&twenty())),
     ] {
         let cut = saved(&temp, name, &bytes[..bytes.len() / 2]);
-        let loaded = load_path(&cut, &options()).unwrap();
+        let loaded = load_path(&cut).unwrap();
         let count = loaded.photos.len();
         assert!((8..=10).contains(&count), "{name}: {count} photos");
         for (index, (photo, bytes)) in twenty().into_iter().take(count).enumerate() {
-            assert_eq!(loaded.photos.names[index], photo);
+            assert_eq!(loaded.names[index], photo);
             assert_eq!(loaded.photos.photo(index), decode(&bytes, 16, 16).unwrap(), "{name}: {photo}");
         }
         assert_eq!(loaded.skipped.len(), 1, "{name}: {:?}", loaded.skipped);
@@ -27,7 +27,7 @@ fn a_zip_cut_in_half_gives_the_photos_before_the_cut() {
         assert!(warning.contains(&format!("{count} photo files were recovered")), "{warning}");
 
         let stub = saved(&temp, name, &bytes[..200]);
-        let error = load_path(&stub, &options()).unwrap_err().to_string();
+        let error = load_path(&stub).unwrap_err().to_string();
         assert!(error.contains("the archive is damaged and nothing in it could be read"), "{error}");
     }
 }
@@ -39,7 +39,7 @@ fn a_tar_cut_in_half_gives_the_photos_before_the_cut() {
     let gz = gzip(&tar);
     let in_the_tenth = tar.len() / 20 * 10 + 800;
     for (name, bytes) in [("a.tar", &tar[..in_the_tenth]), ("a.tar.gz", &gz[..gz.len() / 2])] {
-        let loaded = load_path(&saved(&temp, name, bytes), &options()).unwrap();
+        let loaded = load_path(&saved(&temp, name, bytes)).unwrap();
         let count = loaded.photos.len();
         assert!((8..=10).contains(&count), "{name}: {count} photos");
         assert_eq!(loaded.skipped.len(), 1, "{name}: {:?}", loaded.skipped);
@@ -58,7 +58,7 @@ fn one_damaged_file_in_a_whole_zip_costs_that_file_only() {
     let at =
         bytes.windows(64).position(|window| window == &files[5].1[files[5].1.len() - 80..][..64]).unwrap();
     bytes[at] ^= 0xFF;
-    let loaded = load_path(&saved(&temp, "a.zip", &bytes), &options()).unwrap();
+    let loaded = load_path(&saved(&temp, "a.zip", &bytes)).unwrap();
     assert_eq!(loaded.photos.len(), 19);
     assert_eq!(loaded.skipped[0].file, files[5].0);
     assert!(loaded.skipped[0].reason.starts_with("damaged in the archive:"), "{:?}", loaded.skipped);

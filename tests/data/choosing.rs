@@ -1,9 +1,9 @@
 //! A part of the photos is chosen by names; only that part is decoded, and only what fits is loaded.
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use faceshader::data::DataError;
-use faceshader::data::faces::{Labels, LoadOptions, decode, load, survey};
+use faceshader::data::decode::decode;
+use faceshader::data::load::{load, survey, usual_side};
 use faceshader::data::source::Source;
 use tempfile::TempDir;
 
@@ -31,22 +31,21 @@ fn only_what_was_chosen_is_decoded() {
     let mut files = twenty();
     files[3].1 = files[3].1[..200].to_vec();
     let chosen = [&files[5], &files[17]];
-    let only: HashSet<String> = chosen.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = chosen.iter().map(|(name, _)| name.clone()).collect();
     for path in sources(&temp, &files) {
         let source = Source::open(&path).unwrap();
-        let listed = survey(&source, Labels::Required).unwrap();
+        let listed = survey(&source).unwrap();
         assert_eq!(listed.names.len(), 20, "{}", path.display());
         assert!(listed.names.contains(&chosen[0].0));
         let done = std::sync::Mutex::new(Vec::new());
         // There is room for two photos and no third.
-        let options = LoadOptions { only: Some(only.clone()), memory_bytes: 2 * 16 * 16 * 3, ..options() };
-        let loaded = load(&source, &options, &|count, total| done.lock().unwrap().push((count, total)));
-        let loaded = loaded.unwrap();
-        assert_eq!(done.into_inner().unwrap(), [(0, Some(2)), (1, Some(2)), (2, Some(2))]);
-        assert_eq!(loaded.skipped, [], "{}: what was not chosen was decoded", path.display());
-        for (index, (name, bytes)) in chosen.iter().enumerate() {
-            assert_eq!(loaded.photos.names[index], *name);
-            assert_eq!(loaded.photos.photo(index), decode(bytes, 16, 16).unwrap());
+        let progress = |count, total| done.lock().unwrap().push((count, total));
+        let (photos, kept, skipped) = load(&source, [16; 2], &names, 2 * 16 * 16 * 3, &progress).unwrap();
+        assert_eq!(done.into_inner().unwrap(), [(0, 2), (1, 2), (2, 2)]);
+        assert_eq!(skipped, [], "{}: what was not chosen was decoded", path.display());
+        assert_eq!(kept, [0, 1]);
+        for (index, (_, bytes)) in chosen.iter().enumerate() {
+            assert_eq!(photos.photo(index), decode(bytes, 16, 16).unwrap());
         }
     }
 }
@@ -55,13 +54,12 @@ fn only_what_was_chosen_is_decoded() {
 fn too_many_photos_are_an_error_from_every_source() {
     let temp = TempDir::new().unwrap();
     for path in sources(&temp, &twenty()) {
-        let limited = LoadOptions { memory_bytes: 10 * 16 * 16 * 3, ..options() };
-        let error = load_path(&path, &limited).unwrap_err();
-        assert!(matches!(error, DataError::TooMany { photos: 11..=20, .. }), "{}: {error}", path.display());
+        let source = Source::open(&path).unwrap();
+        let error = load_within(&source, 20 * 16 * 16 * 3 - 1, &|_, _| {}).unwrap_err();
+        assert!(matches!(error, DataError::TooMany { photos: 20, .. }), "{}: {error}", path.display());
         let text = error.to_string();
         assert!(text.contains("--limit") && text.contains("smaller input"), "{text}");
-        let enough = LoadOptions { memory_bytes: 20 * 16 * 16 * 3, ..options() };
-        let loaded = load_path(&path, &enough).unwrap();
+        let loaded = load_within(&source, 20 * 16 * 16 * 3, &|_, _| {}).unwrap();
         assert_eq!(loaded.photos.len(), 20, "{}", path.display());
     }
 }
@@ -72,7 +70,44 @@ fn other_files_need_no_room() {
     let mut files = twenty();
     files.extend((0..100).map(|n| (format!("notes/{n}.txt"), b"not a photo".to_vec())));
     for path in sources(&temp, &files) {
-        let enough = LoadOptions { memory_bytes: 20 * 16 * 16 * 3, ..options() };
-        assert_eq!(load_path(&path, &enough).unwrap().photos.len(), 20, "{}", path.display());
+        let source = Source::open(&path).unwrap();
+        let loaded = load_within(&source, 20 * 16 * 16 * 3, &|_, _| {}).unwrap();
+        assert_eq!(loaded.photos.len(), 20, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_chosen_photo_that_is_gone_or_damaged_is_skipped_and_the_others_stay_in_order() {
+    let temp = TempDir::new().unwrap();
+    let mut files = twenty();
+    files[8].1.truncate(200);
+    let mut names: Vec<String> = [3, 8, 11].map(|place: usize| files[place].0.clone()).to_vec();
+    names.push("zoo/gone.jpg".into());
+    for path in sources(&temp, &files) {
+        let source = Source::open(&path).unwrap();
+        let (photos, kept, skipped) = load(&source, [16; 2], &names, u64::MAX, &|_, _| {}).unwrap();
+        assert_eq!(kept, [0, 2], "{}", path.display());
+        assert_eq!(photos.photo(1), decode(&files[11].1, 16, 16).unwrap(), "{}", path.display());
+        let skipped: Vec<(&str, &str)> =
+            skipped.iter().map(|s| (s.file.as_str(), s.reason.as_str())).collect();
+        let gone = "it is gone, or lies behind damage";
+        let expected = [(names[1].as_str(), "the JPEG is cut short"), ("zoo/gone.jpg", gone)];
+        assert_eq!(skipped, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_usual_side_is_the_median_of_the_longer_ones() {
+    let temp = TempDir::new().unwrap();
+    let sized = |name: &str, width, height| {
+        (name.to_owned(), encode(two_halves(width, height), image::ImageFormat::Png))
+    };
+    let mut files = vec![sized("a.png", 40, 20), sized("b.png", 50, 60), sized("c.png", 900, 10)];
+    files.push(("d.png".into(), files[0].1[..20].to_vec()));
+    for path in sources(&temp, &files) {
+        let source = Source::open(&path).unwrap();
+        let names = survey(&source).unwrap().names;
+        assert_eq!(usual_side(&source, &names).unwrap(), Some(60), "{}", path.display());
+        assert_eq!(usual_side(&source, &names[3..]).unwrap(), None, "{}", path.display());
     }
 }

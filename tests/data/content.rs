@@ -1,5 +1,7 @@
 //! The content decides what a photo is.
-use faceshader::data::faces::{Labels, LoadOptions, decode, survey};
+use faceshader::data::decode::decode;
+use faceshader::data::labels;
+use faceshader::data::load::survey;
 use faceshader::data::source::Source;
 use image::{Rgba, RgbaImage};
 use tempfile::TempDir;
@@ -18,14 +20,14 @@ fn every_kind_of_image_is_read_under_any_name() {
         }
     }
     write_folder(temp.path(), &files);
-    let loaded = load_path(temp.path(), &options()).unwrap();
+    let loaded = load_path(temp.path()).unwrap();
     assert_eq!((loaded.photos.len(), loaded.skipped.len()), (30, 0), "{:?}", loaded.skipped);
     let archive = temp.path().join("all.tar.gz");
     std::fs::write(&archive, gzip(&tar_of(&files))).unwrap();
-    assert_eq!(load_path(&archive, &options()).unwrap().photos.len(), 30);
+    assert_eq!(load_path(&archive).unwrap().photos.len(), 30);
     let zip = temp.path().join("all.zip");
     std::fs::write(&zip, zip_of(&files, zip::CompressionMethod::Deflated)).unwrap();
-    assert_eq!(load_path(&zip, &options()).unwrap().photos.len(), 30);
+    assert_eq!(load_path(&zip).unwrap().photos.len(), 30);
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn images_that_are_not_read_are_named_and_other_files_are_counted() {
     files.push(("empty".into(), Vec::new()));
     files.push(("page.jpg".into(), b"<html>".to_vec()));
     write_folder(temp.path(), &files);
-    let loaded = load_path(temp.path(), &options()).unwrap();
+    let loaded = load_path(temp.path()).unwrap();
     assert_eq!(loaded.photos.len(), 20);
     assert_eq!(loaded.ignored.to_string(), "50 text, 1 empty");
     let skipped: Vec<(&str, &str)> =
@@ -72,8 +74,8 @@ fn images_that_are_not_read_are_named_and_other_files_are_counted() {
         skipped,
         [("31_0_0_1.heic", heic), ("IMG_0001", heic), ("page.jpg", "an HTML page, not an image")]
     );
-    let listed = survey(&Source::open(temp.path()).unwrap(), Labels::Required).unwrap();
-    assert_eq!((listed.names, listed.skipped), (loaded.photos.names, loaded.skipped));
+    let listed = survey(&Source::open(temp.path()).unwrap()).unwrap();
+    assert_eq!((listed.names, listed.skipped), (loaded.names, loaded.skipped));
     assert_eq!(listed.ignored, loaded.ignored);
 }
 
@@ -83,18 +85,18 @@ fn names_that_lead_out_of_an_archive_are_cleaned() {
     let files =
         [("../few/24_0_1_2017 .jpg".to_owned(), noise(1)), ("/abs/25_1_1_1.jpg".to_owned(), noise(2))];
     let zip = saved(&temp, "a.zip", &zip_of(&files, zip::CompressionMethod::Stored));
-    let loaded = load_path(&zip, &options()).unwrap();
-    assert_eq!(loaded.photos.names, ["abs/25_1_1_1.jpg", "few/24_0_1_2017 .jpg"]);
-    assert_eq!(loaded.photos.labels[1].unwrap().age, 24);
+    let loaded = load_path(&zip).unwrap();
+    assert_eq!(loaded.names, ["abs/25_1_1_1.jpg", "few/24_0_1_2017 .jpg"]);
+    let labelled = labels::label(&zip, &loaded.names, None).unwrap();
+    assert_eq!(labelled.table.column("age").unwrap().cell(1), Some("24"));
 }
 
 #[test]
 fn a_single_photo_of_any_kind_is_a_source() {
     let temp = TempDir::new().unwrap();
-    let optional = LoadOptions { labels: Labels::Optional, ..options() };
     let path = saved(&temp, "me", &encode(two_halves(16, 16), WebP));
-    assert_eq!(load_path(&path, &optional).unwrap().photos.names, ["me"]);
+    assert_eq!(load_path(&path).unwrap().names, ["me"]);
     let heic = saved(&temp, "IMG_1", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
-    let error = load_path(&heic, &optional).unwrap_err().to_string();
+    let error = load_path(&heic).unwrap_err().to_string();
     assert!(error.contains("HEIC images are not read"), "{error}");
 }

@@ -1,5 +1,5 @@
 //! Photos that are damaged inside: skipped with the reason, never learned as grey.
-use faceshader::data::faces::decode;
+use faceshader::data::decode::decode;
 use image::ImageFormat::*;
 use image::{ImageFormat, Rgb, RgbImage};
 

@@ -1,5 +1,5 @@
 //! Kinds of JPEG that the decoder would read wrong, and odd ones that are whole.
-use faceshader::data::faces::decode;
+use faceshader::data::decode::decode;
 use image::ImageFormat::Jpeg;
 
 use crate::make::*;

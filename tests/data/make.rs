@@ -4,8 +4,11 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use faceshader::data::DataError;
-use faceshader::data::faces::{Labels, LoadOptions, Loaded, Photos, load};
-use faceshader::data::label::FaceLabel;
+use faceshader::data::labels::utkface;
+use faceshader::data::load::{Progress, Survey, load, survey};
+use faceshader::data::photos::Photos;
+use faceshader::data::records::{Key, Records};
+use faceshader::data::skipped::{Ignored, Skipped};
 use faceshader::data::source::Source;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use tempfile::TempDir;
@@ -85,19 +88,30 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-pub fn options() -> LoadOptions {
-    LoadOptions {
-        width: 16,
-        height: 16,
-        limit: None,
-        labels: Labels::Required,
-        only: None,
-        memory_bytes: u64::MAX,
-    }
+/// What a source gave, from its list to its pixels.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Of the photos, in their order.
+    pub names: Vec<String>,
+    pub photos: Photos,
+    /// By the list and by the decoder, sorted.
+    pub skipped: Vec<Skipped>,
+    pub ignored: Ignored,
+    pub warning: Option<String>,
 }
 
-pub fn load_path(path: &Path, options: &LoadOptions) -> Result<Loaded, DataError> {
-    load(&Source::open(path)?, options, &|_, _| {})
+/// All photos of a source, 16x16 pixels, if they fit into so much memory.
+pub fn load_within(source: &Source, memory_bytes: u64, progress: Progress) -> Result<Loaded, DataError> {
+    let Survey { mut names, mut skipped, ignored, warning } = survey(source)?;
+    let (photos, kept, more) = load(source, [16; 2], &names, memory_bytes, progress)?;
+    skipped.extend(more);
+    skipped.sort();
+    names = kept.into_iter().map(|place| names[place].clone()).collect();
+    Ok(Loaded { names, photos, skipped, ignored, warning })
+}
+
+pub fn load_path(path: &Path) -> Result<Loaded, DataError> {
+    load_within(&Source::open(path)?, u64::MAX, &|_, _| {})
 }
 
 pub fn saved(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
@@ -106,17 +120,21 @@ pub fn saved(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// Photos of these names, no two alike.
-pub fn named(names: &[&str]) -> Photos {
-    let mut photos = Photos::new(1, 1);
-    for (index, name) in names.iter().enumerate() {
-        let pixel = (index as u32).to_le_bytes();
-        photos.push((*name).to_owned(), FaceLabel::from_file_name(name).ok(), &pixel[..3]);
-    }
-    photos
+/// Photos of these names, with the labels that UTKFace's names tell if all of them do.
+pub fn named(names: &[&str]) -> Records {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let labelled = (utkface::WAY.label)(&names);
+    let records = Records::unlabelled(Key::File, names);
+    if labelled.skipped.is_empty() { Records { table: labelled.table, ..records } } else { records }
 }
 
-pub fn numbered(count: usize) -> Photos {
-    let names: Vec<String> = (0..count).map(|n| format!("{n:04}.jpg")).collect();
-    named(&names.iter().map(String::as_str).collect::<Vec<_>>())
+pub fn numbered(count: usize) -> Records {
+    Records::unlabelled(Key::File, (0..count).map(|n| format!("{n:04}.jpg")).collect())
+}
+
+/// As many different photos of one pixel.
+pub fn different(count: usize) -> Photos {
+    let mut photos = Photos::new(1, 1);
+    (0..count as u32).for_each(|number| photos.push(&number.to_le_bytes()[..3]));
+    photos
 }

@@ -1,5 +1,5 @@
 //! One photo: formats, kinds of pixel, orientation, size.
-use faceshader::data::faces::decode;
+use faceshader::data::decode::decode;
 use image::{GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
 use crate::make::*;

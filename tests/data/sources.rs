@@ -1,9 +1,12 @@
 //! Folders and archives, and what is found in them.
 use std::path::Path;
 
-use faceshader::data::check::Summary;
-use faceshader::data::faces::{Labels, LoadOptions, Photos, decode, load};
-use faceshader::data::label::{FaceLabel, Gender};
+use faceshader::data::check::PhotoSummary;
+use faceshader::data::decode::decode;
+use faceshader::data::labels;
+use faceshader::data::load::Survey;
+use faceshader::data::photos::Photos;
+use faceshader::data::samples::{Unwatched, labelled};
 use faceshader::data::source::Source;
 use image::{ImageFormat, RgbImage};
 use tempfile::TempDir;
@@ -32,13 +35,11 @@ fn folder_zip_and_tar_give_the_same_photos_sorted_by_name() {
         saved(&temp, "faces.tar", &tar_of(&files)),
     ];
     let mut expected = Photos::new(16, 16);
-    for (name, bytes) in twenty() {
-        let label = FaceLabel::from_file_name(&name).unwrap();
-        expected.push(name, Some(label), &decode(&bytes, 16, 16).unwrap());
-    }
+    twenty().iter().for_each(|(_, bytes)| expected.push(&decode(bytes, 16, 16).unwrap()));
+    let names: Vec<String> = twenty().into_iter().map(|(name, _)| name).collect();
     for path in sources {
-        let loaded = load_path(&path, &options()).unwrap();
-        assert_eq!(loaded.photos.names, expected.names, "{}", path.display());
+        let loaded = load_path(&path).unwrap();
+        assert_eq!(loaded.names, names, "{}", path.display());
         assert!(loaded.photos == expected, "{}", path.display());
         assert_eq!(loaded.skipped, []);
         assert_eq!(loaded.ignored.to_string(), "1 text", "{}", path.display());
@@ -50,11 +51,14 @@ fn folder_zip_and_tar_give_the_same_photos_sorted_by_name() {
 fn a_single_photo_is_a_source() {
     let temp = TempDir::new().unwrap();
     let path = saved(&temp, "me.JPG", &noise(1));
-    let loaded = load_path(&path, &LoadOptions { labels: Labels::Optional, ..options() }).unwrap();
-    assert_eq!(loaded.photos.names, ["me.JPG"]);
-    assert_eq!(loaded.photos.labels, [None]);
-    let error = load_path(&path, &options()).unwrap_err().to_string();
-    assert!(error.contains("the name tells no label"), "{error}");
+    let loaded = load_path(&path).unwrap();
+    assert_eq!((loaded.names.as_slice(), loaded.photos.len()), (&["me.JPG".to_owned()][..], 1));
+    let error = labels::label(&path, &loaded.names, None).unwrap_err().to_string();
+    assert!(error.contains("nothing tells the labels of the photos; give a CSV"), "{error}");
+    assert!(
+        error.ends_with("the name tells no label: the name is not age_gender_race_date (me.JPG)"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -71,9 +75,9 @@ fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
         ("page.jpg".into(), b"<html>".to_vec()),
     ];
     write_folder(temp.path(), &files);
-    let loaded = load_path(temp.path(), &options()).unwrap();
-    assert_eq!(loaded.photos.names, ["31_1_2_20170101.jpeg"]);
-    assert_eq!(loaded.photos.labels, [Some(FaceLabel { age: 31, gender: Gender::Female })]);
+    let loaded = load_path(temp.path()).unwrap();
+    let no_race = "61_1_20170109142408075.jpg.chip.jpg";
+    assert_eq!(loaded.names, ["31_1_2_20170101.jpeg", no_race]);
     let skipped: Vec<(&str, &str)> =
         loaded.skipped.iter().map(|s| (s.file.as_str(), s.reason.as_str())).collect();
     assert_eq!(
@@ -83,15 +87,25 @@ fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
             ("33_1_2_20170101.jpg", "an HTML page, not an image"),
             ("34_1_2_20170101.jpg", "empty file"),
             ("35_1_2_20170101.jpg", "1x1 pixels: too small to show a face"),
-            ("61_1_20170109142408075.jpg.chip.jpg", "the name tells no label: no race field in the name"),
             ("page.jpg", "an HTML page, not an image"),
         ]
     );
     files.reverse();
-    let tar = load_path(&saved(&temp, "bad.tar", &tar_of(&files)), &options()).unwrap();
+    let tar = load_path(&saved(&temp, "bad.tar", &tar_of(&files))).unwrap();
     assert_eq!(tar.skipped, loaded.skipped, "sorted by name in any order of the archive");
-    let summary = Summary::of(&loaded);
-    assert_eq!((summary.photos, summary.female, summary.male, summary.skipped), (1, 1, 0, 6));
+    // Names tell labels before any photo is decoded.
+    let (_, listed, records) = labelled(temp.path(), None, &Unwatched).unwrap();
+    assert_eq!(records.names, ["31_1_2_20170101.jpeg", "32_1_2_20170101.jpg", "35_1_2_20170101.jpg"]);
+    let of_name: Vec<&str> = listed.skipped.iter().map(|s| s.reason.as_str()).collect();
+    assert!(of_name.contains(&"the name tells no label: no race field in the name"), "{of_name:?}");
+    let records = records.chosen(&[0]);
+    let cells = ["age", "gender", "race"].map(|name| records.table.column(name).unwrap().cell(0));
+    assert_eq!(cells, ["31", "female", "asian"].map(Some));
+    let mut photos = loaded.photos;
+    photos.keep(&[0]);
+    let listed = Survey { skipped: loaded.skipped, ..listed };
+    let summary = PhotoSummary::of(&records, &photos, &listed);
+    assert_eq!((summary.photos, summary.skipped, summary.copies), (1, 5, 0));
     assert_eq!(summary.skipped_by_reason[0].reason, "an HTML page, not an image");
     assert_eq!(summary.skipped_by_reason[0].files, ["33_1_2_20170101.jpg", "page.jpg"]);
     let text = summary.to_string();
@@ -101,7 +115,7 @@ fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
 #[test]
 fn nothing_usable_is_an_error_that_says_why() {
     let temp = TempDir::new().unwrap();
-    let message = |path: &Path| load_path(path, &options()).unwrap_err().to_string();
+    let message = |path: &Path| load_path(path).unwrap_err().to_string();
     let missing = message(&temp.path().join("nowhere"));
     assert!(missing.ends_with("nowhere: no such file or folder; check the path"), "{missing}");
     let empty = message(temp.path());
@@ -130,26 +144,6 @@ fn nothing_usable_is_an_error_that_says_why() {
 }
 
 #[test]
-fn limit_keeps_the_first_usable_photos_by_name() {
-    let temp = TempDir::new().unwrap();
-    let mut files = twenty();
-    files[1].1.truncate(50);
-    files[12].1.truncate(50);
-    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
-    let limited = LoadOptions { limit: Some(7), ..options() };
-    // In an archive they come in another order.
-    files.reverse();
-    let zip = saved(&temp, "a.zip", &zip_of(&files, zip::CompressionMethod::Stored));
-    let tar = saved(&temp, "a.tar", &tar_of(&files));
-    for path in [zip, tar] {
-        let loaded = load_path(&path, &limited).unwrap();
-        assert_eq!(loaded.photos.names, [&names[..1], &names[2..8]].concat());
-        assert_eq!(loaded.photos.pixels.len(), 7 * 16 * 16 * 3);
-        assert_eq!(loaded.skipped.len(), 1, "those behind the last photo do not count");
-    }
-}
-
-#[test]
 fn the_number_of_threads_does_not_matter_and_progress_counts_up_to_all() {
     let temp = TempDir::new().unwrap();
     write_folder(temp.path(), &twenty());
@@ -158,9 +152,9 @@ fn the_number_of_threads_does_not_matter_and_progress_counts_up_to_all() {
     for threads in [1, 4] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let told = std::sync::Mutex::new(Vec::new());
-        let loaded = pool
-            .install(|| load(&source, &options(), &|done, total| told.lock().unwrap().push((done, total))));
-        assert!(told.into_inner().unwrap().into_iter().eq((0..=20).map(|done| (done, Some(20)))));
+        let progress = |done, total| told.lock().unwrap().push((done, total));
+        let loaded = pool.install(|| load_within(&source, u64::MAX, &progress));
+        assert!(told.into_inner().unwrap().into_iter().eq((0..=20).map(|done| (done, 20))));
         results.push(loaded.unwrap().photos);
     }
     assert!(results[0] == results[1]);
@@ -175,7 +169,7 @@ fn links_that_loop_or_lead_nowhere_do_no_harm() {
     symlink(temp.path(), temp.path().join("faces/up")).unwrap();
     symlink(temp.path().join("faces"), temp.path().join("again")).unwrap();
     symlink("nothing.jpg", temp.path().join("1_0_0_1.jpg")).unwrap();
-    let loaded = load_path(temp.path(), &options()).unwrap();
+    let loaded = load_path(temp.path()).unwrap();
     assert_eq!(loaded.photos.len(), 2);
     assert_eq!(loaded.skipped.len(), 1);
     assert_eq!(loaded.skipped[0].file, "1_0_0_1.jpg");
@@ -191,8 +185,8 @@ fn names_that_are_not_utf8_are_skipped_and_never_become_one() {
         let name = [&b"20_0_0_1"[..], byte, b".jpg"].concat();
         std::fs::write(temp.path().join(std::ffi::OsStr::from_bytes(&name)), noise(9)).unwrap();
     }
-    let loaded = load_path(temp.path(), &options()).unwrap();
-    assert_eq!((loaded.photos.len(), loaded.skipped.len()), (2, 2), "{:?}", loaded.photos.names);
+    let loaded = load_path(temp.path()).unwrap();
+    assert_eq!((loaded.photos.len(), loaded.skipped.len()), (2, 2), "{:?}", loaded.names);
     assert!(loaded.skipped.iter().all(|skipped| skipped.reason == "its name is not UTF-8; rename it"));
 }
 
@@ -200,7 +194,7 @@ fn names_that_are_not_utf8_are_skipped_and_never_become_one() {
 fn what_stands_behind_a_gzip_counts_only_if_it_is_no_filling() {
     let temp = TempDir::new().unwrap();
     let gz = gzip(&tar_of(&twenty()));
-    let load = |more: &[u8]| load_path(&saved(&temp, "a.tar.gz", &[&gz, more].concat()), &options()).unwrap();
+    let load = |more: &[u8]| load_path(&saved(&temp, "a.tar.gz", &[&gz, more].concat())).unwrap();
     for zeros in [3, 20_000] {
         let filled = load(&vec![0; zeros]);
         assert_eq!((filled.photos.len(), filled.warning), (20, None));
@@ -216,7 +210,7 @@ fn a_gzip_that_holds_no_tar_is_not_called_damaged() {
     let temp = TempDir::new().unwrap();
     for rows in [3, 1000] {
         let path = saved(&temp, "reviews.csv.gz", &gzip("review,label\n".repeat(rows).as_bytes()));
-        let error = load_path(&path, &options()).unwrap_err().to_string();
+        let error = load_path(&path).unwrap_err().to_string();
         assert!(error.contains("does not begin like a tar archive; unpack it"), "{error}");
     }
 }

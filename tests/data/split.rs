@@ -1,23 +1,29 @@
 //! Splits, seeded and from a file.
-use faceshader::data::faces::Photos;
-use faceshader::data::split::{Apart, Copies, Side, Split, SplitNotes};
+use faceshader::data::photos::Photos;
+use faceshader::data::records::Records;
+use faceshader::data::split::{Apart, Content, Copies, Side, Split, SplitNotes};
 use tempfile::TempDir;
 
 use crate::make::*;
 
+/// The seeded split of photos that are all different.
+fn seeded(photos: &Records, seed: u64) -> Split {
+    Split::seeded(&photos.names, &different(photos.len()).contents(), seed)
+}
+
 #[test]
 fn the_seeded_split_is_80_to_20_and_repeats() {
     let photos = numbered(1003);
-    let split = Split::seeded(&photos, 7);
+    let split = seeded(&photos, 7);
     assert_eq!((split.train.len(), split.validation.len()), (802, 201));
     let mut all = [split.train.clone(), split.validation.clone()].concat();
     all.sort_unstable();
     assert!(all.into_iter().eq(0..1003));
-    assert_eq!(split, Split::seeded(&photos, 7));
-    assert_ne!(split, Split::seeded(&photos, 8));
+    assert_eq!(split, seeded(&photos, 7));
+    assert_ne!(split, seeded(&photos, 8));
     assert_ne!(split.validation[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let sizes = |count| {
-        let split = Split::seeded(&numbered(count), 1);
+        let split = seeded(&numbered(count), 1);
         (split.train.len(), split.validation.len())
     };
     assert_eq!([0, 1, 2, 3, 5].map(sizes), [(0, 0), (1, 0), (1, 1), (2, 1), (4, 1)]);
@@ -27,17 +33,14 @@ fn the_seeded_split_is_80_to_20_and_repeats() {
 fn the_seeded_split_goes_by_names_not_by_order() {
     let (sorted, reversed) = (named(&["a", "b", "c", "d", "e"]), named(&["e", "d", "c", "b", "a"]));
     for seed in 0..10 {
-        let name = |photos: &Photos, split: Split| photos.names[split.validation[0]].clone();
-        assert_eq!(
-            name(&sorted, Split::seeded(&sorted, seed)),
-            name(&reversed, Split::seeded(&reversed, seed))
-        );
+        let name = |photos: &Records, split: Split| photos.names[split.validation[0]].clone();
+        assert_eq!(name(&sorted, seeded(&sorted, seed)), name(&reversed, seeded(&reversed, seed)));
     }
 }
 
 #[test]
 fn a_limited_split_keeps_the_proportion() {
-    let split = Split::seeded(&numbered(1000), 1);
+    let split = seeded(&numbered(1000), 1);
     let limited = split.clone().limited(50, 3);
     assert_eq!((limited.train.len(), limited.validation.len()), (40, 10));
     assert!(limited.train.iter().all(|index| split.train.contains(index)));
@@ -105,63 +108,62 @@ fn a_written_split_reads_back() {
     assert_eq!(notes, SplitNotes { rows_without_sample: 0, samples_without_row: 1 });
 }
 
-/// Photos of these names whose pixels are those of the letter in front.
-fn copies(names: &[&str]) -> Photos {
+/// Names, and the contents of photos whose pixels are those of the letter in front.
+fn copies(names: &[&str]) -> (Vec<String>, Vec<Content>) {
     let mut photos = Photos::new(1, 1);
-    for name in names {
-        photos.push((*name).to_owned(), None, &[name.as_bytes()[0]; 3]);
-    }
-    photos
+    names.iter().for_each(|name| photos.push(&[name.as_bytes()[0]; 3]));
+    (names.iter().map(|name| (*name).to_owned()).collect(), photos.contents())
 }
 
 #[test]
 fn the_seeded_split_keeps_copies_on_one_side() {
     let names: Vec<String> =
         (0..36).map(|n| format!("{}/{}.jpg", char::from(b'A' + n % 12), n / 12)).collect();
-    let photos = copies(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let (names, contents) = copies(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut sizes = 0;
     for seed in 0..50 {
-        let split = Split::seeded(&photos, seed);
+        let split = Split::seeded(&names, &contents, seed);
         assert_eq!(split.len(), 36);
         assert!(!split.train.is_empty() && !split.validation.is_empty());
-        let letter = |index: &usize| photos.names[*index].as_bytes()[0];
+        let letter = |index: &usize| names[*index].as_bytes()[0];
         let learnt: Vec<u8> = split.train.iter().map(letter).collect();
         assert!(split.validation.iter().all(|index| !learnt.contains(&letter(index))), "seed {seed}");
-        assert_eq!(Copies::of(&photos).apart(&split).samples, 0);
+        assert_eq!(Copies::of(&names, &contents).apart(&split).samples, 0);
         sizes += split.validation.len();
     }
     assert!((250..470).contains(&sizes), "{sizes} of 1800, expected 360");
-    assert_eq!(Copies::of(&photos).count(), 24);
+    assert_eq!(Copies::of(&names, &contents).count(), 24);
 }
 
 #[test]
 fn a_set_without_copies_is_split_by_its_names_alone() {
     let photos = numbered(101);
     for seed in 0..5 {
-        assert_eq!(Split::seeded(&photos, seed), Split::by_names(&photos.names, seed));
+        assert_eq!(seeded(&photos, seed), Split::by_names(&photos.names, seed));
     }
     // As it was before there was talk of copies.
-    assert_eq!(Split::seeded(&numbered(15), 3).validation, [0, 4, 8]);
+    assert_eq!(seeded(&numbered(15), 3).validation, [0, 4, 8]);
 }
 
 #[test]
 fn copies_leave_no_side_empty_while_there_are_two_photos() {
     for seed in 0..20 {
-        let split = Split::seeded(&copies(&["a1", "a2", "a3", "b1"]), seed);
+        let (names, contents) = copies(&["a1", "a2", "a3", "b1"]);
+        let split = Split::seeded(&names, &contents, seed);
         let sizes = [split.train.len(), split.validation.len()];
         assert!(sizes == [3, 1] || sizes == [1, 3], "{split:?}");
-        let split = Split::seeded(&copies(&["a1", "a2", "a3"]), seed);
+        let split = Split::seeded(&names[..3], &contents[..3], seed);
         assert!(split.train.is_empty() || split.validation.is_empty());
     }
 }
 
 #[test]
 fn copies_on_two_sides_of_a_split_file_are_found() {
-    let photos = copies(&["a1", "a2", "b1", "b2", "c1", "b3"]);
+    let (names, contents) = copies(&["a1", "a2", "b1", "b2", "c1", "b3"]);
     let split = Split { train: vec![0, 3], validation: vec![1, 4], test: vec![2] };
-    let apart = Copies::of(&photos).apart(&split);
+    let apart = Copies::of(&names, &contents).apart(&split);
     assert_eq!(apart, Apart { samples: 2, first: vec![(1, 0), (2, 3)] });
-    assert_eq!(Copies::of(&photos).apart(&Split::default()), Apart::default());
+    assert_eq!(Copies::of(&names, &contents).apart(&Split::default()), Apart::default());
 }
 
 #[test]
@@ -192,8 +194,9 @@ fn a_limit_keeps_three_sides_in_proportion() {
     };
     assert_eq!([sizes(50), sizes(1), sizes(5000)], [[30, 10, 10], [1, 1, 1], [600, 200, 200]]);
     let photos = numbered(1000);
-    let (kept, split) = all.clone().limited(10, 3).compact(photos.clone());
+    let (kept, places, split) = all.clone().limited(10, 3).compact(photos.clone());
     assert_eq!((kept.len(), split.len(), split.test.len()), (10, 10, 2));
+    assert!(places.iter().map(|&place| &photos.names[place]).eq(&kept.names));
     let original = all.limited(10, 3).test.into_iter().map(|index| photos.names[index].clone());
     assert!(original.eq(split.test.iter().map(|&index| kept.names[index].clone())));
 }

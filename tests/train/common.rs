@@ -1,7 +1,10 @@
 //! A small model, faces to train it on, and every backend that can.
 
 use faceshader::cpu::CpuBackend;
-use faceshader::data::faces::Photos;
+use faceshader::data::labels::utkface;
+use faceshader::data::photos::Photos;
+use faceshader::data::records::{Key, Records};
+use faceshader::data::samples::{Inputs, Samples};
 use faceshader::data::split::Split;
 use faceshader::data::synthetic::draw;
 use faceshader::gpu::{GpuBackend, Options, adapter};
@@ -35,15 +38,21 @@ pub fn alike() -> Spec {
     Spec::parse(&text, "alike.toml").unwrap()
 }
 
-/// 23 faces to train on, 7 to validate with: neither is a multiple of the batch.
-pub fn faces(side: u32) -> (Photos, Split) {
-    let mut photos = Photos::new(side, side);
+/// 23 faces to train on, 7 to validate with: neither is a multiple of the batch. Their labels are the ages and
+/// genders that the small models learn.
+pub fn faces(side: u32) -> (Samples, Split) {
+    let (mut photos, mut names) = (Photos::new(side, side), Vec::new());
     for index in 0..30 {
         let face = draw(3, index, side);
-        photos.push(face.label.file_name(index as usize), Some(face.label), &face.rgb);
+        names.push(face.label.file_name(index as usize));
+        photos.push(&face.rgb);
     }
+    let table = (utkface::WAY.label)(&names).table;
+    let records = Records { table, ..Records::unlabelled(Key::File, names) };
+    let (records, kept, _) = records.answer(&tiny()).unwrap();
+    assert_eq!(kept.len(), 30);
     let split = Split { train: (0..23).collect(), validation: (23..30).collect(), ..Split::default() };
-    (photos, split)
+    (Samples::new(records, Inputs::Photos(photos), &tiny()), split)
 }
 
 /// The CPU backend and every adapter that can train, by name. Without any adapter this fails: a test

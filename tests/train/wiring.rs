@@ -61,11 +61,11 @@ fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
     for branch in &spec.branches {
         values.insert(
             format!("{}.targets", branch.name),
-            CaseData::Real(batch.targets(branch.target).to_vec()),
+            CaseData::Real(batch.answers[spec.target_place(branch)].clone()),
         );
         values.insert(format!("{}.sample_weight", branch.name), CaseData::Real(WEIGHTS.to_vec()));
     }
-    assert!(batch.targets(spec.branches[0].target)[0] > 0.0);
+    assert!(batch.answers[0][0] > 0.0);
     for (_, buffer) in plan.lasting() {
         let is_parameter = buffer.name.ends_with(".weight") || buffer.name.ends_with(".bias");
         let wave =

@@ -29,7 +29,8 @@ impl Rows<'_> {
             let mut row = serde_json::Map::new();
             row.insert(key.column().into(), names[index].clone().into());
             for column in &table.columns {
-                let is_number = column.as_target().and_then(|target| target.kind).is_some_and(|k| k.name() == "number");
+                let is_number =
+                    column.as_target().and_then(|target| target.kind).is_some_and(|k| k.name() == "number");
                 let number = column.cell(index).and_then(|cell| cell.parse::<f64>().ok());
                 let value = match number.filter(|_| is_number) {
                     Some(number) if number.fract() == 0.0 => (number as i64).into(),
@@ -125,7 +126,10 @@ impl fmt::Display for PhotoSummary {
         }
         if self.copies_labelled_otherwise > 0 {
             let count = self.copies_labelled_otherwise;
-            writeln!(f, "  of which {count:>4}  with other labels than the first: correct them, or leave them out")?;
+            writeln!(
+                f,
+                "  of which {count:>4}  with other labels than the first: correct them, or leave them out"
+            )?;
         }
         writeln!(f, "skipped  {:>6}", self.skipped)?;
         for group in &self.skipped_by_reason {

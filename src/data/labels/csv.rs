@@ -7,13 +7,23 @@ use super::{Labelled, base_name};
 use crate::data::DataError;
 use crate::data::csv::{Sheet, read, short};
 use crate::data::error::shown_path;
-use crate::data::skipped::{Skipped, SkippedRows};
 use crate::data::records::Names;
+use crate::data::skipped::{Skipped, SkippedRows};
 use crate::data::table::{Column, Table, plain};
 
 /// What the column of names is called, the likeliest first; see [`plain`].
 const FILE: [&str; 12] = [
-    "file", "filename", "file_name", "image", "image_name", "image_id", "photo", "path", "file_path", "img", "name",
+    "file",
+    "filename",
+    "file_name",
+    "image",
+    "image_name",
+    "image_id",
+    "photo",
+    "path",
+    "file_path",
+    "img",
+    "name",
     "id",
 ];
 
@@ -66,7 +76,10 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
     if let Some(twice) = others.iter().find(|&&column| {
         others.iter().any(|&other| other < column && plain(&headers[other]) == plain(&headers[column]))
     }) {
-        return Err(header_error(format!("the column `{}` is there twice; rename one", short(&headers[*twice]))));
+        return Err(header_error(format!(
+            "the column `{}` is there twice; rename one",
+            short(&headers[*twice])
+        )));
     }
     let mut rows: Vec<Option<(u64, Vec<String>)>> = vec![None; names.len()];
     let mut twice = None;
@@ -110,7 +123,8 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
     }
     if !missing.is_empty() {
         let rows = missing.by_reason();
-        let named: Vec<String> = rows.iter().take(3).map(|row| format!("{} ({})", row.reason, row.named(1))).collect();
+        let named: Vec<String> =
+            rows.iter().take(3).map(|row| format!("{} ({})", row.reason, row.named(1))).collect();
         labelled.warnings.push(format!(
             "{file}: {} rows name photos that are not there: {}",
             missing.len(),
@@ -118,7 +132,10 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
         ));
     }
     if labelled.kept.is_empty() {
-        let reason = format!("no row names a photo of the data; is `{}` the column of file names?", headers[key].trim());
+        let reason = format!(
+            "no row names a photo of the data; is `{}` the column of file names?",
+            headers[key].trim()
+        );
         return Err(header_error(reason));
     }
     labelled.table = Table { columns, label: None, file: Some(path.to_owned()), lines };
@@ -129,14 +146,21 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
 fn key_column(path: &Path, bytes: &[u8], finder: &Finder) -> Result<usize, String> {
     let sheet = Sheet::of(path, bytes).map_err(|error| error.to_string())?;
     let headers = sheet.headers.clone();
-    let named: Vec<usize> = FILE
-        .iter()
-        .filter_map(|usual| headers.iter().position(|header| plain(header) == *usual))
-        .collect();
+    let named: Vec<usize> =
+        FILE.iter().filter_map(|usual| headers.iter().position(|header| plain(header) == *usual)).collect();
+    // Numbers are names without extension where photos are numbered: labels may be so by chance, so that these
+    // count half, and only of a column that is called like one of names if there is such a column.
+    let may_be_stems = |column: usize| named.is_empty() || named.contains(&column);
     let mut found = vec![0; headers.len()];
     sheet.for_each(|_, _, fields| {
         for (column, found) in found.iter_mut().enumerate() {
-            *found += usize::from(matches!(finder.find(&fields[column]), Ok(Some(_)) | Err(_)));
+            *found += match finder.names.find(&fields[column]) {
+                Ok(Some(_)) | Err(_) => 2,
+                Ok(None) if may_be_stems(column) => {
+                    usize::from(matches!(finder.find(&fields[column]), Ok(Some(_))))
+                }
+                Ok(None) => 0,
+            };
         }
         Ok(())
     });
@@ -144,7 +168,8 @@ fn key_column(path: &Path, bytes: &[u8], finder: &Finder) -> Result<usize, Strin
     let is_best = |column: &usize| found[*column] == most && most > 0;
     let column = named.iter().copied().find(is_best).or_else(|| (0..headers.len()).find(is_best));
     column.or(named.first().copied()).ok_or_else(|| {
-        let headers: Vec<String> = headers.iter().take(20).map(|header| format!("`{}`", short(header))).collect();
+        let headers: Vec<String> =
+            headers.iter().take(20).map(|header| format!("`{}`", short(header))).collect();
         format!("no column names the photos; there is {}; call it `file`", headers.join(", "))
     })
 }
@@ -177,15 +202,33 @@ mod tests {
         assert_eq!(labels.kept, [0, 2]);
         assert_eq!(labels.skipped[0].file, "a/2.jpg");
         assert!(labels.skipped[0].reason.ends_with("labels.csv has no row for it"));
-        assert!(labels.warnings[0].contains("1 skipped: fields: 1, but 2 in the first line (line 4)"), "{labels:?}");
+        assert!(
+            labels.warnings[0].contains("1 skipped: fields: 1, but 2 in the first line (line 4)"),
+            "{labels:?}"
+        );
         let missing = "1 rows name photos that are not there: no photo is called `9.jpg` (line 3)";
         assert!(labels.warnings[1].ends_with(missing), "{labels:?}");
     }
 
     #[test]
+    fn labels_that_are_numbers_of_photos_are_not_taken_for_their_names() {
+        // More ages than files are names of photos.
+        let labels = labelled("age,file\n3,gone.jpg\n2,1.jpg\n1,3.png\n").unwrap();
+        assert_eq!((labels.kept.as_slice(), labels.table.columns[0].name.as_str()), (&[0, 2][..], "age"));
+        let labels = labelled("id,picture\n1,2.jpg\n2,1.jpg\n3,gone.jpg\n").unwrap();
+        assert_eq!((labels.kept.as_slice(), labels.table.columns[0].name.as_str()), (&[0, 1][..], "id"));
+        let labels = labelled("age,which\n30,1\n20,3\n").unwrap();
+        assert_eq!((labels.kept.as_slice(), labels.table.columns[0].name.as_str()), (&[0, 2][..], "age"));
+    }
+
+    #[test]
     fn two_rows_for_one_photo_are_refused_with_both_lines() {
         let error = labelled("file,age\n1.jpg,1\na/1.jpg,2\n").unwrap_err().to_string();
-        assert!(error.ends_with("labels.csv line 3: `a/1.jpg` has a row already, in line 2; delete one of the two"));
+        assert!(
+            error.ends_with(
+                "labels.csv line 3: `a/1.jpg` has a row already, in line 2; delete one of the two"
+            )
+        );
         let error = labelled("file,age\nx.jpg,1\n").unwrap_err().to_string();
         assert!(error.contains("line 1: no row names a photo of the data; is `file` the column"), "{error}");
         let error = labelled("x,y\n7,7\n").unwrap_err().to_string();

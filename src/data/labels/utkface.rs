@@ -166,8 +166,14 @@ mod tests {
     #[test]
     fn a_utkface_name_tells_age_and_gender() {
         let name = "train_test/28_1_0_20170117180708809.jpg.chip.jpg";
-        assert_eq!(FaceLabel::from_file_name(name), Ok(FaceLabel { age: 28, gender: Gender::Female, race: 0 }));
-        assert_eq!(FaceLabel::from_file_name("0_0_4_1.PNG"), Ok(FaceLabel { age: 0, gender: Gender::Male, race: 4 }));
+        assert_eq!(
+            FaceLabel::from_file_name(name),
+            Ok(FaceLabel { age: 28, gender: Gender::Female, race: 0 })
+        );
+        assert_eq!(
+            FaceLabel::from_file_name("0_0_4_1.PNG"),
+            Ok(FaceLabel { age: 0, gender: Gender::Male, race: 4 })
+        );
         assert!(FaceLabel::from_file_name("150_0_4_1.png").is_ok());
         let odd = Ok(FaceLabel { age: 24, gender: Gender::Male, race: 1 });
         for name in ["24_0_1_2017 .jpg", "24_0_1_20170116 (1).jpg", "24_0_1_2017-01-16.jpg", "24_0_1_2017"] {

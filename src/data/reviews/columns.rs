@@ -40,11 +40,7 @@ impl Columns {
     /// # Errors
     /// What is wrong and what to do: a column is not there, there twice, or both are the same; no column
     /// looks like a text.
-    pub fn find(
-        headers: &StringRecord,
-        text: Option<&str>,
-        label: Option<&str>,
-    ) -> Result<Columns, String> {
+    pub fn find(headers: &StringRecord, text: Option<&str>, label: Option<&str>) -> Result<Columns, String> {
         let found_text = find(headers, text, &TEXT, "--text-column")?;
         let found_label = find(headers, label, &LABEL, "--label-column")?;
         let other = |found: Option<usize>| found.filter(|_| headers.len() == 2).map(|column| 1 - column);

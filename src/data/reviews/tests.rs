@@ -1,19 +1,36 @@
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
-use super::check::Summary;
-use super::vocabulary::{TextOptions, Vocabulary};
 use super::*;
 use crate::data::DataError;
-use crate::data::faces::Labels;
+use crate::data::check::TextSummary;
+use crate::data::records::Key;
+use crate::data::skipped::SkippedReason;
 use crate::data::split::{Split, SplitNotes};
 use crate::spec::Tokens;
 
-const OPTIONS: ReadOptions =
-    ReadOptions { text_column: None, label_column: None, labels: Labels::Required, classes: None };
+const OPTIONS: ReadOptions = ReadOptions { text_column: None, label_column: None };
 
 fn parsed(bytes: impl AsRef<[u8]>, options: &ReadOptions) -> Result<Loaded, DataError> {
     parse(Path::new("cars.csv"), bytes.as_ref(), options)
+}
+
+/// The cells of a column.
+fn cells<'a>(loaded: &'a Loaded, name: &str) -> Vec<Option<&'a str>> {
+    let column = loaded.records.table.column(name).expect(name);
+    (0..column.len()).map(|index| column.cell(index)).collect()
+}
+
+/// The name of the column that is the label.
+fn label_column(loaded: &Loaded) -> Option<&str> {
+    let table = &loaded.records.table;
+    table.label.map(|label| table.columns[label].name.as_str())
+}
+
+/// Those of the tests' labels.
+fn classes() -> Vec<String> {
+    vec!["x".into(), "y".into()]
 }
 
 fn refusal(bytes: impl AsRef<[u8]>) -> String {
@@ -24,39 +41,35 @@ fn refusal(bytes: impl AsRef<[u8]>) -> String {
 
 /// The texts, and lines and reasons of what was skipped.
 fn read_and_skipped(bytes: impl AsRef<[u8]>) -> (Vec<String>, Vec<(String, String)>) {
-    let Loaded { reviews, skipped, .. } = parsed(bytes, &OPTIONS).unwrap();
+    let Loaded { texts, skipped, .. } = parsed(bytes, &OPTIONS).unwrap();
     let rows = skipped.by_reason().into_iter().flat_map(|SkippedReason { reason, files, .. }| {
         files.into_iter().map(move |line| (line, reason.clone()))
     });
     let mut rows: Vec<(String, String)> = rows.collect();
     rows.sort_by_key(|(line, _)| line.trim_start_matches("line ").parse::<u64>().unwrap());
-    (reviews.texts, rows)
+    (texts, rows)
 }
 
 #[test]
-fn rows_become_reviews_with_classes_in_the_order_of_the_alphabet() {
-    let loaded =
-        parsed("Sentiment,Review\nPos,\"Good, really\"\nNeg, bad \nPos,\"two\nlines\"\n", &OPTIONS).unwrap();
-    assert_eq!(loaded.reviews.texts, ["Good, really", " bad ", "two\nlines"]);
-    assert_eq!(loaded.reviews.classes, ["Neg", "Pos"]);
-    assert_eq!(loaded.reviews.labels, [Some(1), Some(0), Some(1)]);
-    assert_eq!(loaded.reviews.names, ["0", "1", "2"]);
-    assert_eq!((loaded.text_column.as_str(), loaded.label_column.as_deref()), ("Review", Some("Sentiment")));
-}
-
-#[test]
-fn numbers_are_classes_in_the_order_of_their_values() {
-    let loaded = parsed("stars,text\n10,a\n2,b\n1,c\n-1,d\n2,e\n", &OPTIONS).unwrap();
-    assert_eq!(loaded.reviews.classes, ["-1", "1", "2", "10"]);
-    assert_eq!(loaded.reviews.labels, [3, 2, 1, 0, 2].map(Some));
+fn rows_become_texts_with_a_cell_of_every_other_column() {
+    let text = "Sentiment,Review,Stars\nPos,\"Good, really\",5\nNeg, bad ,\nPos,\"two\nlines\", 1 \n";
+    let loaded = parsed(text, &OPTIONS).unwrap();
+    assert_eq!(loaded.texts, ["Good, really", " bad ", "two\nlines"]);
+    assert_eq!(cells(&loaded, "Sentiment"), [Some("Pos"), Some("Neg"), Some("Pos")]);
+    assert_eq!(cells(&loaded, "Stars"), [Some("5"), None, Some("1")]);
+    assert_eq!((loaded.records.key, loaded.records.table.columns.len()), (Key::Row, 2));
+    assert_eq!(loaded.records.names, ["0", "1", "2"]);
+    assert_eq!(loaded.records.table.place(2).unwrap().to_string(), "cars.csv:4");
+    assert_eq!((loaded.text_column.as_str(), label_column(&loaded)), ("Review", Some("Sentiment")));
 }
 
 #[test]
 fn line_ends_and_a_byte_order_mark_make_no_difference() {
     let text = "label,text\nx,one\ny,two\n";
-    let expected = parsed(text, &OPTIONS).unwrap().reviews;
+    let content = |loaded: Loaded| (loaded.texts, loaded.records);
+    let expected = content(parsed(text, &OPTIONS).unwrap());
     for other in [text.replace('\n', "\r\n"), text.replace('\n', "\r"), format!("\u{feff}{text}")] {
-        assert_eq!(parsed(&other, &OPTIONS).unwrap().reviews, expected, "{other:?}");
+        assert_eq!(content(parsed(&other, &OPTIONS).unwrap()), expected, "{other:?}");
     }
 }
 
@@ -65,12 +78,11 @@ fn bad_rows_are_skipped_with_their_lines_and_keep_their_numbers() {
     let bytes =
         b"label,text\nx,one\nx,two,three\ny\ny,\n,four\nx,\xff\ny,\0five\nx,\"si\"x\ny,seven\ny,\"eight\n";
     let (texts, skipped) = read_and_skipped(bytes);
-    assert_eq!(texts, ["one", "seven"]);
+    assert_eq!(texts, ["one", "four", "seven"]);
     let expected = [
         ("line 3", "fields: 3, but 2 in the first line; a text with commas"),
         ("line 4", "fields: 1, but 2 in the first line"),
         ("line 5", "the review is empty"),
-        ("line 6", "the label is empty"),
         ("line 7", "field 2 is not UTF-8; save the file as UTF-8"),
         ("line 8", "there is a NUL byte in it"),
         ("line 9", "a field goes on behind its closing quote"),
@@ -80,7 +92,9 @@ fn bad_rows_are_skipped_with_their_lines_and_keep_their_numbers() {
     for ((line, reason), (expected_line, expected_reason)) in skipped.iter().zip(expected) {
         assert!(line == expected_line && reason.starts_with(expected_reason), "{line}: {reason}");
     }
-    assert_eq!(parsed(bytes, &OPTIONS).unwrap().reviews.names, ["0", "8"]);
+    let loaded = parsed(bytes, &OPTIONS).unwrap();
+    assert_eq!(loaded.records.names, ["0", "4", "8"]);
+    assert_eq!(cells(&loaded, "label"), [Some("x"), None, Some("y")]);
 }
 
 #[test]
@@ -98,14 +112,6 @@ fn what_is_no_table_of_reviews_is_refused_with_what_to_do() {
         (b"PK\x03\x04\x14\x00", "an Excel workbook"),
         (b"label,te\xffxt\nx,y\n", "line 1: field 2 is not UTF-8"),
         (b"label,\"text\nx,y\n", "line 1: a quote opens and is never closed"),
-        (
-            b"label,text\nx,one\nx,two\n",
-            "every label in the column `label` is `x`; there must be two classes",
-        ),
-        (
-            b"label,text\nx,one\ny,\n",
-            "there must be two classes to tell apart; 1 skipped: the review is empty (line 3)",
-        ),
         (b"a,b,c\n1,2,3\n", "line 1: no column is named like a text; there is `a`, `b`, `c`"),
         (b"\n\nmood,words\nx,y\n", "line 3: no column is named like a text"),
         (b"text,label,text\n1,2,3\n", "line 1: columns 1 and 3 are both called `text`"),
@@ -114,8 +120,6 @@ fn what_is_no_table_of_reviews_is_refused_with_what_to_do() {
         let refusal = refusal(bytes);
         assert!(refusal.contains(message), "{refusal}\nbut expected: {message}");
     }
-    let many: String = (0..101).map(|n| format!("label {n},a text\n")).collect();
-    assert!(refusal(format!("label,text\n{many}")).contains("101 different labels, more than 100"));
     let missing = read(Path::new("nowhere.csv"), &OPTIONS).unwrap_err();
     assert!(matches!(missing, DataError::Missing { .. }), "{missing}");
 }
@@ -125,18 +129,19 @@ fn a_field_of_ten_megabytes_is_a_review_like_any_other() {
     let start = Instant::now();
     let (words, word) = ("seat ".repeat(2_000_000), "y".repeat(10_000_000));
     let loaded = parsed(format!("label,text\nx,{words}\ny,\"{word}\"\n"), &OPTIONS).unwrap();
-    let texts = loaded.reviews.texts.iter().map(String::as_str).collect::<Vec<_>>();
-    let vocabulary = Vocabulary::build(TextOptions::default(), loaded.reviews.classes, texts).unwrap();
-    assert_eq!(vocabulary.encode(&loaded.reviews.texts[0]).tokens, [1; 550]);
-    assert_eq!(vocabulary.encode(&loaded.reviews.texts[1]).tokens, [0; 550]);
+    let texts = loaded.texts.iter().map(String::as_str).collect::<Vec<_>>();
+    let vocabulary = Vocabulary::build(TextOptions::default(), classes(), texts).unwrap();
+    assert_eq!(vocabulary.encode(&loaded.texts[0]).tokens, [1; 550]);
+    assert_eq!(vocabulary.encode(&loaded.texts[1]).tokens, [0; 550]);
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 #[test]
 fn tabs_and_semicolons_part_columns_too() {
-    let expected = parsed("label,text\nx,\"one, 1\"\ny,two\n", &OPTIONS).unwrap().reviews;
+    let content = |loaded: Loaded| (loaded.texts, loaded.records);
+    let expected = content(parsed("label,text\nx,\"one, 1\"\ny,two\n", &OPTIONS).unwrap());
     for text in ["label\ttext\nx\tone, 1\ny\t\"two\"\n", "label;text\nx;\"one, 1\"\ny;two\n"] {
-        assert_eq!(parsed(text, &OPTIONS).unwrap().reviews, expected, "{text:?}");
+        assert_eq!(content(parsed(text, &OPTIONS).unwrap()), expected, "{text:?}");
     }
     let (texts, skipped) = read_and_skipped("label\ttext\nx\tone\ttwo\ny\tthree\nx\tfour\n");
     assert_eq!(texts, ["three", "four"]);
@@ -148,45 +153,38 @@ fn copies_of_reviews_are_counted_whatever_their_white_space() {
     let text = "label,text\nx,a good car\ny,bad\nx,\" a good\n car \"\ny,a goodcar\nx,bad\n";
     let loaded = parsed(text, &OPTIONS).unwrap();
     let options = TextOptions { min_count: 1, ..TextOptions::default() };
-    let vocabulary = Vocabulary::build(options, loaded.reviews.classes.clone(), ["good"]).unwrap();
+    let vocabulary = Vocabulary::build(options, classes(), ["good"]).unwrap();
     let split = Split { train: vec![0, 1], validation: vec![2, 3], test: vec![4] };
-    let summary = Summary::of(&loaded, &split, &vocabulary);
+    let summary = TextSummary::of(&loaded, &split, &vocabulary);
     assert_eq!((summary.copies, summary.copies_apart, summary.test), (2, 2, 1));
     let text = summary.to_string();
     assert!(
         text.contains("copies           2  of earlier reviews\n  apart          2  on another"),
         "{text}"
     );
-    let seeded = Split::seeded(&loaded.reviews, 0);
-    assert_eq!(Summary::of(&loaded, &seeded, &vocabulary).copies_apart, 0);
+    let seeded = Split::seeded(&loaded.records.names, &contents(&loaded.texts), 0);
+    assert_eq!(TextSummary::of(&loaded, &seeded, &vocabulary).copies_apart, 0);
 }
 
 #[test]
-fn labels_are_read_as_a_trained_model_knows_them() {
-    let classes = Some(vec!["bad".to_owned(), "good".to_owned()]);
-    let text = "label,text\ngood,one\nugly,two\n,three\n";
-    let strict = parsed(text, &ReadOptions { classes: classes.clone(), ..OPTIONS }).unwrap();
-    assert_eq!(strict.reviews.labels, [Some(1)]);
-    let reasons: Vec<String> = strict.skipped.by_reason().into_iter().map(|group| group.reason).collect();
-    assert_eq!(reasons, ["the label `ugly` is none of the model's: bad, good", "the label is empty"]);
-    let lax = ReadOptions { classes, labels: Labels::Optional, ..OPTIONS };
-    assert_eq!(parsed(text, &lax).unwrap().reviews.labels, [Some(1), None, None]);
-    let bare = parsed("text\none\ntwo\n", &lax).unwrap();
-    assert_eq!((bare.reviews.labels, bare.label_column), (vec![None, None], None));
+fn texts_may_have_no_labels() {
+    let bare = parsed("text\none\ntwo\n", &OPTIONS).unwrap();
+    assert_eq!((bare.texts.len(), bare.records.table.columns.len(), label_column(&bare)), (2, 0, None));
 }
 
 #[test]
 fn a_split_file_goes_by_the_numbers_of_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("split.csv");
-    let reviews = parsed("label,text\nx,a\ny,b\nx,\ny,d\nx,e\n", &OPTIONS).unwrap().reviews;
+    let Loaded { texts, records, .. } = parsed("label,text\nx,a\ny,b\nx,\ny,d\nx,e\n", &OPTIONS).unwrap();
     std::fs::write(&path, "row,split\n0,train\n 1 ,test\n2,train\n3,train\n").unwrap();
-    let (split, notes) = Split::from_csv(&path, &reviews).unwrap();
+    let (split, notes) = Split::from_csv(&path, &records).unwrap();
     assert_eq!(split, Split { train: vec![0, 2], validation: vec![1], test: vec![] });
     assert_eq!(notes, SplitNotes { rows_without_sample: 1, samples_without_row: 1 });
-    let (kept, split) = split.compact(reviews);
+    let (kept, places, split) = split.compact(records);
+    let kept_texts: Vec<&str> = places.iter().map(|&place| texts[place].as_str()).collect();
     assert_eq!(
-        (kept.texts.concat().as_str(), split.to_csv(&kept).as_str()),
+        (kept_texts.concat().as_str(), split.to_csv(&kept).as_str()),
         ("abd", "row,split\n0,train\n1,test\n3,train\n")
     );
     for (text, message) in [
@@ -206,11 +204,10 @@ fn the_summary_counts_all_there_is() {
     let loaded = parsed("label,text\nx,the seat is 1\ny,seats and cars.\ny,\n", &OPTIONS).unwrap();
     let split = Split { train: vec![0], validation: vec![1], test: vec![] };
     let options = TextOptions { min_count: 1, ..TextOptions::default() };
-    let vocabulary =
-        Vocabulary::build(options, loaded.reviews.classes.clone(), [loaded.reviews.texts[0].as_str()]);
+    let vocabulary = Vocabulary::build(options, classes(), [loaded.texts[0].as_str()]);
     assert_eq!(
-        Summary::of(&loaded, &split, &vocabulary.unwrap()).to_string(),
-        "reviews          2\n        1  x\n        1  y\ntraining         1\nvalidation       1\n\
+        TextSummary::of(&loaded, &split, &vocabulary.unwrap()).to_string(),
+        "reviews          2\ncolumn   label: a target of kind binary\n        1  x\n        1  y\ntraining         1\nvalidation       1\n\
          stems            1  in the training reviews\n  kept           1\n\
          tokens           7\n  dropped        1  not made of letters only\n           numbers: 1 (1)\n\
          skipped          1\n        1  the review is empty\n           line 4\n"
@@ -223,9 +220,9 @@ fn tokens_that_are_dropped_for_their_form_are_told_when_they_are_many() {
         let loaded = parsed(format!("label,text\nx,\"{text}\"\ny,the seat\n"), &OPTIONS).unwrap();
         let split = Split { train: vec![0, 1], ..Split::default() };
         let options = TextOptions { min_count: 1, ..TextOptions::default() };
-        let texts = loaded.reviews.texts.iter().map(String::as_str).collect::<Vec<_>>();
-        let vocabulary = Vocabulary::build(options, loaded.reviews.classes.clone(), texts).unwrap();
-        Summary::of(&loaded, &split, &vocabulary)
+        let texts = loaded.texts.iter().map(String::as_str).collect::<Vec<_>>();
+        let vocabulary = Vocabulary::build(options, classes(), texts).unwrap();
+        TextSummary::of(&loaded, &split, &vocabulary)
     };
     assert_eq!(summary("in 1999 it was a very good car!").warning(), None);
     let warning = summary("in 1999 and in 2001, 2001: 3.5 V6 it was").warning();
@@ -235,53 +232,57 @@ fn tokens_that_are_dropped_for_their_form_are_told_when_they_are_many() {
 
 #[test]
 fn built_in_reviews_are_the_same_each_time_and_balanced() {
-    let set = synthetic::reviews(7, 600);
-    assert_eq!(set, synthetic::reviews(7, 600));
-    assert_ne!(set.texts, synthetic::reviews(8, 600).texts);
-    assert_eq!(set.labels.iter().filter(|label| **label == Some(1)).count(), 300);
-    let lengths = || set.texts.iter().map(|text| text.split(' ').count());
+    let (texts, records) = synthetic::reviews(7, 600);
+    assert_eq!((texts.clone(), records.clone()), synthetic::reviews(7, 600));
+    assert_ne!(texts, synthetic::reviews(8, 600).0);
+    let [label] = &records.table.columns[..] else { panic!("one column") };
+    let [negative, positive] = synthetic::CLASSES.map(str::to_owned);
+    assert_eq!(label.counts(), [(negative, 300), (positive, 300)]);
+    let lengths = || texts.iter().map(|text| text.split(' ').count());
     assert!(
         lengths().all(|words| (8..=60).contains(&words)),
         "{:?} to {:?}",
         lengths().min(),
         lengths().max()
     );
-    let distinct: std::collections::HashSet<_> = set.texts.iter().collect();
+    let distinct: std::collections::HashSet<_> = texts.iter().collect();
     assert!(distinct.len() > 595, "{}", distinct.len());
     for rule in [Tokens::WhiteSpace, Tokens::UnicodeWords] {
-        let mut tokens = set.texts.iter().flat_map(|text| tokens::tokens(text, rule));
+        let mut tokens = texts.iter().flat_map(|text| tokens::tokens(text, rule));
         assert!(tokens.all(|token| token.form == tokens::Form::Word));
     }
 }
 
 /// The share of the second half of the reviews that naive Bayes on the presence of these features gets
 /// right after counting them in the first half.
-fn naive_bayes(set: &Reviews, features: fn(&[String]) -> Vec<String>) -> f64 {
+fn naive_bayes(texts: &[String], labels: &[usize], features: fn(&[String]) -> Vec<String>) -> f64 {
     let of = |text: &str| {
         let stems: Vec<String> =
             words::words(text, Tokens::UnicodeWords, false).map(|word| word.stem).collect();
         features(&stems).into_iter().collect::<std::collections::HashSet<_>>()
     };
-    let half = set.len() / 2;
+    let half = texts.len() / 2;
     let mut counts: HashMap<String, [f64; 2]> = HashMap::new();
     for index in 0..half {
-        for feature in of(&set.texts[index]) {
-            counts.entry(feature).or_insert([1.0; 2])[set.labels[index].unwrap()] += 1.0;
+        for feature in of(&texts[index]) {
+            counts.entry(feature).or_insert([1.0; 2])[labels[index]] += 1.0;
         }
     }
-    let right = (half..set.len()).filter(|&index| {
-        let known = of(&set.texts[index]).into_iter().filter_map(|feature| counts.get(&feature).copied());
+    let right = (half..texts.len()).filter(|&index| {
+        let known = of(&texts[index]).into_iter().filter_map(|feature| counts.get(&feature).copied());
         let odds: f64 = known.map(|[negative, positive]| (positive / negative).ln()).sum();
-        usize::from(odds > 0.0) == set.labels[index].unwrap()
+        usize::from(odds > 0.0) == labels[index]
     });
-    right.count() as f64 / (set.len() - half) as f64
+    right.count() as f64 / (texts.len() - half) as f64
 }
 
 #[test]
 fn built_in_reviews_need_more_than_a_count_of_words() {
-    let set = synthetic::reviews(0, 4000);
-    let single = naive_bayes(&set, |stems| stems.to_vec());
-    let pairs = naive_bayes(&set, |stems| {
+    let (texts, records) = synthetic::reviews(0, 4000);
+    let is_positive = |index| records.table.columns[0].cell(index) == Some(synthetic::CLASSES[1]);
+    let labels: Vec<usize> = (0..texts.len()).map(|index| usize::from(is_positive(index))).collect();
+    let single = naive_bayes(&texts, &labels, |stems| stems.to_vec());
+    let pairs = naive_bayes(&texts, &labels, |stems| {
         let pair =
             |at: usize, gap: usize| stems.get(at + gap).map(|other| format!("{} {gap} {other}", stems[at]));
         (0..stems.len()).flat_map(|at| (1..4).filter_map(move |gap| pair(at, gap))).collect()

@@ -91,7 +91,9 @@ pub(super) fn require_sides(
         for answers in &samples.answers {
             for (side, indices) in [("train on", &chosen.train), ("validate with", &chosen.validation)] {
                 if indices.iter().all(|&index| answers[index].is_none()) {
-                    bail!("none of the {noun}s to {side} has a label of each target; give more that have one");
+                    bail!(
+                        "none of the {noun}s to {side} has a label of each target; give more that have one"
+                    );
                 }
             }
         }

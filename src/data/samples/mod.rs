@@ -244,7 +244,9 @@ fn settle_built_in(spec: &mut Spec, records: Records) -> Result<Records, Failed>
             Ok(records)
         }
         // Labels can be made up of targets that the model tells all of.
-        Err(_) if spec.targets.iter().all(|target| target.kind.is_some() && target.outputs() > 0) => Ok(records),
+        Err(_) if spec.targets.iter().all(|target| target.kind.is_some() && target.outputs() > 0) => {
+            Ok(records)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -51,17 +51,15 @@ pub fn labelled(
     labelled.warnings.iter().for_each(|warning| log::warn!("warning: {}", shown(warning)));
     tell_empty_folders(path, &labelled.table.columns);
     let names = labelled.kept.iter().map(|&place| listed.names[place].clone()).collect();
-    let records = Records {
-        table: labelled.table,
-        sides: labelled.sides,
-        ..Records::unlabelled(Key::File, names)
-    };
+    let records =
+        Records { table: labelled.table, sides: labelled.sides, ..Records::unlabelled(Key::File, names) };
     Ok((source, listed, records))
 }
 
 /// Says which folders beside those of classes hold no photo.
 fn tell_empty_folders(path: &Path, columns: &[crate::data::table::Column]) {
-    let Some(classes) = columns.first().and_then(|column| column.known.as_ref()).map(|known| &known.classes) else {
+    let Some(classes) = columns.first().and_then(|column| column.known.as_ref()).map(|known| &known.classes)
+    else {
         return;
     };
     // Where the classes lie: right below the path, or below its folders of sides.
@@ -69,14 +67,18 @@ fn tell_empty_folders(path: &Path, columns: &[crate::data::table::Column]) {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
     };
-    let name = |folder: &Path| folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    let name =
+        |folder: &Path| folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let places = std::iter::once(path.to_owned()).chain(below(path));
     for place in places {
         let folders = below(&place);
         let is_of_classes = folders.iter().any(|folder| classes.contains(&name(folder)));
         for folder in folders.iter().filter(|folder| is_of_classes && !name(folder).starts_with('.')) {
             if !classes.contains(&name(folder)) {
-                log::warn!("warning: {}: the folder of a class holds no photo; it is no class", shown_path(folder));
+                log::warn!(
+                    "warning: {}: the folder of a class holds no photo; it is no class",
+                    shown_path(folder)
+                );
             }
         }
     }

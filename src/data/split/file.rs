@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Side, Split, SplitNotes};
+use crate::data::csv::{delimiter, line_ends};
 use crate::data::error::DataError;
 use crate::data::error::shown;
-use crate::data::csv::{delimiter, line_ends};
 use crate::data::records::{Key, Records};
 use crate::file::read_plain;
 

@@ -1,9 +1,9 @@
 //! What outlives a training: weights, and all that it needs to go on.
 
 use super::{TrainError, Trainer, UNCORRECTED};
-use crate::ops::metrics::SUMS;
 use crate::file::FileError;
 use crate::graph::Graph;
+use crate::ops::metrics::SUMS;
 use crate::shape::DType;
 use crate::train::checkpoint::{Notes, Tensor, load, save};
 use crate::train::run::EPOCH_NOTE;
