@@ -2,6 +2,7 @@
 
 use super::DataError;
 use super::csv::short;
+use super::error::shown_path;
 use super::labels::base_name;
 use super::skipped::Skipped;
 use super::split::Side;
@@ -116,9 +117,14 @@ impl Records {
         self.expand(spec)?;
         for place in 0..spec.targets.len() {
             let target = &spec.targets[place];
-            let settled = self
-                .settled(asked(spec, target))
-                .map_err(|reason| spec.error(target.line, format!("target {:?}: {reason}", target.name)))?;
+            let settled = self.settled(asked(spec, target)).map_err(|reason| {
+                let of = self
+                    .table
+                    .file
+                    .as_ref()
+                    .map_or(String::new(), |file| format!(" of {}", shown_path(file)));
+                spec.error(target.line, format!("target {:?}: {reason}; see the columns{of}", target.name))
+            })?;
             self.tell_settled(&settled);
             spec.targets[place] = settled;
         }
