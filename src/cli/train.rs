@@ -213,6 +213,8 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     data.data.limit = None;
     let vocabulary = known_vocabulary(&run, &spec)?;
     let (samples, split) = Samples::load(&mut data, Purpose::Resuming, vocabulary, &Bars::default())?;
+    // What a run from before models had targets leaves open.
+    spec.targets = data.targets;
     let mut trainer = Trainer::new(backend, &spec)?;
     let Place { epoch: first, step, notes } = trainer.load_state(&run.checkpoint())?;
     let steps = trainer.steps_per_epoch(split.train.len());

@@ -5,6 +5,7 @@ use crate::data::error::shown_path;
 use crate::data::records::Records;
 use crate::data::split::{Content, Copies, Split};
 use crate::spec::Spec;
+use crate::tasks::Target;
 use anyhow::bail;
 use std::path::Path;
 
@@ -59,7 +60,7 @@ pub(super) fn accepted(
             copies.together(chosen)
         }
     };
-    require_sides(samples, samples.len() - copies.count(), &chosen, purpose)?;
+    require_sides(samples, &spec.targets, samples.len() - copies.count(), &chosen, purpose)?;
     if needs_training(purpose) {
         let (train, validation) = (chosen.train.len(), chosen.validation.len());
         let test = match chosen.test.len() {
@@ -78,6 +79,7 @@ fn needs_training(purpose: Purpose) -> bool {
 /// Fails if a side that is needed has no sample, of so many different ones, or no label of a target.
 pub(super) fn require_sides(
     samples: &Records,
+    targets: &[Target],
     different: usize,
     chosen: &Split,
     purpose: Purpose,
@@ -88,12 +90,10 @@ pub(super) fn require_sides(
         bail!("{different} different {noun}s are too few: training and validation need at least one each");
     }
     if needs_training(purpose) {
-        for answers in &samples.answers {
+        for (answers, target) in samples.answers.iter().zip(targets) {
             for (side, indices) in [("train on", &chosen.train), ("validate with", &chosen.validation)] {
                 if indices.iter().all(|&index| answers[index].is_none()) {
-                    bail!(
-                        "none of the {noun}s to {side} has a label of each target; give more that have one"
-                    );
+                    bail!("no {noun} to {side} has a label of {}; give more that have one", target.name);
                 }
             }
         }

@@ -123,7 +123,7 @@ pub(super) fn load(spec: &mut Spec, purpose: Purpose, watch: &dyn Watch) -> Resu
         Some(_) => HashMap::new(),
     };
     let (records, _, chosen) = choose(records, spec, purpose)?;
-    require_sides(&records, records.len(), &chosen, purpose)?;
+    require_sides(&records, &spec.targets, records.len(), &chosen, purpose)?;
     let InputSpec::Photo(size) = &spec.input else { bail!("the model does not read photos") };
     let (photos, kept) = match &source {
         Some(source) => {
