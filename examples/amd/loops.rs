@@ -321,6 +321,7 @@ fn number(literal: Literal) -> Value {
 mod tests {
     use super::*;
     use crate::cost::flops;
+    use faceshader::data::samples::Samples;
     use faceshader::graph::Graph;
     use faceshader::ops::Variant;
     use faceshader::plan::{Program, Purpose, lower};
@@ -335,7 +336,8 @@ mod tests {
             [include_str!("../../assets/models/face.toml"), include_str!("../../assets/models/review.toml")];
         let mut seen = 0;
         for text in models {
-            let spec = Spec::parse(text, "model.toml").unwrap();
+            let mut spec = Spec::parse(text, "model.toml").unwrap();
+            Samples::settle_without_data(&mut spec).unwrap();
             let plan = lower(&Graph::new(&spec, 20).unwrap(), "model", Purpose::Training);
             let program = Program::new(&plan, Variant::Gpu).unwrap();
             for (number, step) in plan.steps.iter().enumerate() {

@@ -24,6 +24,7 @@ use anyhow::{Context, Result, ensure};
 use chips::{CHIPS, Chip};
 use clap::Parser;
 use driver::Driver;
+use faceshader::data::samples::Samples;
 use faceshader::graph::Graph;
 use faceshader::plan::{Purpose, lower};
 use faceshader::spec::Spec;
@@ -133,7 +134,8 @@ fn report(arguments: &Arguments) -> Result<bool> {
     for path in &arguments.models {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(|| format!("{file} cannot be read"))?;
-        let spec = Spec::parse(&text, &file)?;
+        let mut spec = Spec::parse(&text, &file)?;
+        Samples::settle_without_data(&mut spec)?;
         let graph = Graph::new(&spec, arguments.batch.map_or(spec.training.batch, |batch| batch as usize))?;
         for purpose in [Purpose::Training, Purpose::Evaluation, Purpose::Prediction] {
             let plan = lower(&graph, &spec.name, purpose);
