@@ -37,8 +37,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["judge", adapter, shader] => judge_stdin(adapter, shader),
-        ["all", adapter] => try_all(adapter, SEED),
-        ["all", adapter, seed] => try_all(adapter, seed.parse().unwrap()),
+        ["all", adapter] => try_all(adapter, SEED, &[]),
+        ["all", adapter, seed, shaders @ ..] => try_all(adapter, seed.parse().unwrap(), shaders),
         _ => try_few(),
     }
 }
@@ -137,21 +137,30 @@ impl Total {
     }
 }
 
-fn try_all(adapter: &str, seed: u64) -> ExitCode {
+/// Tries the draw of the named shaders, or of all where none is named.
+fn try_all(adapter: &str, seed: u64, names: &[&str]) -> ExitCode {
+    let is_named = |name: &str| names.is_empty() || names.contains(&name);
+    for name in names {
+        assert!(SHADERS.iter().any(|shader| shader.name == *name), "there is no shader {name}");
+    }
     let known = Known::read();
     let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
     let mut drawn = Vec::new();
     let mut lines = HashSet::new();
     for shader in SHADERS {
         let all = mutants(shader.name, shader.source);
+        lines.extend(all.iter().map(Mutant::line));
+        if !is_named(shader.name) {
+            continue;
+        }
         totals.entry(shader.name).or_default().places = all.len();
         let count = LEAST + ((all.len() as f64).sqrt() * PER_ROOT) as usize;
-        lines.extend(all.iter().map(Mutant::line));
         drawn.extend(draw(all, count, &mut generator(seed, shader.name)));
     }
     let mut failures = known.stale(&lines);
 
-    let controls: Vec<Mutant> = SHADERS.iter().map(|shader| control(shader.name, shader.source)).collect();
+    let tried = SHADERS.iter().filter(|shader| is_named(shader.name));
+    let controls: Vec<Mutant> = tried.map(|shader| control(shader.name, shader.source)).collect();
     for (control, verdict) in controls.iter().zip(judge_all(adapter, &controls, |_, _| {})) {
         if let Verdict::Caught(reason) = verdict {
             println!("{} fails as it is: {reason}", control.shader);
