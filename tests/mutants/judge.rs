@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 /// What the proof says of a shader.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It fails: a wrong result, a write behind the end of a buffer, an error of the device, a hang or a
-    /// crash.
+    /// It fails: a wrong result, a write behind the end of a buffer, an error of the device, or a crash.
     Caught(String),
+    /// It is still busy when its time is up, which counts as noticed.
+    Hung(Duration),
     /// Every case passes.
     Survived,
 }
@@ -25,13 +26,15 @@ impl Verdict {
     pub fn line(&self) -> String {
         match self {
             Verdict::Caught(reason) => format!("caught: {}", reason.chars().take(160).collect::<String>()),
+            Verdict::Hung(patience) => format!("caught: no answer for {} s", patience.as_secs()),
             Verdict::Survived => "SURVIVED".into(),
         }
     }
 }
 
-/// How long the proof of one shader may take. The slowest takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the proof of a shader as it is may take, whatever else runs on the machine. The slowest, `conv_pool2d`,
+/// takes 52 s of processor time on an AMD EPYC.
+pub const PATIENCE: Duration = Duration::from_secs(900);
 /// Mutants that are judged at a time.
 const AT_A_TIME: usize = 2;
 const SURVIVED: &str = "survived";
@@ -66,9 +69,20 @@ fn prove(adapter: &str, shader: &str, source: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Judges all mutants, each in its own process; `done` hears of each.
-pub fn judge_all(adapter: &str, mutants: &[Mutant], done: impl Fn(&Mutant, &Verdict) + Sync) -> Vec<Verdict> {
-    let verdicts = Mutex::new(vec![Verdict::Survived; mutants.len()]);
+/// A mutant's time, where its shader takes so long as it is. A machine that is merely busy must not pass for a hang.
+pub fn patience_of(control: Duration) -> Duration {
+    Duration::from_secs(60) + 8 * control
+}
+
+/// Judges all mutants, each in its own process, within the time that `patience` grants; `done` hears of each. With
+/// each verdict comes how long it took.
+pub fn judge_all(
+    adapter: &str,
+    mutants: &[Mutant],
+    patience: impl Fn(&Mutant) -> Duration + Sync,
+    done: impl Fn(&Mutant, &Verdict) + Sync,
+) -> Vec<(Verdict, Duration)> {
+    let verdicts = Mutex::new(vec![(Verdict::Survived, Duration::ZERO); mutants.len()]);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
@@ -76,9 +90,10 @@ pub fn judge_all(adapter: &str, mutants: &[Mutant], done: impl Fn(&Mutant, &Verd
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(mutant) = mutants.get(index) else { break };
-                    let verdict = judge(adapter, mutant);
+                    let start = Instant::now();
+                    let verdict = judge(adapter, mutant, patience(mutant));
                     done(mutant, &verdict);
-                    verdicts.lock().unwrap()[index] = verdict;
+                    verdicts.lock().unwrap()[index] = (verdict, start.elapsed());
                 }
             });
         }
@@ -87,7 +102,7 @@ pub fn judge_all(adapter: &str, mutants: &[Mutant], done: impl Fn(&Mutant, &Verd
 }
 
 /// Starts a child for one mutant, and stops it if it hangs.
-fn judge(adapter: &str, mutant: &Mutant) -> Verdict {
+fn judge(adapter: &str, mutant: &Mutant, patience: Duration) -> Verdict {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["judge", adapter, &mutant.shader])
         .stdin(Stdio::piped())
@@ -99,10 +114,10 @@ fn judge(adapter: &str, mutant: &Mutant) -> Verdict {
     let _ = child.stdin.take().unwrap().write_all(mutant.source.as_bytes());
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience {
             child.kill().unwrap();
             child.wait().unwrap();
-            return Verdict::Caught(format!("no answer for {} s", PATIENCE.as_secs()));
+            return Verdict::Hung(patience);
         }
         std::thread::sleep(Duration::from_millis(5));
     }

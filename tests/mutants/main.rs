@@ -15,7 +15,7 @@ mod mutate;
 use faceshader::gpu::adapter;
 use faceshader::rng::{Generator, Stream};
 use faceshader::shaders::SHADERS;
-use judge::{Verdict, judge_all, judge_stdin};
+use judge::{PATIENCE, Verdict, judge_all, judge_stdin, patience_of};
 use known::{Known, Standing};
 use mutate::{Mutant, mutants};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -37,8 +37,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["judge", adapter, shader] => judge_stdin(adapter, shader),
-        ["all", adapter] => try_all(adapter, SEED),
-        ["all", adapter, seed] => try_all(adapter, seed.parse().unwrap()),
+        ["all", adapter] => try_all(adapter, SEED, &[]),
+        ["all", adapter, seed, shaders @ ..] => try_all(adapter, seed.parse().unwrap(), shaders),
         _ => try_few(),
     }
 }
@@ -98,10 +98,10 @@ fn try_few() -> ExitCode {
     let shader = SHADERS.iter().find(|shader| shader.name == "relu").unwrap();
     let mut mutants = draw(mutants(shader.name, shader.source), FEW, &mut generator(SEED, shader.name));
     mutants.push(control(shader.name, shader.source));
-    let verdicts = judge_all(&adapter.report.backend, &mutants, |_, _| {});
-    let (control, mutants) = verdicts.split_last().unwrap();
+    let verdicts = judge_all(&adapter.report.backend, &mutants, |_| PATIENCE, |_, _| {});
+    let ((control, _), mutants) = verdicts.split_last().unwrap();
     assert_eq!(*control, Verdict::Survived, "the shader itself must pass");
-    assert!(mutants.iter().all(|verdict| *verdict != Verdict::Survived), "{mutants:?}");
+    assert!(mutants.iter().all(|(verdict, _)| *verdict != Verdict::Survived), "{mutants:?}");
     println!("{FEW} changes of relu were noticed on {}", adapter.report.line());
     ExitCode::SUCCESS
 }
@@ -137,50 +137,66 @@ impl Total {
     }
 }
 
-fn try_all(adapter: &str, seed: u64) -> ExitCode {
+/// Tries the draw of the named shaders, or of all where none is named.
+fn try_all(adapter: &str, seed: u64, names: &[&str]) -> ExitCode {
+    let is_named = |name: &str| names.is_empty() || names.contains(&name);
+    for name in names {
+        assert!(SHADERS.iter().any(|shader| shader.name == *name), "there is no shader {name}");
+    }
     let known = Known::read();
     let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
     let mut drawn = Vec::new();
     let mut lines = HashSet::new();
     for shader in SHADERS {
         let all = mutants(shader.name, shader.source);
+        lines.extend(all.iter().map(Mutant::line));
+        if !is_named(shader.name) {
+            continue;
+        }
         totals.entry(shader.name).or_default().places = all.len();
         let count = LEAST + ((all.len() as f64).sqrt() * PER_ROOT) as usize;
-        lines.extend(all.iter().map(Mutant::line));
         drawn.extend(draw(all, count, &mut generator(seed, shader.name)));
     }
     let mut failures = known.stale(&lines);
 
-    let controls: Vec<Mutant> = SHADERS.iter().map(|shader| control(shader.name, shader.source)).collect();
-    for (control, verdict) in controls.iter().zip(judge_all(adapter, &controls, |_, _| {})) {
-        if let Verdict::Caught(reason) = verdict {
-            println!("{} fails as it is: {reason}", control.shader);
+    let tried = SHADERS.iter().filter(|shader| is_named(shader.name));
+    let controls: Vec<Mutant> = tried.map(|shader| control(shader.name, shader.source)).collect();
+    let mut patience = BTreeMap::new();
+    for (control, (verdict, took)) in
+        controls.iter().zip(judge_all(adapter, &controls, |_| PATIENCE, |_, _| {}))
+    {
+        if verdict != Verdict::Survived {
+            println!("{} fails as it is: {}", control.shader, verdict.line());
             return ExitCode::FAILURE;
         }
+        patience.insert(control.shader.as_str(), patience_of(took));
     }
-    let verdicts = judge_all(adapter, &drawn, |mutant, verdict| {
+    let patience = |mutant: &Mutant| patience[mutant.shader.as_str()];
+    let verdicts = judge_all(adapter, &drawn, patience, |mutant, verdict| {
         eprintln!("{:<12} {}: {}", mutant.operator, mutant.line(), verdict.line());
     });
+    let hung = verdicts.iter().filter(|(verdict, _)| matches!(verdict, Verdict::Hung(_))).count();
 
     let mut kinds: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     let mut gaps = Vec::new();
-    for (mutant, verdict) in drawn.iter().zip(&verdicts) {
+    for (mutant, (verdict, _)) in drawn.iter().zip(&verdicts) {
         let total = totals.entry(&mutant.shader).or_default();
         let kind = kinds.entry(mutant.operator).or_default();
         total.mutants += 1;
         kind[0] += 1;
         match (known.standing(mutant), verdict) {
-            (None, Verdict::Caught(_)) | (Some(Standing::Unobservable), Verdict::Caught(_)) => {
-                total.caught += 1;
-                kind[1] += 1;
-            }
-            (Some(Standing::Equivalent), Verdict::Caught(reason)) => {
-                failures.push(format!("listed as equivalent, but it is not: {}: {reason}", mutant.line()));
-            }
             (Some(Standing::Equivalent), Verdict::Survived) => total.equivalent += 1,
             (standing, Verdict::Survived) => {
                 total.survived += 1;
                 gaps.push((standing, mutant));
+            }
+            (Some(Standing::Equivalent), _) => {
+                let said = verdict.line();
+                failures.push(format!("listed as equivalent, but it is not: {}: {said}", mutant.line()));
+            }
+            (None | Some(Standing::Unobservable), _) => {
+                total.caught += 1;
+                kind[1] += 1;
             }
         }
     }
@@ -206,7 +222,7 @@ fn try_all(adapter: &str, seed: u64) -> ExitCode {
     }
     let different = sum.mutants - sum.equivalent;
     println!(
-        "\nof {} changes {} are equivalent; of the other {different}, {} were caught",
+        "\nof {} changes {} are equivalent; of the other {different}, {} were caught, {hung} of these as they hung",
         sum.mutants, sum.equivalent, sum.caught
     );
     if sum.caught * 100 < different * CAUGHT_PERCENT {
