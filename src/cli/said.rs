@@ -16,6 +16,9 @@ use crate::train::{TrainError, Trainer};
 use std::io;
 use std::path::Path;
 
+/// A sample that has a label: its place among those that were asked about, a branch's values, and the label.
+pub type Labelled<'a> = (usize, &'a [f32], f32);
+
 /// A model's answers to samples.
 pub struct Said<'a> {
     spec: &'a Spec,
@@ -45,7 +48,7 @@ impl<'a> Said<'a> {
 
     /// For each branch its target, and the samples that have its label: places among those that were asked about,
     /// the branch's values, and the labels.
-    pub fn labelled(&self) -> Vec<(&'a Target, Vec<(usize, &[f32], f32)>)> {
+    pub fn labelled(&self) -> Vec<(&'a Target, Vec<Labelled<'_>>)> {
         let of_branch = |(branch, (of, target)): (usize, (&Branch, &'a Target))| {
             let place = self.spec.target_place(of);
             let labelled = self.asked.iter().enumerate().filter_map(|(sample, &index)| {
@@ -59,10 +62,9 @@ impl<'a> Said<'a> {
     /// How often each class was taken for each, of every target with classes.
     pub fn confusions(&self) -> Vec<(&'a Target, Confusion)> {
         let with_classes = self.labelled().into_iter().filter(|(target, _)| !target.classes.is_empty());
-        let confusion = |(target, labelled): (&'a Target, Vec<(usize, &[f32], f32)>)| {
-            let pair = |(_, values, truth): &(usize, &[f32], f32)| {
-                Some((*truth as usize, target.answer(values).class?))
-            };
+        let confusion = |(target, labelled): (&'a Target, Vec<Labelled<'_>>)| {
+            let pair =
+                |(_, values, truth): &Labelled<'_>| Some((*truth as usize, target.answer(values).class?));
             (target, Confusion::of(&target.classes, labelled.iter().filter_map(pair)))
         };
         with_classes.map(confusion).collect()
