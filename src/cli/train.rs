@@ -145,6 +145,10 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     if spec.data.path.is_none() {
         Samples::settle_without_data(&mut spec.clone())?;
     }
+    if spec.is_settled() {
+        // A mistake in it is told before anything that takes long.
+        crate::graph::Graph::new(&spec, spec.training.batch)?;
+    }
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
     begin(arguments.how, spec, |spec| Ok(RunFolder::create(&spec.name, arguments.out.as_deref())?))

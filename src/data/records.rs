@@ -2,6 +2,7 @@
 
 use super::DataError;
 use super::csv::short;
+use super::error::shown_path;
 use super::labels::base_name;
 use super::skipped::Skipped;
 use super::split::Side;
@@ -116,9 +117,14 @@ impl Records {
         self.expand(spec)?;
         for place in 0..spec.targets.len() {
             let target = &spec.targets[place];
-            let settled = self
-                .settled(asked(spec, target))
-                .map_err(|reason| spec.error(target.line, format!("target {:?}: {reason}", target.name)))?;
+            let settled = self.settled(asked(spec, target)).map_err(|reason| {
+                let of = self
+                    .table
+                    .file
+                    .as_ref()
+                    .map_or(String::new(), |file| format!(" of {}", shown_path(file)));
+                spec.error(target.line, format!("target {:?}: {reason}; see the columns{of}", target.name))
+            })?;
             self.tell_settled(&settled);
             spec.targets[place] = settled;
         }
@@ -179,6 +185,8 @@ impl Records {
             };
         }
         let column = Some(name.clone()).filter(|name| *name != target.name);
+        // Of columns that a model does not know, it may ask both: each has what fits it.
+        let is_number = kind.name() == "number";
         let (unit, range) = known.map_or((None, None), |known| (known.unit, known.range));
         Ok(Target {
             column,
@@ -186,6 +194,8 @@ impl Records {
             unit: target.unit.or(unit),
             range: target.range.or(range),
             classes,
+            standardize: target.standardize && is_number,
+            balance: target.balance && !is_number,
             ..target
         })
     }
@@ -247,7 +257,8 @@ impl Records {
         let name = if name.is_empty() { "label".to_owned() } else { name };
         let is_taken = |name: &String| {
             let known = |target: &Target| target.name == *name;
-            spec.is_taken(name) || spec.targets.iter().any(known) || others.iter().any(known)
+            let is_branch = spec.branches.iter().any(|branch| branch.name == *name);
+            is_branch || spec.is_taken(name) || spec.targets.iter().any(known) || others.iter().any(known)
         };
         let numbered = (2..).map(|number| format!("{name}_{number}"));
         std::iter::once(name.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(name)
@@ -338,12 +349,8 @@ impl Records {
                 );
             }
             let labels: Vec<f32> = train.iter().filter_map(|&sample| answers[sample]).collect();
-            let weights = target.rules().balance(&labels, target);
-            let is_number = weights.is_none();
-            target.standardize &= is_number;
-            target.balance &= !is_number;
             if target.balance && target.class_weights.is_empty() {
-                target.class_weights = weights.unwrap_or_default();
+                target.class_weights = target.rules().balance(&labels, target).unwrap_or_default();
                 let told: Vec<String> = (target.classes.iter().zip(&target.class_weights))
                     .map(|(class, weight)| format!("{class} {weight:.3}"))
                     .collect();
@@ -416,3 +423,6 @@ impl<'a> Names<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

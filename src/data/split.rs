@@ -31,6 +31,17 @@ pub enum Side {
 }
 
 impl Side {
+    /// The side that this word, in any case, is used for: `train` or `training`; `val`, `valid`, `validation` or
+    /// `dev`; `test` or `testing`.
+    pub fn named(word: &str) -> Option<Side> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "train" | "training" => Side::Train,
+            "val" | "valid" | "validation" | "dev" => Side::Validation,
+            "test" | "testing" => Side::Test,
+            _ => return None,
+        })
+    }
+
     /// In messages and results.
     pub fn name(self) -> &'static str {
         match self {

@@ -272,6 +272,12 @@ impl Spec {
         &self.targets[self.target_place(branch)]
     }
 
+    /// Whether nothing in it waits for the data.
+    pub fn is_settled(&self) -> bool {
+        let is_known = |target: &Target| target.kind.is_some() && target.outputs() > 0;
+        self.input.photo().is_none_or(|photo| photo.width > 0) && self.targets.iter().all(is_known)
+    }
+
     /// Whether something else than a branch has this name.
     pub fn is_taken(&self, name: &str) -> bool {
         RESERVED.contains(&name) || self.layers.iter().any(|layer| layer.name == *name)

@@ -338,7 +338,7 @@ fn check_branches(spec: &Spec) -> Result<(), SpecError> {
         if spec.is_taken(name) || before.iter().any(|other| other.name == *name) {
             return refuse(format!("the branch's name {name:?} is taken; choose another"));
         }
-        if !is_plain(name) && !(is_every && name == EVERY) {
+        if !(is_plain(name) || is_every && name == EVERY) {
             return refuse(format!("the branch's name {name:?} may only hold letters, digits and _"));
         }
         let Some(target) = spec.targets.iter().find(|target| target.name == branch.target) else {

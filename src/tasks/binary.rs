@@ -1,7 +1,7 @@
 //! One of two classes. A branch ends with the logit of the second.
 
 use super::target::{Answer, Target};
-use super::{Rules, balanced, place, sorted};
+use super::{Rules, balanced, only, place, sorted};
 use crate::ops::Metric;
 
 /// See the module.
@@ -42,6 +42,7 @@ impl Rules for Binary {
     fn classes(&self, values: &[&str]) -> Result<Vec<String>, String> {
         match sorted(values.iter().copied()) {
             classes if classes.len() == 2 => Ok(classes),
+            classes if classes.len() == 1 => Err(only(&classes[0])),
             classes => Err(format!("it has {} different labels, and a binary target two", classes.len())),
         }
     }

@@ -1,7 +1,7 @@
 //! One of several classes. A branch ends with a logit for each.
 
 use super::target::{Answer, Target};
-use super::{MAX_CLASSES, Rules, balanced, place, sorted, value};
+use super::{MAX_CLASSES, Rules, balanced, only, place, sorted, value};
 use crate::ops::Metric;
 
 /// See the module.
@@ -49,9 +49,7 @@ impl Rules for Classes {
     fn classes(&self, values: &[&str]) -> Result<Vec<String>, String> {
         match sorted(values.iter().copied()) {
             classes if classes.len() < 2 => Err(match classes.first() {
-                Some(class) => {
-                    format!("every label in it is `{class}`; there must be two classes to tell apart")
-                }
+                Some(class) => only(class),
                 None => "it has no label".into(),
             }),
             classes if classes.len() > MAX_CLASSES => {

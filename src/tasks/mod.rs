@@ -149,6 +149,11 @@ pub fn sorted<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     values.into_iter().map(str::to_owned).collect()
 }
 
+/// Why labels that are all the same are no classes.
+fn only(class: &str) -> String {
+    format!("every label in it is `{class}`; there must be two classes to tell apart")
+}
+
 /// The place of a class, or why there is none.
 fn place(cell: &str, classes: &[String]) -> Result<f32, String> {
     let place = classes.iter().position(|class| class == cell);

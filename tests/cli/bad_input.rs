@@ -59,9 +59,11 @@ fn a_wrong_layer_is_named_with_its_line() {
 }
 
 #[test]
-fn a_branch_without_a_loss_is_refused() {
-    let text = changed("loss = { op = \"mse\" }\n", "");
-    with_model(&text, &["branch \"age\" has no loss", "mse"]);
+fn a_loss_follows_from_the_kind_of_its_target_or_has_to_fit_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), changed("loss = { op = \"mse\" }\n", "")).unwrap();
+    let told = succeed(folder.path(), &["summary", "mine.toml"]);
+    assert_eq!(told, succeed(folder.path(), &["summary", &tiny().display().to_string()]));
     let text = changed("loss = { op = \"mse\" }", "loss = { op = \"bce_with_logits\" }");
     with_model(&text, &["age", "mse"]);
     let text = changed("out_features = 1\n", "out_features = 2\n");

@@ -1,7 +1,7 @@
 //! How photos get in: what is read, what is named, and what is said of the rest.
 
 use crate::common::{code, faces, fail, run, stderr, stdout, succeed, tiny};
-use faceshader::data::faces::Photos;
+use faceshader::data::records::{Key, Records};
 use faceshader::data::split::Split;
 use faceshader::data::synthetic::draw;
 use std::fs;
@@ -141,12 +141,9 @@ fn sets_that_cannot_be_drawn_are_usage_errors() {
 fn a_limit_keeps_the_faces_that_it_kept_of_all() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path(), &["--limit", "20", "--seed", "5"]);
-    let mut all = Photos::new(1, 1);
-    for index in 0..2_000 {
-        let label = draw(0, index, 1).label;
-        all.push(label.file_name(index as usize), Some(label), &[0; 3]);
-    }
-    let (all, split) = Split::by_names(&all.names, 5).limited(20, 5).compact(all);
+    let names = (0..2_000).map(|index| draw(0, index, 1).label.file_name(index as usize)).collect();
+    let all = Records::unlabelled(Key::File, names);
+    let (all, _, split) = Split::by_names(&all.names, 5).limited(20, 5).compact(all);
     let kept = fs::read_to_string(folder.path().join("run/split.csv")).unwrap();
     assert_eq!(kept, split.to_csv(&all));
     // Going on needs the same faces, and no others.

@@ -76,7 +76,7 @@ fn a_bad_split_file_is_refused_with_its_line() {
     for (text, message) in [
         ("file,part\n", "line 1: no column `split`"),
         ("", "line 1: no column `file`"),
-        ("file,split\nx/1.jpg,train\nx/2.jpg,dev\n", "line 3: split `dev` is none of"),
+        ("file,split\nx/1.jpg,train\nx/2.jpg,holdout\n", "line 3: split `holdout` is none of"),
         ("file,split\nx/1.jpg,train\n2.jpg,test\n", "line 3: `2.jpg` could be any of several"),
         (&format!("{both}1.jpg,validation\n"), "line 4: `1.jpg` is in both train and validation"),
         (&format!("{both}2.jpg,train\n").replace("y/", "x/"), "line 4: `2.jpg` could be any of several"),
@@ -91,6 +91,16 @@ fn a_bad_split_file_is_refused_with_its_line() {
     }
     let twice = format!("{both}x/2.jpg,test\n");
     assert!(Split::from_csv(&saved(&temp, "split.csv", twice.as_bytes()), &photos).is_ok());
+}
+
+#[test]
+fn sides_have_several_names() {
+    let temp = TempDir::new().unwrap();
+    let words = ["TRAIN", "training", "val", "Valid", "validation", "dev", "test", "testing"];
+    let rows: String = words.iter().enumerate().map(|(n, word)| format!("{n:04}.jpg,{word}\n")).collect();
+    let path = saved(&temp, "split.csv", format!("file,split\n{rows}").as_bytes());
+    let (split, _) = Split::from_csv(&path, &numbered(8)).unwrap();
+    assert_eq!(split, Split { train: vec![0, 1], validation: vec![2, 3, 4, 5], test: vec![6, 7] });
 }
 
 #[test]

@@ -15,12 +15,12 @@ fn the_table_is_aligned_and_its_totals_are_right() {
     let mut photos = different(5);
     assert_eq!(
         Rows(&records).to_string(),
-        "file            age  gender  race \n\
+        "file            age  gender  race\n\
          4_0_0_1.jpg     4    male    white\n\
          101_1_0_12.jpg  101  female  white\n\
          7_1_2_1.jpg     7    female  asian\n\
          8_1_0_1.jpg     8    female  white\n\
-         unknown.jpg     -    -       -    \n"
+         unknown.jpg     -    -       -\n"
     );
     let rows: Vec<String> = Rows(&records).json().map(|row| row.to_string()).collect();
     assert_eq!(rows[2], r#"{"file":"7_1_2_1.jpg","age":7,"gender":"female","race":"asian"}"#);

@@ -16,6 +16,7 @@ use super::photos::Photos;
 use super::records::Records;
 use super::skipped::{Ignored, SkippedGroup, by_reason};
 use super::split::Copies;
+use super::table::Column;
 
 /// Samples as rows: file, and every column; `-` where a cell is missing.
 #[derive(Debug, Clone, Copy)]
@@ -55,19 +56,18 @@ impl fmt::Display for Rows<'_> {
                 cells.max().unwrap_or(0).max(length(&column.name)).min(WIDEST)
             })
             .collect();
-        write!(f, "{:width$}", key.column())?;
-        for (column, cell) in table.columns.iter().zip(&cells) {
-            write!(f, "  {:cell$}", shown(&column.name))?;
-        }
-        writeln!(f)?;
-        for (index, name) in names.iter().enumerate() {
-            write!(f, "{:width$}", shown(name))?;
+        let mut line = |name: &str, cell: &dyn Fn(&Column) -> String| {
+            let mut line = format!("{:width$}", shown(name));
             for (column, width) in table.columns.iter().zip(&cells) {
-                write!(f, "  {:width$}", column.cell(index).map_or("-".into(), shown))?;
+                line += &format!("  {:width$}", cell(column));
             }
-            writeln!(f)?;
-        }
-        Ok(())
+            writeln!(f, "{}", line.trim_end())
+        };
+        line(key.column(), &|column| shown(&column.name))?;
+        names
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, name)| line(name, &|column| column.cell(index).map_or("-".into(), shown)))
     }
 }
 

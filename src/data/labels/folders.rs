@@ -24,16 +24,6 @@ fn fits(names: &[String]) -> bool {
     first.is_some() && classes.any(|class| Some(class) != first)
 }
 
-/// The side that a folder of this name holds.
-fn side(folder: &str) -> Option<Side> {
-    Some(match folder.to_ascii_lowercase().as_str() {
-        "train" | "training" => Side::Train,
-        "val" | "valid" | "validation" | "dev" => Side::Validation,
-        "test" | "testing" => Side::Test,
-        _ => return None,
-    })
-}
-
 fn places(names: &[String]) -> Vec<Place<'_>> {
     let folders: Vec<Vec<&str>> = names
         .iter()
@@ -48,7 +38,7 @@ fn places(names: &[String]) -> Vec<Place<'_>> {
     let common = (0..first.len())
         .take_while(|&depth| folders.iter().all(|parts| parts.get(depth) == Some(&first[depth])))
         .count();
-    let below = |parts: &Vec<&'_ str>| parts.get(common).and_then(|folder| side(folder));
+    let below = |parts: &Vec<&'_ str>| parts.get(common).and_then(|folder| Side::named(folder));
     let has_sides = folders.iter().all(|parts| below(parts).is_some());
     folders
         .into_iter()

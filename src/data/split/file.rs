@@ -16,8 +16,8 @@ const MAX_BYTES: u64 = 1 << 30;
 const SHOWN: usize = 200;
 
 impl Split {
-    /// Reads rows of `file,split` for photos, `row,split` for reviews, where split is `train`, or else
-    /// `val` or `validation`, or `test`. Other columns are ignored.
+    /// Reads rows of `file,split` for photos, `row,split` for reviews, where split is a word of
+    /// [`Side::named`]. Other columns are ignored.
     ///
     /// Without a row of `val`, the test samples are those for validation, as most data sets have no
     /// third side.
@@ -174,12 +174,8 @@ impl Lines<'_> {
 
 fn side(value: &str) -> Result<Side, String> {
     let value = value.trim();
-    match value.to_ascii_lowercase().as_str() {
-        "train" | "training" => Ok(Side::Train),
-        "val" | "valid" | "validation" | "dev" => Ok(Side::Validation),
-        "test" | "testing" => Ok(Side::Test),
-        _ => Err(format!("split `{}` is none of train, test, val and validation", short(value))),
-    }
+    Side::named(value)
+        .ok_or_else(|| format!("split `{}` is none of train, test, val and validation", short(value)))
 }
 
 /// The file, which is read whole.
