@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// The run folder
     run: PathBuf,
-    /// A folder, zip or tar.gz with UTKFace names, or a CSV of reviews; the run's own if not given
+    /// A folder, zip or tar.gz of photos, or a CSV of texts; the run's own if not given
     #[arg(long)]
     data: Option<PathBuf>,
     /// A CSV with the labels of photos: a column of file names, and others; with --data

@@ -25,7 +25,7 @@ pub enum Command {
 
 #[derive(Debug, clap::Args)]
 pub struct ProgramArguments {
-    /// face, face-plus, or a TOML file
+    /// face, face-plus, photo, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// A new or empty folder

@@ -60,7 +60,7 @@ enum Command {
     Train(train::Arguments),
     /// Losses and metrics of a trained model on labelled photos or reviews
     Eval(eval::Arguments),
-    /// Age and gender of photos, or the sentiment of texts, by a trained model
+    /// What a trained model says of photos or texts
     Predict(predict::Arguments),
     /// The models that come with the program, to train or to begin your own from
     Models(model::Arguments),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, face-plus, review, review-plus, or a TOML file
+    /// face, face-plus, photo, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// Samples a step

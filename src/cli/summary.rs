@@ -10,7 +10,7 @@ use anyhow::Result;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, face-plus, review, review-plus, or a TOML file
+    /// face, face-plus, photo, review, review-plus, or a TOML file
     #[arg(default_value = "face")]
     model: String,
     /// Samples a step, for the memory

@@ -52,7 +52,7 @@ pub fn predict(
     let vocabulary = vocabulary_of(run, spec)?;
     let mut spec = spec.clone();
     for target in spec.targets.iter_mut().filter(|target| target.classes.is_empty()) {
-        if target.rules().name() != "number" {
+        if target.has_classes() {
             // A run from before models had targets.
             target.classes = vocabulary.classes().to_vec();
         }

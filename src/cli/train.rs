@@ -23,7 +23,7 @@ pub struct Arguments {
     /// face, face-plus, photo, review, review-plus, or a TOML file; if not given, the one that fits --data, or face
     #[arg(long)]
     model: Option<String>,
-    /// A folder, zip or tar.gz of photos with UTKFace names, or a CSV of reviews; the built-in set if not
+    /// A folder, zip or tar.gz of photos (one folder a class, UTKFace names, or --labels), or a CSV of texts; the built-in set if not
     /// given
     #[arg(long)]
     data: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "labels", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     how: How,
@@ -189,6 +189,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
         );
     }
     spec.data.path = arguments.data.or(spec.data.path);
+    spec.data.labels = arguments.labels.or(spec.data.labels);
     let planned = spec.training.epochs;
     spec.training.epochs = how.epochs.unwrap_or(planned);
     set_learning_rate(&mut spec, how.lr);

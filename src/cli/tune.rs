@@ -31,7 +31,7 @@ const WORTH_CHOOSING: f64 = 0.01;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// face, face-plus, review, review-plus, or a TOML file
+    /// face, face-plus, photo, review, review-plus, or a TOML file
     #[arg(long, default_value = "face")]
     model: String,
     /// Samples a step

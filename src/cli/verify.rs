@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
     /// Instead of single kernels, every step of a model's training, evaluation and prediction, with all kernels that
-    /// the adapter may run: face, face-plus, review, review-plus, or a TOML file
+    /// the adapter may run: face, face-plus, photo, review, review-plus, or a TOML file
     #[arg(long, conflicts_with_all = ["op", "vectors"])]
     model: Option<String>,
     /// Samples of a training step; the model's own batch by default

@@ -125,14 +125,17 @@ impl Records {
                     .map_or(String::new(), |file| format!(" of {}", shown_path(file)));
                 spec.error(target.line, format!("target {:?}: {reason}; see the columns{of}", target.name))
             })?;
-            self.tell_settled(&settled);
             spec.targets[place] = settled;
         }
         Ok(())
     }
 
-    /// Says what a target is, and which of its classes cannot be both learned and measured.
-    fn tell_settled(&self, target: &Target) {
+    /// Says what a model's settled targets are, and which classes cannot be both learned and measured.
+    pub fn tell_settled(&self, spec: &Spec) {
+        spec.targets.iter().for_each(|target| self.tell_target(target));
+    }
+
+    fn tell_target(&self, target: &Target) {
         let Ok(column) = self.table.column_of(target) else { return };
         let kind = target.kind.map_or("", |kind| kind.name());
         let of = match target.classes.len() {
@@ -175,6 +178,17 @@ impl Records {
             }
         })?;
         let known = known.filter(|known| known.kind == Some(kind));
+        let wrong = match (kind.takes(0), &target) {
+            (false, Target { unit: Some(_), .. }) => Some(("unit", "a number")),
+            (false, Target { range: Some(_), .. }) => Some(("range", "a number")),
+            (true, Target { classes, .. }) if !classes.is_empty() => Some(("classes", "classes")),
+            _ => None,
+        };
+        if let Some((key, of)) = wrong {
+            return Err(format!(
+                "{key} is for {of}, and the column `{name}` is {kind}; leave it out, or say the kind that is meant"
+            ));
+        }
         let mut classes = target.classes.clone();
         if classes.is_empty() {
             let counts = column.counts();
@@ -186,7 +200,7 @@ impl Records {
         }
         let column = Some(name.clone()).filter(|name| *name != target.name);
         // Of columns that a model does not know, it may ask both: each has what fits it.
-        let is_number = kind.name() == "number";
+        let is_number = kind.takes(0);
         let (unit, range) = known.map_or((None, None), |known| (known.unit, known.range));
         Ok(Target {
             column,
@@ -225,13 +239,21 @@ impl Records {
                 continue;
             }
             let name = self.target_name(&column.name, spec, &targets);
-            targets.push(Target { name, column: Some(column.name.clone()), ..every.clone() });
+            let has_classes = column.as_target().is_some_and(|target| target.has_classes());
+            targets.push(Target {
+                name,
+                column: Some(column.name.clone()),
+                // Each has what fits it.
+                unit: every.unit.clone().filter(|_| !has_classes),
+                range: every.range.filter(|_| !has_classes),
+                ..every.clone()
+            });
         }
         if targets.is_empty() {
             let columns: Vec<&str> = self.table.columns.iter().map(|column| column.name.as_str()).collect();
             let columns = if columns.is_empty() { "no column at all".into() } else { columns.join(", ") };
             let message = format!(
-                "no column of the data can be a target: it needs two different labels, and fewer than {MAX_CLASSES} if \
+                "no column of the data can be a target: it needs two different labels, and at most {MAX_CLASSES} if \
                  they are no numbers; there is {columns}"
             );
             return Err(spec.error(every.line, message).into());

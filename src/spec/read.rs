@@ -291,7 +291,7 @@ fn check_targets(spec: &Spec) -> Result<(), SpecError> {
         {
             return refuse("mean_and_deviation must be a number and one above 0".into());
         }
-        let is_number = target.kind.is_none_or(|kind| kind.name() == "number");
+        let is_number = target.kind.is_none() || !target.has_classes();
         let of_numbers = [
             (target.unit.is_some(), "unit"),
             (target.range.is_some(), "range"),
@@ -311,10 +311,7 @@ fn check_targets(spec: &Spec) -> Result<(), SpecError> {
         if let Some(twice) = (1..classes.len()).find(|&place| classes[..place].contains(&classes[place])) {
             return refuse(format!("the class {:?} is there twice", classes[twice]));
         }
-        let needed = match target.kind.map(|kind| kind.name()) {
-            Some("binary") => classes.len() == 2,
-            _ => classes.len() >= 2,
-        };
+        let needed = target.kind.map_or(classes.len() >= 2, |kind| kind.takes(classes.len()));
         if !classes.is_empty() && !needed {
             return refuse(format!(
                 "it has {} classes; a binary target has 2, others 2 or more",

@@ -31,6 +31,10 @@ impl Rules for Binary {
         "nats".into()
     }
 
+    fn takes(&self, classes: usize) -> bool {
+        classes == 2
+    }
+
     fn outputs(&self, _target: &Target) -> usize {
         1
     }

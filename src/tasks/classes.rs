@@ -31,6 +31,10 @@ impl Rules for Classes {
         "nats".into()
     }
 
+    fn takes(&self, classes: usize) -> bool {
+        classes >= 2
+    }
+
     fn outputs(&self, target: &Target) -> usize {
         target.classes.len()
     }

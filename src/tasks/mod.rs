@@ -34,6 +34,9 @@ pub trait Rules: Sync {
     /// The unit of the loss, for axes.
     fn loss_unit(&self, target: &Target) -> String;
 
+    /// Whether so many classes can be told apart; a target without classes has 0.
+    fn takes(&self, classes: usize) -> bool;
+
     /// Values a sample that a branch ends with.
     fn outputs(&self, target: &Target) -> usize;
 

@@ -35,6 +35,10 @@ impl Rules for Number {
         }
     }
 
+    fn takes(&self, classes: usize) -> bool {
+        classes == 0
+    }
+
     fn outputs(&self, _target: &Target) -> usize {
         1
     }

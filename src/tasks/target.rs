@@ -93,6 +93,11 @@ impl Target {
         self.kind.map_or(&Number, |kind| kind.0)
     }
 
+    /// Whether its labels are classes.
+    pub fn has_classes(&self) -> bool {
+        !self.rules().takes(0)
+    }
+
     /// What its branch is measured by, besides its loss.
     pub fn metric(&self) -> Metric {
         self.rules().metric()

@@ -216,8 +216,8 @@ fn a_table_given_to_a_model_for_photos_or_photos_to_one_for_texts_gets_a_hint() 
         &["reviews.csv", "--model review"],
     );
     fail(folder.path(), &["train", "--data", "reviews.csv", "--model", "face-plus"], 1, &["--model review"]);
-    fail(folder.path(), &["train", "--data", "faces", "--model", "review"], 1, &["faces", "--model face"]);
-    fail(folder.path(), &["train", "--data", "faces.zip", "--model", "two.toml"], 1, &["--model face"]);
+    fail(folder.path(), &["train", "--data", "faces", "--model", "review"], 1, &["faces", "--model photo"]);
+    fail(folder.path(), &["train", "--data", "faces.zip", "--model", "two.toml"], 1, &["--model photo"]);
     fail(
         folder.path(),
         &["data", "show", "reviews.csv"],

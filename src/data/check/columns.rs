@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::data::error::shown;
 use crate::data::table::{Column, Table};
-use crate::ops::Metric;
 use crate::tasks::Target;
 
 /// How many samples are of a class.
@@ -60,6 +59,8 @@ pub struct ColumnSummary {
     pub classes: Vec<ClassCount>,
     /// How many different labels there are.
     pub different: usize,
+    /// Of a column of numbers, samples whose label is none.
+    pub unreadable: usize,
     /// Samples without a label.
     pub missing: usize,
 }
@@ -76,16 +77,22 @@ impl ColumnSummary {
     fn of(column: &Column) -> ColumnSummary {
         let counts = column.counts();
         let target = column.as_target().filter(|_| counts.len() > 1);
-        let is_number = |target: &Target| target.metric() == Metric::AbsoluteError;
+        let is_number = |target: &Target| !target.has_classes();
         let has_classes = target.as_ref().is_some_and(|target| target.kind.is_some() && !is_number(target));
         let numbers = target.as_ref().filter(|target| is_number(target)).and_then(|_| {
-            let of_value = |(value, count): &(String, usize)| Some(vec![value.parse().ok()?; *count]);
+            let of_value = |(value, count): &(String, usize)| Some(vec![number(value)?; *count]);
             Numbers::of(counts.iter().filter_map(of_value).flatten().collect())
         });
         ColumnSummary {
             name: column.name.clone(),
             kind: target.as_ref().and_then(|target| target.kind).map(|kind| kind.name().to_owned()),
             unit: target.and_then(|target| target.unit),
+            unreadable: match &numbers {
+                Some(_) => {
+                    counts.iter().filter(|(value, _)| number(value).is_none()).map(|(_, count)| count).sum()
+                }
+                None => 0,
+            },
             numbers,
             different: counts.len(),
             classes: match has_classes {
@@ -95,6 +102,11 @@ impl ColumnSummary {
             missing: column.missing(),
         }
     }
+}
+
+/// A finite number, as a cell writes it.
+fn number(cell: &str) -> Option<f64> {
+    cell.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// Prints columns below each other.
@@ -116,6 +128,9 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, columns: &[ColumnSummary]) -> fm
         }
         if column.classes.len() > PRINTED {
             writeln!(f, "           and {} more classes", column.classes.len() - PRINTED)?;
+        }
+        if column.unreadable > 0 {
+            writeln!(f, "  {:>7}  have a label that is no number; it counts as missing", column.unreadable)?;
         }
         if column.missing > 0 {
             writeln!(f, "  {:>7}  have no label", column.missing)?;

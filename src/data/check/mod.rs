@@ -30,8 +30,7 @@ impl Rows<'_> {
             let mut row = serde_json::Map::new();
             row.insert(key.column().into(), names[index].clone().into());
             for column in &table.columns {
-                let is_number =
-                    column.as_target().and_then(|target| target.kind).is_some_and(|k| k.name() == "number");
+                let is_number = column.as_target().is_some_and(|target| !target.has_classes());
                 let number = column.cell(index).and_then(|cell| cell.parse::<f64>().ok());
                 let value = match number.filter(|_| is_number) {
                     Some(number) if number.fract() == 0.0 => (number as i64).into(),

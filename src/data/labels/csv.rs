@@ -132,8 +132,9 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
         ));
     }
     if labelled.kept.is_empty() {
+        let more = if skipped_rows.is_empty() { String::new() } else { format!("; {skipped_rows}") };
         let reason = format!(
-            "no row names a photo of the data; is `{}` the column of file names?",
+            "no row names a photo of the data{more}; is `{}` the column of file names?",
             headers[key].trim()
         );
         return Err(header_error(reason));

@@ -184,7 +184,8 @@ impl Vocabulary {
             let length = options.length;
             return Err(contents(format!("`length` is {length}; it must be from 1 to {MAX_TEXT_LENGTH}")));
         }
-        if classes.len() < 2 {
+        // A number has none.
+        if classes.len() == 1 {
             return Err(contents(format!("{} in place of two classes or more", classes.len())));
         }
         for (what, names) in [("class", &classes), ("stem", &stems)] {

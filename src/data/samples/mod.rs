@@ -260,7 +260,7 @@ pub fn require_kind(spec: &Spec, purpose: Purpose) -> Result<(), Failed> {
             ("a table of texts", "photos", "--model review or --model review-plus")
         }
         InputSpec::Text(_) if path.is_dir() || holds_photos(path) => {
-            ("no table of texts", "texts", "--model face for photos")
+            ("no table of texts", "texts", "--model photo for photos")
         }
         _ => return Ok(()),
     };

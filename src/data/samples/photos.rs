@@ -115,6 +115,7 @@ pub(super) fn load(spec: &mut Spec, purpose: Purpose, watch: &dyn Watch) -> Resu
     settle_size(spec, source.as_ref().map(|source| (source, &records)))?;
     if purpose == Purpose::Training {
         records.settle(spec)?;
+        records.tell_settled(spec);
     }
     let (records, _, notes) = records.answer(spec)?;
     tell_skipped(&notes);

@@ -40,11 +40,12 @@ pub(super) fn load(
     };
     if purpose == Purpose::Training {
         records.settle(spec)?;
+        records.tell_settled(spec);
     }
     if let Some(vocabulary) = &vocabulary {
         // A run from before models had targets.
         for target in spec.targets.iter_mut().filter(|target| target.classes.is_empty()) {
-            if target.rules().outputs(target) != 1 || target.rules().name() == "binary" {
+            if target.has_classes() {
                 target.classes = vocabulary.classes().to_vec();
             }
         }
