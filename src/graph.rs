@@ -213,6 +213,14 @@ impl Builder<'_> {
             None => Op::parse(kind.losses()[0], serde_json::json!({}))
                 .map_err(|error| spec.error(branch.line, error.to_string()))?,
         };
+        if !kind.losses().contains(&loss.name()) {
+            let (target, losses) = (&target.name, kind.losses().join(", "));
+            return refuse(format!(
+                "branch {name:?}: {target} is {kind}, learned with {losses}, not {}; leave the loss out, or say another \
+                 kind in [[target]]",
+                loss.name()
+            ));
+        }
         loss.output_shape(std::slice::from_ref(shape)).map_err(|reason| {
             spec.error(branch.line, format!("loss {:?} of branch {name:?}: {reason}", loss.name()))
         })?;

@@ -5,6 +5,7 @@ mod accidents;
 mod bad_input;
 mod common;
 mod guessing;
+mod labels;
 mod machine;
 mod photos;
 mod ranges;
