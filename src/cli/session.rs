@@ -11,6 +11,7 @@ use crate::data::samples::Samples;
 use crate::data::split::{Side, Split};
 use crate::gpu::Chosen;
 use crate::spec::Spec;
+use crate::tasks::PLAIN_NAME;
 use crate::train::checkpoint::{Notes, load};
 use crate::train::history::{Epoch, best, history_checksum, total_loss};
 use crate::train::run::{HISTORY_NOTE, RunFolder};
@@ -208,7 +209,9 @@ impl Session<'_> {
         }
         let said = Said::of(&self.spec, &self.samples, &self.split.validation, &mut self.trainer)?;
         said.draw(&self.run)?;
-        if let ([(target, confusion)], false) = (&said.confusions()[..], self.how.json) {
+        if let ([(target, confusion)], false) = (&said.confusions()[..], self.how.json)
+            && target.name == PLAIN_NAME
+        {
             terminal::told(print_confusion(target, confusion));
         }
         let test = self.measure_test()?;

@@ -6,9 +6,9 @@ use super::error::shown_path;
 use super::labels::base_name;
 use super::skipped::Skipped;
 use super::split::Side;
-use super::table::Table;
+use super::table::{Table, plain};
 use crate::spec::{Branch, EVERY, Spec};
-use crate::tasks::{MAX_CLASSES, Target};
+use crate::tasks::{Kind, MAX_CLASSES, Target};
 use std::collections::HashMap;
 
 /// What samples are called in files.
@@ -163,7 +163,9 @@ impl Records {
         let column = self.table.column_of(&target)?;
         let name = &column.name;
         let known = column.as_target();
-        let kind = target.kind.or(known.as_ref().and_then(|known| known.kind)).ok_or_else(|| {
+        // Classes that the model names say how many there are, whichever of them occur.
+        let named = Kind::of_classes(target.classes.len());
+        let kind = target.kind.or(named).or(known.as_ref().and_then(|known| known.kind)).ok_or_else(|| {
             let different = column.counts().len();
             match different {
                 0 => format!("the column `{name}` has no label"),
@@ -198,6 +200,13 @@ impl Records {
                 None => kind.classes(&values).map_err(|reason| format!("the column `{name}`: {reason}"))?,
             };
         }
+        if !kind.takes(classes.len()) {
+            return Err(format!(
+                "it is {kind}, which cannot tell {} classes apart: {}",
+                classes.len(),
+                classes.join(", ")
+            ));
+        }
         let column = Some(name.clone()).filter(|name| *name != target.name);
         // Of columns that a model does not know, it may ask both: each has what fits it.
         let is_number = kind.takes(0);
@@ -218,8 +227,11 @@ impl Records {
     fn expand(&self, spec: &mut Spec) -> Result<(), DataError> {
         let Some(place) = spec.targets.iter().position(|target| target.name == EVERY) else { return Ok(()) };
         let every = spec.targets[place].clone();
-        let taken: Vec<&str> =
-            spec.targets.iter().map(|target| target.column.as_deref().unwrap_or(&target.name)).collect();
+        let taken: Vec<String> = spec
+            .targets
+            .iter()
+            .map(|target| plain(target.column.as_deref().unwrap_or(&target.name)))
+            .collect();
         let wanted = spec.data.label_column.as_deref();
         let columns: Vec<_> = match wanted {
             Some(name) => self.table.column(name).into_iter().collect(),
@@ -234,7 +246,7 @@ impl Records {
             );
         }
         let mut targets: Vec<Target> = Vec::new();
-        for column in columns.into_iter().filter(|column| !taken.contains(&column.name.as_str())) {
+        for column in columns.into_iter().filter(|column| !taken.contains(&plain(&column.name))) {
             if column.counts().len() < 2 {
                 continue;
             }

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 /// What spreadsheets and data frames write where there is nothing.
 pub const MISSING: [&str; 8] = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL"];
 
+/// More different whole numbers in a row, each of one sample, are the numbers of rows.
+const NUMBERED_ROWS: usize = 10;
+
 /// A column: a text or nothing for each sample.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Column {
@@ -36,7 +39,11 @@ impl Column {
 
     /// Adds the next sample's cell: `None`, white space, or one of [`MISSING`] if it is missing.
     pub fn push(&mut self, cell: Option<&str>) {
-        let cell = cell.map(str::trim).filter(|cell| !cell.is_empty() && !MISSING.contains(cell));
+        self.push_as_it_is(cell.map(str::trim).filter(|cell| !cell.is_empty() && !MISSING.contains(cell)));
+    }
+
+    /// Adds the next sample's cell, which is missing only if it is `None`.
+    pub fn push_as_it_is(&mut self, cell: Option<&str>) {
         let place = cell.map(|cell| match self.places.get(cell) {
             Some(&place) => place,
             None => {
@@ -93,9 +100,22 @@ impl Column {
             return Some(known.clone());
         }
         let counts = self.counts();
+        if self.is_bookkeeping(&counts) {
+            return None;
+        }
         let values: Vec<&str> = counts.iter().map(|(value, _)| value.as_str()).collect();
         let kind = Kind::of_column(&values, self.len() - self.missing())?;
         Some(Target { kind: Some(kind), ..Target::open(&self.name) })
+    }
+
+    /// Whether it numbers the rows or tells their sides, as data frames write it.
+    fn is_bookkeeping(&self, counts: &[(String, usize)]) -> bool {
+        let name = plain(&self.name);
+        let number = |(value, count): &(String, usize)| value.parse::<i64>().ok().filter(|_| *count == 1);
+        let numbers: Vec<i64> = counts.iter().filter_map(number).collect();
+        let is_consecutive = || numbers.windows(2).all(|pair| pair[1].checked_sub(pair[0]) == Some(1));
+        let numbers_rows = numbers.len() == counts.len() && numbers.len() > NUMBERED_ROWS && is_consecutive();
+        name.is_empty() || name.starts_with("unnamed:") || name == "split" || numbers_rows
     }
 
     fn chosen(&self, samples: &[usize]) -> Column {
@@ -151,6 +171,10 @@ impl Table {
     pub fn column_of(&self, target: &Target) -> Result<&Column, String> {
         if let Some(name) = &target.column {
             return self.column(name).ok_or_else(|| self.no_column(name));
+        }
+        let label = self.label.and_then(|label| self.columns.get(label));
+        if let Some(label) = label.filter(|_| target.name == PLAIN_NAME) {
+            return Ok(label);
         }
         if let Some(column) = self.column(&target.name) {
             return Ok(column);

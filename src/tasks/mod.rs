@@ -82,6 +82,11 @@ impl Kind {
         KINDS.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Of a target that names so many classes; `None` if it names none.
+    pub fn of_classes(classes: usize) -> Option<Kind> {
+        KINDS.into_iter().find(|kind| classes > 0 && kind.takes(classes))
+    }
+
     /// The likeliest of a column with so many cells and these different values; `None` if it can be no target.
     pub fn of_column(values: &[&str], cells: usize) -> Option<Kind> {
         KINDS.into_iter().find(|kind| kind.is_likely(values, cells))

@@ -181,6 +181,10 @@ impl Guesses {
         asked: &[usize],
     ) -> Vec<Comparison> {
         let compare = |result: &BranchResult| {
+            // The loss of balanced classes is another than the guess's, and so is what is best to say.
+            if !result.target.class_weights.is_empty() {
+                return None;
+            }
             let (_, guess) = self.0.iter().find(|(target, _)| *target == result.target.name)?;
             let place = spec.targets.iter().position(|target| target.name == result.target.name)?;
             let labels: Vec<f32> = asked.iter().filter_map(|&index| samples.answer(index, place)).collect();

@@ -336,7 +336,7 @@ const SPLIT_NOTE: &str = "split";
 const VOCABULARY_NOTE: &str = "vocabulary";
 const GUESSING_NOTE: &str = "guessing";
 /// See [`RunFolder::notes`].
-pub const SAMPLES_NOTE: &str = "samples";
+pub const SAMPLES_NOTE: &str = "labelled_samples";
 /// Of a checkpoint and of weights: how many epochs they were trained for.
 pub const EPOCH_NOTE: &str = "epoch";
 /// Of a checkpoint: see [`history_checksum`].

@@ -119,7 +119,8 @@ fn mistakes_about_columns_and_models_are_told() {
     let faces =
         fs::read_to_string(folder.path().join("two.toml")).unwrap().replace("\"class\"", "\"gender\"");
     fs::write(folder.path().join("two.toml"), faces).unwrap();
-    fail(folder.path(), &train(&[]), 1, &["two.toml", "no column `gender`", "Mood"]);
+    let text = ["--text-column", "Opinion"];
+    fail(folder.path(), &train(&text), 1, &["two.toml", "no column `gender`", "Mood"]);
 }
 
 #[test]

@@ -26,13 +26,15 @@ impl Rows<'_> {
     /// A line of JSON each.
     pub fn json(&self) -> impl Iterator<Item = serde_json::Value> {
         let Records { key, names, table, .. } = self.0;
+        let has_numbers = |column: &Column| column.as_target().is_some_and(|target| !target.has_classes());
+        let columns: Vec<(&Column, bool)> =
+            table.columns.iter().map(|column| (column, has_numbers(column))).collect();
         (0..names.len()).map(move |index| {
             let mut row = serde_json::Map::new();
             row.insert(key.column().into(), names[index].clone().into());
-            for column in &table.columns {
-                let is_number = column.as_target().is_some_and(|target| !target.has_classes());
+            for (column, is_number) in &columns {
                 let number = column.cell(index).and_then(|cell| cell.parse::<f64>().ok());
-                let value = match number.filter(|_| is_number) {
+                let value = match number.filter(|_| *is_number) {
                     Some(number) if number.fract() == 0.0 => (number as i64).into(),
                     Some(number) => number.into(),
                     None => column.cell(index).into(),

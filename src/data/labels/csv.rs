@@ -29,6 +29,7 @@ const FILE: [&str; 12] = [
 
 /// Finds photos by what a row calls them.
 struct Finder<'a> {
+    all: &'a [String],
     names: Names<'a>,
     /// By their names without extension; `None` where several have it.
     by_stem: HashMap<&'a str, Option<usize>>,
@@ -40,11 +41,22 @@ impl<'a> Finder<'a> {
         for (index, name) in names.iter().enumerate() {
             by_stem.entry(stem(name)).and_modify(|found| *found = None).or_insert(Some(index));
         }
-        Finder { names: Names::of(names), by_stem }
+        Finder { all: names, names: Names::of(names), by_stem }
     }
 
     fn find(&self, name: &str) -> Result<Option<usize>, String> {
-        Ok(self.names.find(name)?.or_else(|| self.by_stem.get(name).copied().flatten()))
+        let found = self.names.find(name)?.filter(|&index| self.is_within(name, index));
+        Ok(found.or_else(|| self.by_stem.get(name).copied().flatten()))
+    }
+
+    /// Whether a row that names folders means a photo of its name: the one path ends in the other.
+    fn is_within(&self, name: &str, index: usize) -> bool {
+        let parts = |path: &str| -> Vec<String> {
+            let parts = path.trim().split(['/', '\\']).filter(|part| !matches!(*part, "" | "."));
+            parts.map(str::to_owned).collect()
+        };
+        let (row, photo) = (parts(name), parts(&self.all[index]));
+        row.ends_with(&photo) || photo.ends_with(&row)
     }
 }
 
@@ -65,7 +77,7 @@ pub fn label(path: &Path, names: &[String]) -> Result<Labelled, DataError> {
     let header_error = |reason| DataError::Header { path: path.to_owned(), line: header_line, reason };
     let finder = Finder::of(names);
     let key = key_column(path, &bytes, &finder).map_err(header_error)?;
-    if matches!(finder.find(&headers[key]), Ok(Some(_))) {
+    if headers[key].contains('.') && matches!(finder.find(&headers[key]), Ok(Some(_))) {
         let reason = format!(
             "it names a photo, `{}`, where the columns' names should be; put a line such as file,label above it",
             short(&headers[key])

@@ -39,11 +39,17 @@ fn places(names: &[String]) -> Vec<Place<'_>> {
         .take_while(|&depth| folders.iter().all(|parts| parts.get(depth) == Some(&first[depth])))
         .count();
     let below = |parts: &Vec<&'_ str>| parts.get(common).and_then(|folder| Side::named(folder));
-    let has_sides = folders.iter().all(|parts| below(parts).is_some());
+    // Of sides that hold classes, there are two or more; one folder `train` may as well be a class, of railways.
+    let has_class = |parts: &&Vec<&'_ str>| parts.len() > common + 1;
+    let sides: BTreeSet<Side> = folders.iter().filter(has_class).filter_map(below).collect();
+    let has_sides = sides.len() > 1 || folders.iter().all(|parts| below(parts).is_some());
     folders
         .into_iter()
         .map(|parts| match has_sides {
-            true => Place { side: below(&parts), class: parts.get(common + 1).copied() },
+            true => {
+                let side = below(&parts);
+                Place { side, class: side.and_then(|_| parts.get(common + 1).copied()) }
+            }
             false => Place { side: None, class: parts.get(common).copied() },
         })
         .collect()
@@ -68,7 +74,7 @@ fn label(names: &[String]) -> Labelled {
     let classes = sorted(classes);
     let kind = if classes.len() == 2 { "binary" } else { "classes" };
     let mut column = Column::known(Target { classes, ..Target::new(PLAIN_NAME, kind) });
-    places.iter().filter(|place| place.class.is_some()).for_each(|place| column.push(place.class));
+    places.iter().filter(|place| place.class.is_some()).for_each(|place| column.push_as_it_is(place.class));
     labelled.sides = Some(sides).filter(|sides| sides.len() == labelled.kept.len() && !sides.is_empty());
     labelled.table = Table { columns: vec![column], label: Some(0), ..Table::default() };
     labelled

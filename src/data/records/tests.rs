@@ -136,7 +136,7 @@ fn the_label_alone_becomes_a_target_where_it_is_known() {
     assert_eq!(names(&named), ["c"]);
     records.table.label = Some(1);
     assert_eq!(names(&settled(&records, EVERY)), ["b"]);
-    assert_eq!(names(&settled(&records, "[[target]]\nname = \"other\"\n")), ["other"]);
+    assert_eq!(names(&settled(&records, "[[target]]\nname = \"class\"\n")), ["class"]);
     let none = super::tests::records(&[("a", "0,0,0"), ("b", ",,")]);
     let error = refusal(&none, EVERY);
     assert!(error.starts_with("m.toml:12: no column of the data can be a target"), "{error}");
@@ -148,7 +148,7 @@ fn a_target_without_its_column_is_refused_with_its_line_and_the_nearest_name() {
     let records = records(&[("mood", "0,1,0"), ("weight", "0,1,1")]);
     let error = refusal(&records, "[[target]]\nname = \"mood\"\n\n[[target]]\nname = \"wieght\"\n");
     let expected = "m.toml:15: target \"wieght\": there is no column `wieght`; there is `mood`, `weight`; did you \
-                    mean `weight`?";
+                    mean `weight`?; see the columns";
     assert_eq!(error, expected);
     let mut named = spec(CLASS);
     named.data.label_column = Some("mod".into());
@@ -211,7 +211,8 @@ fn samples_without_a_label_are_left_out_and_told_but_not_those_with_one_of_sever
     assert_eq!(chosen.answers[0], [Some(0.0), Some(1.0), None, Some(0.0), Some(1.0)]);
     assert_eq!(chosen.answers[1], [Some(1.5), None, Some(4.0), None, Some(5.0)]);
     assert_eq!(chosen.table.place(1).unwrap().to_string(), "labels.csv:4");
-    let told = [("labels.csv:6", "`oops` is no number"), ("labels.csv:3", "the label is empty")];
+    let told =
+        [("labels.csv:6", "`oops` is no number, in the column `b`"), ("labels.csv:3", "the label is empty")];
     assert_eq!(notes, told.map(|(file, reason)| (file.to_owned(), reason.to_owned())));
     // Of that target alone, the bad cell is the only reason.
     let (_, kept, notes) = answered(both.clone(), "[[target]]\nname = \"b\"\nkind = \"number\"\n");
@@ -235,7 +236,10 @@ fn labels_are_read_as_a_trained_model_knows_them() {
     let (records, kept, notes) = records(&[("label", "Good,ugly,,bad,good")]).answer(&trained).unwrap();
     assert_eq!((kept, &records.answers[0][..]), (vec![0, 3, 4], &[1.0, 0.0, 1.0].map(Some)[..]));
     let reasons: Vec<&str> = notes.iter().map(|note| note.reason.as_str()).collect();
-    assert_eq!(reasons, ["the label `ugly` is none of the model's: bad, good", "the label is empty"]);
+    assert_eq!(
+        reasons,
+        ["the label `ugly` is none of the model's: bad, good, in the column `label`", "the label is empty"]
+    );
     let error = super::tests::records(&[("lable", "good")]).answer(&trained).unwrap_err().to_string();
     let expected = "target \"class\": there is no column `label`; there is `lable`; did you mean `lable`?; name the \
                     column by --label-column";

@@ -118,7 +118,10 @@ impl Samples {
             InputSpec::Photo(_) => built_in_records(BUILT_IN_FACES),
             InputSpec::Text(_) => built_in_reviews(0).1,
         };
-        settle_built_in(spec, records).map(|_| ())
+        let records = settle_built_in(spec, records)?;
+        let all: Vec<usize> = (0..records.len()).collect();
+        records.settle_training(spec, &all);
+        Ok(())
     }
 
     /// Reads what a model's `[data]` says, or makes the built-in set. What the model leaves open is filled in.

@@ -130,11 +130,12 @@ pub(super) fn load(spec: &mut Spec, purpose: Purpose, watch: &dyn Watch) -> Resu
         Some(source) => {
             let (photos, kept, skipped) = read_photos(source, size, &records.names, watch)?;
             tell_skipped(&skipped);
-            if !skipped.is_empty() && purpose == Purpose::Resuming {
+            let lost = records.len() - kept.len();
+            if lost > 0 && purpose == Purpose::Resuming {
                 bail!(
                     "{}: {} photos cannot be read any more; a training goes on only with the photos it began with",
                     shown_path(source.path()),
-                    skipped.len()
+                    lost
                 );
             }
             (photos, kept)
