@@ -62,7 +62,8 @@ impl Operator for MeasuredLoss {
         self.loss.twin("forward", &mut args);
         let loss = Arg { batched: false, ..Arg::read([1].into(), &value) };
         let (weights, batch) = (weights.again(), batch.again());
-        let mut args = [input.again(), targets.again(), weights.again(), loss, batch.again(), sums.again_mut()];
+        let mut args =
+            [input.again(), targets.again(), weights.again(), loss, batch.again(), sums.again_mut()];
         self.metrics.twin("accumulate", &mut args);
         if let [d_input] = d_input {
             let mut args = [input.again(), targets.again(), weights, batch, d_input.again_mut()];

@@ -37,7 +37,10 @@ mod of_target {
     const WORD: &str = "target";
 
     #[derive(serde::Deserialize)]
-    #[serde(untagged, expecting = "out_features is a whole number, or \"target\" for as many as the target needs")]
+    #[serde(
+        untagged,
+        expecting = "out_features is a whole number, or \"target\" for as many as the target needs"
+    )]
     enum Written {
         Count(usize),
         Word(String),
