@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("measure", &[]),
     ("shaders", &["ops"]),
     ("ops", &["number", "rng", "shape"]),
-    ("tasks", &["ops"]),
+    ("tasks", &["measure", "ops"]),
     ("spec", &["ops", "tasks"]),
     ("graph", &["ops", "shape", "spec", "tasks"]),
     ("plan", &["graph", "ops", "shaders", "shape"]),

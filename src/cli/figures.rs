@@ -3,6 +3,7 @@
 use super::print;
 use super::said::Said;
 use crate::data::samples::Samples;
+use crate::measure::confusion::probabilities;
 use crate::measure::{Better, Figure, Group, Groups, Predictions, Scale, by_band, by_class, by_group};
 use crate::ops::Metric;
 use crate::report::groups::{Chart, Row, draw};
@@ -36,7 +37,7 @@ impl<'a> Predicted<'a> {
                     truth.push(label);
                     match target.metric() {
                         Metric::AbsoluteError => values.push(target.bounded(outputs[0])),
-                        Metric::BinaryAccuracy => values.push(target.probabilities(outputs)[1] as f32),
+                        Metric::BinaryAccuracy => values.push(probabilities(outputs)[1] as f32),
                         Metric::ClassAccuracy => values.extend_from_slice(outputs),
                     }
                 }

@@ -134,7 +134,7 @@ pub fn told(target: &Target, answer: &Answer, truth: Option<f32>) -> Told {
         text: target.shown(answer),
         truth: truth.map(|truth| target.shown_label(truth)),
         is_right,
-        probability: answer.probability,
+        probability: answer.probability.map(|probability| probability as f32),
     }
 }
 

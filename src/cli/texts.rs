@@ -5,6 +5,7 @@ use super::{Outcome, message, print_data};
 use crate::data::records::{Key, Records};
 use crate::data::reviews::{ReadOptions, Texts, Vocabulary, read};
 use crate::data::samples::{Inputs, Samples, is_table, tell_skipped_rows};
+use crate::measure::confusion::probabilities;
 use crate::spec::Spec;
 use crate::tasks::Target;
 use crate::train::run::RunFolder;
@@ -167,7 +168,7 @@ impl Answered {
             (spec.tasks().next(), outputs.first(), answers.first())
         {
             let strength = |values: &[f32]| match answer.class {
-                Some(class) => target.probabilities(values)[class],
+                Some(class) => probabilities(values)[class],
                 None => target.answer(values).number.map_or(0.0, f64::from),
             };
             let whole = strength(&values[0]);
@@ -192,7 +193,7 @@ impl Answered {
                     answer.number.map_or_else(|| target.shown(answer).into(), serde_json::Value::from);
                 line.insert(columns[0].clone(), value);
                 if let (Some(column), Some(probability)) = (columns.get(1), answer.probability) {
-                    line.insert(column.clone(), f64::from(probability).into());
+                    line.insert(column.clone(), probability.into());
                 }
             }
             let words: Vec<serde_json::Value> = (self.words.iter())

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod error;
 pub mod labels;
 pub mod load;
+mod names;
 pub mod photos;
 pub mod records;
 pub mod reviews;

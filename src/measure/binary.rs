@@ -100,6 +100,7 @@ fn newcombe(area: f64, positives: f64, negatives: f64) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::tests::assert_known;
 
     const PROBABILITY: [f32; 20] = [
         0.1, 0.4, 0.35, 0.8, 0.7, 0.9, 0.55, 0.2, 0.6, 0.45, 0.3, 0.95, 0.5, 0.5, 0.15, 0.65, 0.75, 0.05,
@@ -121,13 +122,7 @@ mod tests {
             ("f1", 0.7368421052631579, 0.4842873410947761, 0.8930336699194779),
         ];
         let figures = binary(&PROBABILITY, &truth());
-        assert_eq!(figures.len(), known.len());
-        for (figure, (name, value, low, high)) in figures.iter().zip(known) {
-            assert_eq!(figure.name, name);
-            for (got, want) in [(figure.value, value), (figure.low, low), (figure.high, high)] {
-                assert!((got - want).abs() < 1e-9, "{name}: {got} is not {want}");
-            }
-        }
+        assert_known(&figures, &known);
     }
 
     /// DeLong's variance (0.00229138) from all pairs of samples by NumPy 2.4.6, and by confidenceinterval

@@ -76,6 +76,7 @@ fn r2(squares: &[f64], truth: &[f32], student: f64) -> Option<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::tests::assert_known;
 
     const PREDICTED: [f32; 12] = [23.5, 31.0, 40.25, 18.0, 55.5, 62.0, 29.75, 35.0, 47.0, 70.5, 12.0, 26.0];
     const TRUTH: [f32; 12] = [21.0, 30.0, 45.0, 19.0, 50.0, 71.0, 30.0, 33.0, 52.0, 64.0, 9.0, 27.0];
@@ -91,13 +92,7 @@ mod tests {
             ("median_error", 2.75, 1.0, 5.368440779610195),
         ];
         let figures = number(&PREDICTED, &TRUTH);
-        assert_eq!(figures.len(), known.len());
-        for (figure, (name, value, low, high)) in figures.iter().zip(known) {
-            assert_eq!(figure.name, name);
-            for (got, want) in [(figure.value, value), (figure.low, low), (figure.high, high)] {
-                assert!((got - want).abs() < 1e-9, "{name}: {got} is not {want}");
-            }
-        }
+        assert_known(&figures, &known);
     }
 
     #[test]

@@ -7,6 +7,17 @@ use crate::rng::{Generator, Stream};
 
 const REPETITIONS: u32 = 2000;
 
+/// Compares figures with name, value and interval as other programs tell them.
+pub(super) fn assert_known(figures: &[Figure], known: &[(&str, f64, f64, f64)]) {
+    assert_eq!(figures.len(), known.len());
+    for (figure, &(name, value, low, high)) in figures.iter().zip(known) {
+        assert_eq!(figure.name, name);
+        for (got, want) in [(figure.value, value), (figure.low, low), (figure.high, high)] {
+            assert!((got - want).abs() < 1e-9, "{name}: {got} is not {want}");
+        }
+    }
+}
+
 /// The share of repetitions in which a figure's interval holds its true value, by name.
 fn covered(truths: &[(&'static str, f64)], figures: impl Fn(&mut Generator) -> Vec<Figure>) {
     let mut hits: BTreeMap<&str, u32> = BTreeMap::new();

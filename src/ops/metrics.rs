@@ -156,7 +156,8 @@ impl Operator for Metrics {
                 Some(CaseData::Real(values))
             }
             "targets" if self.metric == Metric::ClassAccuracy => {
-                Some(CaseData::Words((0..elements).map(|_| generator.below(2)).collect()))
+                // Up to classes that are not there: were there two alone, wrong answers would often be as many.
+                Some(CaseData::Words((0..elements).map(|_| generator.below(6)).collect()))
             }
             // 0, 1, and where the one ends and the other begins.
             "targets" => {

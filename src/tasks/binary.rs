@@ -1,7 +1,7 @@
 //! One of two classes. A branch ends with the logit of the second.
 
 use super::target::{Answer, Target};
-use super::{Rules, balanced, only, place, sorted};
+use super::{Rules, balanced, distinct, likeliest, only, place};
 use crate::ops::Metric;
 
 /// See the module.
@@ -44,7 +44,7 @@ impl Rules for Binary {
     }
 
     fn classes(&self, values: &[&str]) -> Result<Vec<String>, String> {
-        match sorted(values.iter().copied()) {
+        match distinct(values) {
             classes if classes.len() == 2 => Ok(classes),
             classes if classes.len() == 1 => Err(only(&classes[0])),
             classes => Err(format!("it has {} different labels, and a binary target two", classes.len())),
@@ -63,10 +63,7 @@ impl Rules for Binary {
     }
 
     fn answer(&self, outputs: &[f32], _target: &Target) -> Answer {
-        let logit = outputs.first().copied().unwrap_or(f32::NAN);
-        let second = 1.0 / (1.0 + (-logit).exp());
-        let (class, probability) = if logit > 0.0 { (1, second) } else { (0, 1.0 - second) };
-        Answer { number: None, class: Some(class), probability: Some(probability) }
+        likeliest(outputs)
     }
 
     fn balance(&self, labels: &[f32], target: &Target) -> Option<Vec<f32>> {

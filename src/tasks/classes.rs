@@ -1,7 +1,7 @@
 //! One of several classes. A branch ends with a logit for each.
 
 use super::target::{Answer, Target};
-use super::{MAX_CLASSES, Rules, balanced, only, place, sorted, value};
+use super::{MAX_CLASSES, Rules, balanced, distinct, likeliest, only, place, value};
 use crate::ops::Metric;
 
 /// See the module.
@@ -51,7 +51,7 @@ impl Rules for Classes {
     }
 
     fn classes(&self, values: &[&str]) -> Result<Vec<String>, String> {
-        match sorted(values.iter().copied()) {
+        match distinct(values) {
             classes if classes.len() < 2 => Err(match classes.first() {
                 Some(class) => only(class),
                 None => "it has no label".into(),
@@ -70,11 +70,7 @@ impl Rules for Classes {
     }
 
     fn answer(&self, outputs: &[f32], _target: &Target) -> Answer {
-        let best = (0..outputs.len())
-            .fold(0, |best, class| if outputs[class] > outputs[best] { class } else { best });
-        let largest = f64::from(outputs.get(best).copied().unwrap_or(0.0));
-        let sum: f64 = outputs.iter().map(|&value| (f64::from(value) - largest).exp()).sum();
-        Answer { number: None, class: Some(best), probability: Some((1.0 / sum) as f32) }
+        likeliest(outputs)
     }
 
     fn balance(&self, labels: &[f32], target: &Target) -> Option<Vec<f32>> {

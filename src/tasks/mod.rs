@@ -10,6 +10,7 @@ pub use classes::Classes;
 pub use number::Number;
 pub use target::{Answer, PLAIN_NAME, Target};
 
+use crate::measure::confusion::{chosen_class, probabilities};
 use crate::ops::Metric;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::cmp::Ordering;
@@ -157,9 +158,27 @@ pub fn sorted<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     values.into_iter().map(str::to_owned).collect()
 }
 
+/// The likeliest class by a branch's values, and its probability.
+fn likeliest(outputs: &[f32]) -> Answer {
+    let class = chosen_class(outputs);
+    Answer { number: None, class: Some(class), probability: probabilities(outputs).get(class).copied() }
+}
+
 /// Why labels that are all the same are no classes.
 fn only(class: &str) -> String {
     format!("every label in it is `{class}`; there must be two classes to tell apart")
+}
+
+/// The classes of a column with these values, in order. Of values that [`place`] takes for one, such as `Yes` and
+/// `yes`, the first stays.
+fn distinct(values: &[&str]) -> Vec<String> {
+    let mut classes: Vec<String> = Vec::new();
+    for value in sorted(values.iter().copied()) {
+        if place(&value, &classes).is_err() {
+            classes.push(value);
+        }
+    }
+    classes
 }
 
 /// The place of a class, or why there is none.
@@ -216,6 +235,13 @@ mod tests {
     fn classes_are_in_the_order_of_numbers_or_of_the_alphabet() {
         assert_eq!(sorted(["10", "9", "9"]), ["9", "10"]);
         assert_eq!(sorted(["b", "C", "a"]), ["a", "b", "C"]);
+    }
+
+    #[test]
+    fn values_that_are_one_label_are_one_class() {
+        assert_eq!(distinct(&["yes", "no", "Yes"]), ["no", "Yes"]);
+        assert_eq!(distinct(&["1", "1.0", "0"]), ["0", "1"]);
+        assert_eq!(place("YES", &distinct(&["yes", "no", "Yes"])), Ok(1.0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Labelled, base_name};
 use crate::data::DataError;
 use crate::data::csv::{Sheet, read, short};
 use crate::data::error::shown_path;
-use crate::data::records::Names;
+use crate::data::names::Names;
 use crate::data::skipped::{Skipped, SkippedRows};
 use crate::data::table::{Column, Table, plain};
 

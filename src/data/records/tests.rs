@@ -1,3 +1,4 @@
+use super::settle::mean_and_deviation;
 use super::*;
 use crate::data::table::Column;
 use crate::spec::InputSpec;
