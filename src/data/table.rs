@@ -179,13 +179,12 @@ impl Table {
         if let Some(column) = self.column(&target.name) {
             return Ok(column);
         }
-        let of_kind =
-            |column: &&Column| match (target.kind, column.as_target().and_then(|target| target.kind)) {
-                (Some(wanted), Some(is)) => {
-                    is == wanted || (wanted.name() == "classes" && is.name() == "binary")
-                }
-                _ => true,
-            };
+        // Two classes are classes, too.
+        let can_be = |wanted: Kind, is: Kind| is == wanted || (wanted.takes(2) && is.takes(2));
+        let of_kind = |column: &&Column| {
+            let is = column.as_target().and_then(|target| target.kind);
+            target.kind.zip(is).is_none_or(|(wanted, is)| can_be(wanted, is))
+        };
         // The plain class is whatever label there is.
         let mut fitting = if target.name == PLAIN_NAME { self.targets() } else { Vec::new() };
         if fitting.len() > 1 {

@@ -6,7 +6,7 @@ use super::{Labelled, Way};
 use crate::data::skipped::Skipped;
 use crate::data::split::Side;
 use crate::data::table::{Column, Table};
-use crate::tasks::{PLAIN_NAME, Target, sorted};
+use crate::tasks::{Kind, PLAIN_NAME, Target, sorted};
 
 /// See the module.
 pub const WAY: Way = Way { name: "one folder a class", fits, label };
@@ -72,8 +72,8 @@ fn label(names: &[String]) -> Labelled {
         classes.insert(class);
     }
     let classes = sorted(classes);
-    let kind = if classes.len() == 2 { "binary" } else { "classes" };
-    let mut column = Column::known(Target { classes, ..Target::new(PLAIN_NAME, kind) });
+    let kind = Kind::of_classes(classes.len());
+    let mut column = Column::known(Target { kind, classes, ..Target::open(PLAIN_NAME) });
     places.iter().filter(|place| place.class.is_some()).for_each(|place| column.push_as_it_is(place.class));
     labelled.sides = Some(sides).filter(|sides| sides.len() == labelled.kept.len() && !sides.is_empty());
     labelled.table = Table { columns: vec![column], label: Some(0), ..Table::default() };
