@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
     let asked = trainer.evaluation_batch();
     let samples = Samples::built_in(&mut spec, size.max(asked), &Bars::default())?;
-    let batch = samples.first_batch(&spec);
+    let batch = samples.first_batch(&spec)?;
     let chosen: Vec<usize> = (0..asked).collect();
     // Without measuring: first steps compile, page in, and show what one submit can hold.
     for _ in 0..WARM_UP {

@@ -2,16 +2,19 @@
 
 use super::progress::Bars;
 use super::{Outcome, Usage, at_least_one, print, print_data, progress, seed, texts};
+use crate::data::DataError;
 use crate::data::check::{PhotoSummary, Rows, TextSummary};
 use crate::data::error::shown_path;
+use crate::data::load::contents as contents_of_photos;
 use crate::data::photos::Photos;
 use crate::data::records::Records;
 use crate::data::reviews::{TextOptions, Vocabulary, contents, read};
 use crate::data::samples::{
-    self, BUILT_IN_FACES, BUILT_IN_SEED, built_in_faces, is_table, read_photos, tell_skipped,
+    self, BUILT_IN_FACES, BUILT_IN_SEED, Watch, built_in_faces, is_table, read_photos, tell_skipped,
     tell_skipped_rows,
 };
 use crate::data::split::Split;
+use crate::data::storage::Storage;
 use crate::data::synthetic::draw;
 use crate::file::write_whole;
 use crate::report::picture::{Cell, grid, label_caption};
@@ -130,13 +133,14 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
             let mut sorted = chosen.clone();
             sorted.sort_unstable();
             let sorted = records.chosen(&sorted);
-            let (photos, kept, skipped) = read_photos(&source, &SHOWN, &sorted.names, &watch)?;
+            let (photos, kept, skipped) =
+                read_photos(&source, &SHOWN, &sorted.names, &Storage::memory(), &watch)?;
             tell_skipped(&skipped);
             let sorted = sorted.chosen(&kept);
             let place = |index: &usize| sorted.names.iter().position(|name| *name == records.names[*index]);
             let order: Vec<usize> = chosen.iter().filter_map(place).collect();
             let mut ordered = Photos::new(photos.width, photos.height);
-            order.iter().for_each(|&place| ordered.push(photos.photo(place)));
+            order.iter().try_for_each(|&place| anyhow::Ok(ordered.push(&photos.photo(place)?)))?;
             (sorted.chosen(&order), ordered)
         }
         None => {
@@ -145,18 +149,19 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
             (records, built_in_faces(&SHOWN, &chosen, &watch))
         }
     };
-    let cells: Vec<Cell> = (0..records.len()).map(|index| cell(&records, &photos, index)).collect();
+    let cells: Vec<Cell> =
+        (0..records.len()).map(|index| cell(&records, &photos, index)).collect::<Result<_, _>>()?;
     let title = arguments.path.as_ref().map_or("The built-in set".into(), |path| shown_path(path));
     save_png(&grid(&title, GRID[1], &cells), &arguments.out)?;
     print(shown_path(&arguments.out))?;
     Ok(Outcome::Done)
 }
 
-fn cell<'a>(records: &Records, photos: &'a Photos, index: usize) -> Cell<'a> {
+fn cell<'a>(records: &Records, photos: &'a Photos, index: usize) -> Result<Cell<'a>, DataError> {
     let columns = records.table.columns.iter();
     let labels: Vec<String> = columns.filter_map(|column| column.cell(index)).map(str::to_owned).collect();
     let caption = if labels.is_empty() { Vec::new() } else { label_caption(&labels) };
-    Cell { rgb: photos.photo(index), width: photos.width, height: photos.height, caption }
+    Ok(Cell { rgb: photos.photo(index)?, width: photos.width, height: photos.height, caption })
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
@@ -170,12 +175,16 @@ fn check(arguments: &CheckArguments) -> Result<Outcome> {
     let watch = Bars::default();
     let (source, mut listed, records) =
         samples::labelled(&arguments.path, arguments.labels.as_deref(), &watch)?;
-    let (photos, kept, skipped) = read_photos(&source, &SHOWN, &records.names, &watch)?;
+    watch.begin("reading photos", Some(records.len()));
+    let size = [SHOWN.width as u32, SHOWN.height as u32];
+    let read = contents_of_photos(&source, size, &records.names, &|done, _| watch.at(done));
+    watch.end();
+    let (contents, kept, skipped) = read?;
     tell_skipped(&skipped);
     listed.skipped.extend(skipped);
     listed.skipped.sort();
     let records = records.chosen(&kept);
-    let summary = PhotoSummary::of(&records, &photos, &listed);
+    let summary = PhotoSummary::of(&records, &contents, &listed);
     if arguments.json {
         if arguments.list {
             for row in Rows(&records).json() {

@@ -5,7 +5,7 @@ use super::figures::{Grouped, Predicted, figures_as_json, groups_by, print_figur
 use super::progress::{Bars, bar};
 use super::said::{Said, confusion_json, print_confusion};
 use super::vocabulary::known_vocabulary;
-use super::{Outcome, Usage, guessing, print, print_data, texts};
+use super::{Outcome, Usage, guessing, print, print_data, storage, texts};
 use crate::data::samples::{Purpose, Samples};
 use crate::data::split::Side;
 use crate::spec::Spec;
@@ -47,6 +47,8 @@ pub struct Arguments {
     /// Skip the short check of the kernels before an adapter's first use
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    storage: storage::Arguments,
     /// One object of JSON
     #[arg(long)]
     json: bool,
@@ -111,7 +113,8 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     }
     let purpose = if own_or_all { Purpose::EvaluationOfAll } else { Purpose::Evaluation };
     let vocabulary = known_vocabulary(&run, &spec)?;
-    let (samples, split) = Samples::load(&mut spec, purpose, vocabulary, &Bars::default())?;
+    let storage = arguments.storage.storage(Some(&arguments.run));
+    let (samples, split) = Samples::load(&mut spec, purpose, vocabulary, &storage, &Bars::default())?;
     let side = match arguments.side {
         None => split.measured(),
         Some(Measured::Validation) => Side::Validation,

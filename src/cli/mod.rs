@@ -26,6 +26,7 @@ mod said;
 mod saving;
 mod session;
 mod sessions;
+mod storage;
 mod summary;
 mod table;
 mod terminal;

@@ -5,6 +5,7 @@ use super::data::GRID;
 use super::eval::Weights;
 use super::progress::{Bars, bar};
 use super::said::{draw_predictions, told};
+use super::storage::Memory;
 use super::texts::csv_line;
 use super::{Outcome, Usage, message, print_data, texts};
 use crate::data::DataError;
@@ -16,6 +17,7 @@ use crate::data::records::{Key, Records};
 use crate::data::samples::{Inputs, Samples, read_photos, tell_skipped};
 use crate::data::skipped::Skipped;
 use crate::data::source::Source;
+use crate::data::storage::Storage;
 use crate::report::picture::Told;
 use crate::spec::{PhotoSpec, Spec};
 use crate::tasks::{Answer, Target};
@@ -46,6 +48,8 @@ pub struct Arguments {
     /// Skip the short check of the kernels before an adapter's first use
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    memory: Memory,
     /// One line of JSON a photo or text instead of CSV
     #[arg(long)]
     json: bool,
@@ -68,10 +72,11 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     }
     let shown = Photos::new(size.width as u32, size.height as u32);
     let mut asking = Asking { trainer, spec: &spec, json: arguments.json, shown, answers: Vec::new() };
-    let mut failed = Vec::new();
+    let (storage, mut failed) = (arguments.memory.storage(None), Vec::new());
     for path in &arguments.paths {
-        match read(path, size, &spec) {
-            Ok((samples, skipped)) => asking.answer(path, &samples, &skipped)?,
+        let mut answer = |samples: &Samples| asking.answer(path, samples);
+        match read(path, size, &spec, &storage, &mut answer)? {
+            Ok(skipped) => asking.tell_skipped(path, &skipped)?,
             // A path that cannot be read does not stop the others.
             Err(error) => {
                 log::error!("{}", message(&error));
@@ -93,10 +98,21 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The photos of a path, with their labels where their names tell them, and those that cannot be used.
-fn read(path: &Path, size: &PhotoSpec, spec: &Spec) -> Result<(Samples, Vec<Skipped>)> {
-    let source = Source::open(path)?;
-    let listed = survey(&source)?;
+/// Reads the photos of a path, as many at a time as memory may take, and hands them to `answer` with their labels
+/// where their names tell them. Returns those that cannot be used, or why there is no photo; an error is one of
+/// `answer`.
+fn read(
+    path: &Path,
+    size: &PhotoSpec,
+    spec: &Spec,
+    storage: &Storage,
+    answer: &mut dyn FnMut(&Samples) -> Result<()>,
+) -> Result<Result<Vec<Skipped>>> {
+    let listed = Source::open(path).and_then(|source| Ok((survey(&source)?, source)));
+    let (listed, source) = match listed {
+        Ok(listed) => listed,
+        Err(error) => return Ok(Err(error.into())),
+    };
     if let Some(warning) = &listed.warning {
         log::warn!("warning: {warning}");
     }
@@ -104,15 +120,38 @@ fn read(path: &Path, size: &PhotoSpec, spec: &Spec) -> Result<(Samples, Vec<Skip
     if listed.ignored.total() > 0 {
         log::info!("ignored {} files that are no photos: {}", listed.ignored.total(), listed.ignored);
     }
-    let (photos, kept, skipped) = read_photos(&source, size, &listed.names, &Bars::default())?;
-    tell_skipped(&skipped);
-    let names = kept.into_iter().map(|place| listed.names[place].clone()).collect();
-    let mut records = Records::unlabelled(Key::File, names);
-    records.answers = truths(&records.names, spec);
-    let mut all = listed.skipped;
-    all.extend(skipped);
-    all.sort();
-    Ok((Samples::new(records, Inputs::Photos(photos), spec), all))
+    let truths = truths(&listed.names, spec);
+    let at_once = storage.photos([size.width as u32, size.height as u32]).max(1);
+    let (mut all_skipped, mut read) = (listed.skipped, 0);
+    for (part, names) in listed.names.chunks(at_once).enumerate() {
+        let (photos, kept, skipped) = match read_photos(&source, size, names, storage, &Bars::default()) {
+            Ok(photos) => photos,
+            Err(error) => match error.downcast() {
+                Ok(DataError::NoneUsable { skipped, .. }) => {
+                    (Photos::new(size.width as u32, size.height as u32), Vec::new(), skipped)
+                }
+                Ok(error) => return Ok(Err(error.into())),
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        read += kept.len();
+        if !kept.is_empty() {
+            tell_skipped(&skipped);
+            let mut records =
+                Records::unlabelled(Key::File, kept.iter().map(|&place| names[place].clone()).collect());
+            let of_target = |truths: &Vec<Option<f32>>| {
+                kept.iter().map(|&place| truths[part * at_once + place]).collect()
+            };
+            records.answers = truths.iter().map(of_target).collect();
+            answer(&Samples::new(records, Inputs::Photos(photos), spec))?;
+        }
+        all_skipped.extend(skipped);
+    }
+    all_skipped.sort();
+    Ok(match read {
+        0 => Err(DataError::NoneUsable { path: path.to_owned(), skipped: all_skipped }.into()),
+        _ => Ok(all_skipped),
+    })
 }
 
 /// The labels of photos, as far as their names tell them.
@@ -141,7 +180,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     /// Predicts batch by batch, and prints each batch's rows as soon as they are known.
-    fn answer(&mut self, path: &Path, samples: &Samples, skipped: &[Skipped]) -> Result<()> {
+    fn answer(&mut self, path: &Path, samples: &Samples) -> Result<()> {
         let all: Vec<usize> = (0..samples.records.len()).collect();
         let bar = bar("predicting", Some(all.len()));
         for batch in all.chunks(self.trainer.evaluation_batch()) {
@@ -159,7 +198,7 @@ impl Asking<'_> {
                     };
                     let told = self.spec.tasks().zip(&answers).map(of_target).collect();
                     self.answers.push((self.shown.len(), told));
-                    self.shown.push(photos.photo(index));
+                    self.shown.push(&photos.photo(index)?);
                 }
                 let name = given_name(path, &samples.records.names[index]);
                 rows.push(row(&name, Ok(&answers), self.spec, self.json)?);
@@ -168,7 +207,7 @@ impl Asking<'_> {
             bar.inc(batch.len() as u64);
         }
         bar.finish_and_clear();
-        self.tell_skipped(path, skipped)
+        Ok(())
     }
 
     /// Prints why there is no answer for anything in a path.

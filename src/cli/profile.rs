@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     spec.training.batch = size;
     let mut trainer = Trainer::new(arguments.adapter.open()?, &spec)?;
     let samples = Samples::built_in(&mut spec, size, &Bars::default())?;
-    trainer.train_step(&samples.first_batch(&spec))?;
+    trainer.train_step(&samples.first_batch(&spec)?)?;
     let profile = trainer.profile(arguments.steps)?;
     if let Some(folder) = &arguments.out {
         write(&profile, folder)?;

@@ -73,7 +73,7 @@ fn train(backend: &mut dyn Backend, spec: &Spec, steps: usize) -> Result<Tape> {
     trainer.start_from_means(&set, &all)?;
     let variation = Some(Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 });
     for chosen in samples.chunks(size) {
-        trainer.train_step(&batch(&set, chosen, size, variation))?;
+        trainer.train_step(&batch(&set, chosen, size, variation)?)?;
     }
     trainer.wait()?;
     drop(trainer);

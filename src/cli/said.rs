@@ -2,17 +2,19 @@
 
 use super::data::GRID;
 use super::print;
+use crate::data::DataError;
 use crate::data::batches::{Dataset, order};
 use crate::data::photos::Photos;
 use crate::data::samples::Samples;
 use crate::measure::confusion::Confusion;
 use crate::report::confusion::confusion_matrix;
 use crate::report::picture::{Cell, Told, captions, grid};
-use crate::report::{ReportError, save_png};
+use crate::report::save_png;
 use crate::spec::{Branch, Spec};
 use crate::tasks::{Answer, PLAIN_NAME, Target};
 use crate::train::run::RunFolder;
 use crate::train::{TrainError, Trainer};
+use anyhow::Result;
 use std::io;
 use std::path::Path;
 
@@ -80,7 +82,7 @@ impl<'a> Said<'a> {
     }
 
     /// Draws what is said of a few photos, and how often classes are taken for others.
-    pub fn draw(&self, run: &RunFolder) -> Result<(), ReportError> {
+    pub fn draw(&self, run: &RunFolder) -> Result<()> {
         if let Some(photos) = self.samples.photos() {
             let answers: Vec<(usize, Vec<Told>)> = (self.shown().into_iter())
                 .map(|sample| {
@@ -144,18 +146,16 @@ pub fn draw_predictions(
     title: &str,
     photos: &Photos,
     chosen: &[(usize, Vec<Told>)],
-) -> Result<(), ReportError> {
+) -> Result<()> {
     let cells: Vec<Cell> = chosen
         .iter()
         .take(GRID[0])
-        .map(|(index, told)| Cell {
-            rgb: photos.photo(*index),
-            width: photos.width,
-            height: photos.height,
-            caption: captions(told),
+        .map(|(index, told)| {
+            let rgb = photos.photo(*index)?;
+            Ok(Cell { rgb, width: photos.width, height: photos.height, caption: captions(told) })
         })
-        .collect();
-    save_png(&grid(title, GRID[1], &cells), path)
+        .collect::<Result<_, DataError>>()?;
+    Ok(save_png(&grid(title, GRID[1], &cells), path)?)
 }
 
 /// Prints counts, precision, recall and F1.

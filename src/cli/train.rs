@@ -7,7 +7,7 @@ use super::session::Session;
 use super::sessions::{kernels_before, sessions};
 use super::texts::Columns;
 use super::vocabulary::known_vocabulary;
-use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed};
+use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed, storage};
 use crate::data::DataError;
 use crate::data::samples::{Purpose, Samples, fitting_model, require_kind};
 use crate::plan::BackendInfo;
@@ -15,7 +15,7 @@ use crate::spec::{InputSpec, Schedule, Spec};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
 use crate::train::{Place, Trainer};
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
@@ -72,6 +72,8 @@ pub struct How {
     /// The learning rate
     #[arg(long, value_parser = above_zero)]
     pub lr: Option<f64>,
+    #[command(flatten)]
+    pub storage: storage::Arguments,
     /// Minutes after which a checkpoint is written within an epoch, too
     #[arg(long, default_value_t = 5.0, value_parser = above_zero)]
     pub save_minutes: f64,
@@ -151,17 +153,24 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     }
     spec.to_toml().context("the paths of --data and --split must be UTF-8")?;
     RunFolder::require_free(arguments.out.as_deref())?;
-    begin(arguments.how, spec, |spec| Ok(RunFolder::create(&spec.name, arguments.out.as_deref())?))
+    let out = arguments.out;
+    begin(arguments.how, spec, out.as_deref(), |spec| Ok(RunFolder::create(&spec.name, out.as_deref())?))
 }
 
 /// Trains from the first step. The folder is made once all is read and ready.
-fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolder>) -> Result<Outcome> {
+fn begin(
+    how: How,
+    mut spec: Spec,
+    run: Option<&Path>,
+    folder: impl FnOnce(&Spec) -> Result<RunFolder>,
+) -> Result<Outcome> {
     if let Some(path) = spec.data.path.as_ref().filter(|path| !path.exists()) {
         // Before anything that takes long.
         return Err(DataError::Missing { path: path.clone() }.into());
     }
     // Which kernels suit an adapter is tried on the model, so that its data have to be known.
-    let (samples, split) = Samples::load(&mut spec, Purpose::Training, None, &Bars::default())?;
+    let (samples, split) =
+        Samples::load(&mut spec, Purpose::Training, None, &how.storage.storage(run), &Bars::default())?;
     let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, |_| None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(&samples, &split)?;
@@ -172,7 +181,7 @@ fn begin(how: How, mut spec: Spec, folder: impl FnOnce(&Spec) -> Result<RunFolde
         vocabulary.write(&run.vocabulary())?;
     }
     guessing::write(&run, &spec, &samples, &split)?;
-    let notes = run.notes(samples.checksum());
+    let notes = run.notes(samples.checksum()?);
     let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
     Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }.train(0)
 }
@@ -196,7 +205,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     absolute_paths(&mut spec)?;
     if !run.checkpoint().exists() {
         log::info!("{} has no checkpoint yet: its training begins anew", run.path().display());
-        return begin(how, spec, |_| Ok(run));
+        return begin(how, spec, Some(&path), |_| Ok(run));
     }
     if spec.training.schedule != Schedule::Constant && spec.training.epochs != planned {
         log::warn!(
@@ -213,7 +222,9 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     data.data.split = Some(run.split());
     data.data.limit = None;
     let vocabulary = known_vocabulary(&run, &spec)?;
-    let (samples, split) = Samples::load(&mut data, Purpose::Resuming, vocabulary, &Bars::default())?;
+    let storage = how.storage.storage(Some(&path));
+    let (samples, split) =
+        Samples::load(&mut data, Purpose::Resuming, vocabulary, &storage, &Bars::default())?;
     // What a run from before models had targets leaves open.
     spec.targets = data.targets;
     let mut trainer = Trainer::new(backend, &spec)?;
@@ -225,7 +236,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
             run.checkpoint().display()
         );
     }
-    let checksum = samples.checksum();
+    let checksum = samples.checksum()?;
     if notes.get(SAMPLES_NOTE).is_some_and(|theirs| *theirs != checksum) {
         bail!(
             "the {} have changed since the training began, under the same names; it goes on only with those that it \

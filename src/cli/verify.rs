@@ -169,7 +169,7 @@ fn verify_model(model: &str, arguments: &Arguments) -> Result<Outcome> {
     for (nth, variant) in kernels.variants().into_iter().enumerate() {
         let mut trainer = Trainer::new(kernels.open(variant)?, &spec)?;
         for step in 0..WARM_UP {
-            trainer.train_step(&set.samples_from(&spec, step * size, size))?;
+            trainer.train_step(&set.samples_from(&spec, step * size, size)?)?;
         }
         for section in Section::ALL.into_iter().filter(|section| section.is_of(size, nth == 0)) {
             let name = section.name(size, &trainer);
@@ -278,21 +278,22 @@ impl Section {
         set: &Samples,
         spec: &Spec,
         show: &mut dyn FnMut(&StepReport),
-    ) -> Result<(), KernelFailure> {
+    ) -> Result<()> {
         let size = spec.training.batch;
         let next = WARM_UP * size;
         match self {
-            Section::Training => trainer.verify_step(&set.samples_from(spec, next, size), show),
+            Section::Training => trainer.verify_step(&set.samples_from(spec, next, size)?, show)?,
             Section::ShortBatch => {
-                let batch = set.samples_from(spec, next, Section::short(size));
-                trainer.verify_some(&batch, &counts_samples, show)
+                let batch = set.samples_from(spec, next, Section::short(size))?;
+                trainer.verify_some(&batch, &counts_samples, show)?
             }
             Section::Evaluation => {
-                let batch = set.plain_batch((WARM_UP + 1) * size, trainer.evaluation_batch());
-                trainer.verify_evaluation(&batch, show)
+                let batch = set.plain_batch((WARM_UP + 1) * size, trainer.evaluation_batch())?;
+                trainer.verify_evaluation(&batch, show)?
             }
-            Section::Prediction => trainer.verify_prediction(&set.plain_batch(size, size), show),
+            Section::Prediction => trainer.verify_prediction(&set.plain_batch(size, size)?, show)?,
         }
+        Ok(())
     }
 }
 

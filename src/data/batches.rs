@@ -1,14 +1,25 @@
 //! From samples to what the host writes before every step.
 
+use super::error::DataError;
 use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATES, BATCH_SEED, BATCH_WORDS, rate_words};
 use crate::rng::{Generator, Stream, key};
 use crate::spec::AugmentSpec;
+use std::ops::ControlFlow;
+use std::sync::mpsc::sync_channel;
 
 /// Samples that a model learns from or is asked about, numbered from 0.
-pub trait Dataset {
+pub trait Dataset: Sync {
     /// What the model sees of `chosen` samples in a batch of `size`: names of the plan's inputs and their
     /// bytes. Rows after the chosen ones are filled up.
-    fn inputs(&self, chosen: &[usize], size: usize, variation: Option<Variation>) -> Vec<Input>;
+    ///
+    /// # Errors
+    /// When they lie in a file that cannot be read.
+    fn inputs(
+        &self,
+        chosen: &[usize],
+        size: usize,
+        variation: Option<Variation>,
+    ) -> Result<Vec<Input>, DataError>;
 
     /// How many targets the model has.
     fn targets(&self) -> usize;
@@ -72,7 +83,15 @@ pub struct Variation<'a> {
 
 /// Puts `chosen` samples, at most `size`, into a batch of `size`. Without a variation they stay as they
 /// are.
-pub fn batch(samples: &dyn Dataset, chosen: &[usize], size: usize, variation: Option<Variation>) -> Batch {
+///
+/// # Errors
+/// Those of [`Dataset::inputs`].
+pub fn batch(
+    samples: &dyn Dataset,
+    chosen: &[usize],
+    size: usize,
+    variation: Option<Variation>,
+) -> Result<Batch, DataError> {
     let chosen = &chosen[..chosen.len().min(size)];
     let mut head = [0; BATCH_RATES];
     head[BATCH_COUNT] = chosen.len() as u32;
@@ -92,7 +111,41 @@ pub fn batch(samples: &dyn Dataset, chosen: &[usize], size: usize, variation: Op
     };
     let answers = of_each(&|index, target| samples.answer(index, target).unwrap_or(0.0));
     let weights = of_each(&|index, target| samples.weight(index, target));
-    Batch { inputs: samples.inputs(chosen, size, variation), sample, answers, weights, head, factor: 1.0 }
+    let inputs = samples.inputs(chosen, size, variation)?;
+    Ok(Batch { inputs, sample, answers, weights, head, factor: 1.0 })
+}
+
+/// Batches that are made before they are asked for, so that reading them does not hold up the device.
+const AHEAD: usize = 2;
+
+/// Calls `visit` with the number and the batch of each `size` samples of `order`, from batch `first` on, while another
+/// thread makes the next ones, until it says to stop.
+///
+/// # Errors
+/// Those of [`batch`] and of `visit`.
+pub fn each_batch<E: From<DataError>>(
+    samples: &dyn Dataset,
+    order: &[usize],
+    size: usize,
+    first: usize,
+    variation: Option<Variation>,
+    mut visit: impl FnMut(usize, &[usize], Batch) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let batches = || order.chunks(size).enumerate().skip(first);
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(AHEAD);
+        // Once nobody receives any more, it ends.
+        scope.spawn(move || {
+            let mut batches = batches().map(|(_, chosen)| batch(samples, chosen, size, variation));
+            batches.try_for_each(|batch| sender.send(batch))
+        });
+        for ((number, chosen), batch) in batches().zip(receiver) {
+            if visit(number, chosen, batch?)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The order of an epoch's samples.
@@ -109,9 +162,20 @@ mod tests {
     /// Sample n has the label 10 n for its first target, and for its second only if n is even.
     struct Numbers;
 
+    /// The sample that cannot be read.
+    const UNREADABLE: usize = 99;
+
     impl Dataset for Numbers {
-        fn inputs(&self, chosen: &[usize], _size: usize, _variation: Option<Variation>) -> Vec<Input> {
-            vec![("photos", chosen.iter().map(|&index| index as u8).collect())]
+        fn inputs(
+            &self,
+            chosen: &[usize],
+            _size: usize,
+            _variation: Option<Variation>,
+        ) -> Result<Vec<Input>, DataError> {
+            if chosen.contains(&UNREADABLE) {
+                return Err(DataError::CacheDamaged { path: "numbers".into() });
+            }
+            Ok(vec![("photos", chosen.iter().map(|&index| index as u8).collect())])
         }
 
         fn targets(&self) -> usize {
@@ -125,12 +189,44 @@ mod tests {
 
     #[test]
     fn a_short_batch_is_filled_up_and_says_so() {
-        let batch = batch(&Numbers, &[3, 2], 3, None);
+        let batch = batch(&Numbers, &[3, 2], 3, None).unwrap();
         assert_eq!(batch.words([1.0; 2])[BATCH_COUNT], 2);
         assert_eq!(batch.sample, [3, 2, 0]);
         assert_eq!(batch.inputs, [("photos", vec![3, 2])]);
         assert_eq!(batch.answers, [[30.0, 20.0, 0.0], [0.0, 20.0, 0.0]]);
         assert_eq!(batch.weights, [[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]]);
+    }
+
+    #[test]
+    fn batches_come_in_their_order_from_the_first_to_the_last_that_is_asked_for() {
+        let order: Vec<usize> = (0..10).collect();
+        let visited = |first, last| {
+            let mut visited = Vec::new();
+            each_batch(&Numbers, &order, 3, first, None, |number, chosen, batch| {
+                assert_eq!(batch.inputs[0].1, chosen.iter().map(|&index| index as u8).collect::<Vec<_>>());
+                visited.push((number, chosen.to_vec()));
+                Ok::<_, DataError>(if number == last {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            })
+            .unwrap();
+            visited
+        };
+        assert_eq!(visited(1, 2), [(1, vec![3, 4, 5]), (2, vec![6, 7, 8])]);
+        assert_eq!(visited(2, 9), [(2, vec![6, 7, 8]), (3, vec![9])]);
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_read_ends_the_others() {
+        let mut visited = Vec::new();
+        let error = each_batch(&Numbers, &[1, 2, UNREADABLE, 4], 1, 0, None, |number, _, _| {
+            visited.push(number);
+            Ok::<_, DataError>(ControlFlow::Continue(()))
+        });
+        assert!(matches!(error, Err(DataError::CacheDamaged { .. })));
+        assert_eq!(visited, [0, 1]);
     }
 
     #[test]

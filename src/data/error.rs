@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::skipped::{Ignored, Skipped, SkippedRows, by_reason};
 use crate::file::open_plain;
 use crate::spec::SpecError;
+use bytesize::ByteSize;
 
 /// Why a data set or its split cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,37 @@ pub enum DataError {
         /// Of the model's input, in pixels.
         height: u32,
         /// What photos may take.
+        free_bytes: u64,
+    },
+    /// A file of decoded photos cannot be made, read or written.
+    #[error("the file of decoded photos {}: {source}; choose another folder by --cache", shown_path(.path))]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of decoded photos has been changed, or its disk fails.
+    #[error(
+        "the file of decoded photos {} is damaged; delete it, and the photos are decoded anew",
+        shown_path(.path)
+    )]
+    CacheDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of decoded photos would not fit on its disk.
+    #[error(
+        "the decoded photos need {} in {}, and {} are free there; choose another folder by --cache, or load fewer \
+         (--limit)",
+        ByteSize(*.bytes), shown_path(.folder), ByteSize(*.free_bytes)
+    )]
+    NoSpace {
+        /// Where the file would lie.
+        folder: PathBuf,
+        /// How much it would take.
+        bytes: u64,
+        /// How much there is.
         free_bytes: u64,
     },
     /// A line of a split file or of labels that cannot be read or makes no sense.

@@ -1,4 +1,4 @@
-//! How photos get from a source into memory.
+//! How photos get from a source into memory, or into a file.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
@@ -15,6 +15,8 @@ use super::error::DataError;
 use super::photos::Photos;
 use super::skipped::{Ignored, Skipped};
 use super::source::{Ask, Entry, Source};
+use super::split::Content;
+use super::storage::Storage;
 
 /// What a source holds, by names and first bytes.
 #[derive(Debug, Default)]
@@ -55,43 +57,94 @@ pub fn survey(source: &Source) -> Result<Survey, DataError> {
     }
 }
 
+/// Photos by their places among the names, those that can be used, and the others.
+type Loaded<T> = Result<(T, Vec<usize>, Vec<Skipped>), DataError>;
+
 /// Reads, decodes and resizes the photos of these names, sorted, to `size`: width and height in pixels. Returns
 /// those that can be used in their order, their places among the names, and the others.
 ///
-/// One thread reads, all of rayon's decode, and the queue between them holds as many files as there are threads. The
-/// result does not depend on their number.
+/// # Errors
+/// When the source cannot be read, not one photo can be used, or the photos take more room than there is.
+pub fn load(
+    source: &Source,
+    size: [u32; 2],
+    names: &[String],
+    storage: &Storage,
+    progress: Progress,
+) -> Loaded<Photos> {
+    let photos = storage.room(source, size, names)?;
+    let is_there: Vec<bool> = (0..names.len()).map(|place| photos.is_there(place)).collect();
+    let photos = Mutex::new(photos);
+    let put = |place, rgb: &[u8]| photos.lock().unwrap_or_else(PoisonError::into_inner).write(place, rgb);
+    let (kept, skipped) = decode_to(&put, source, size, names, is_there, progress)?;
+    let mut photos = photos.into_inner().unwrap_or_else(PoisonError::into_inner);
+    photos.complete()?;
+    photos.keep(&kept);
+    Ok((photos, kept, skipped))
+}
+
+/// The same, but of each photo what tells copies, and not the pixels.
 ///
 /// # Errors
-/// When the source cannot be read, not one photo can be used, or the photos take more than `memory_bytes`.
-pub fn load(
+/// When the source cannot be read, or not one photo can be used.
+pub fn contents(
+    source: &Source,
+    size: [u32; 2],
+    names: &[String],
+    progress: Progress,
+) -> Loaded<Vec<Content>> {
+    let contents = Mutex::new(vec![Content::default(); names.len()]);
+    let put = |place: usize, rgb: &[u8]| {
+        let hash = blake3::hash(rgb).into();
+        contents.lock().unwrap_or_else(PoisonError::into_inner)[place] = hash;
+        Ok(())
+    };
+    let (kept, skipped) = decode_to(&put, source, size, names, vec![false; names.len()], progress)?;
+    let contents = contents.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((kept.iter().map(|&place| contents[place]).collect(), kept, skipped))
+}
+
+/// Takes a photo by its place among the names.
+type Put<'a> = &'a (dyn Fn(usize, &[u8]) -> Result<(), DataError> + Sync);
+
+/// Decodes the photos of these names that are not there. Returns the places of all that are there then, and the
+/// others.
+///
+/// One thread reads, all of rayon's decode, and the queue between them holds as many files as there are threads. The
+/// result does not depend on their number.
+fn decode_to(
+    put: Put,
     source: &Source,
     [width, height]: [u32; 2],
     names: &[String],
-    memory_bytes: u64,
+    is_there: Vec<bool>,
     progress: Progress,
-) -> Result<(Photos, Vec<usize>, Vec<Skipped>), DataError> {
-    let places: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
-    let photos = Photos::black(width, height, names.len(), memory_bytes)?;
-    let bytes = photos.photo_bytes();
-    let loaded = Mutex::new((photos, vec![false; names.len()], Vec::new(), 0));
-    progress(0, names.len());
-    each(source, names, &|entry| {
+) -> Result<(Vec<usize>, Vec<Skipped>), DataError> {
+    let missing = (0..names.len()).filter(|&place| !is_there[place]);
+    let places: HashMap<&str, usize> = missing.map(|place| (names[place].as_str(), place)).collect();
+    let before = names.len() - places.len();
+    progress(before, names.len());
+    let state = Mutex::new((is_there, Vec::new(), before));
+    let only = places.keys().map(|name| name.to_string()).collect();
+    each(source, &only, &|entry| {
         let decoded =
             entry.bytes.as_ref().map_err(String::clone).and_then(|bytes| decode(bytes, width, height));
-        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let (photos, is_there, skipped, done) = &mut *loaded;
-        match (decoded, places.get(entry.name.as_str())) {
-            (Ok(rgb), Some(&place)) => {
-                photos.pixels[place * bytes..][..bytes].copy_from_slice(&rgb);
-                is_there[place] = true;
-            }
+        let place = places.get(entry.name.as_str()).copied();
+        if let (Ok(rgb), Some(place)) = (&decoded, place) {
+            put(place, rgb)?;
+        }
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (is_there, skipped, done) = &mut *state;
+        match (decoded, place) {
+            (Ok(_), Some(place)) => is_there[place] = true,
             (Ok(_), None) => {}
             (Err(reason), _) => skipped.push(Skipped { file: entry.name, reason }),
         }
         *done += 1;
         progress(*done, names.len());
+        Ok(())
     })?;
-    let (mut photos, is_there, mut skipped, _) = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (is_there, mut skipped, _) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let told: HashSet<&str> = skipped.iter().map(|skipped| skipped.file.as_str()).collect();
     let gone = |place: &usize| !is_there[*place] && !told.contains(names[*place].as_str());
     let gone: Vec<Skipped> = (0..names.len())
@@ -104,17 +157,22 @@ pub fn load(
     skipped.extend(gone);
     skipped.sort();
     let kept: Vec<usize> = (0..names.len()).filter(|&place| is_there[place]).collect();
-    if kept.is_empty() && !names.is_empty() {
-        return Err(DataError::NoneUsable { path: source.path().to_owned(), skipped });
+    match kept.is_empty() && !names.is_empty() {
+        true => Err(DataError::NoneUsable { path: source.path().to_owned(), skipped }),
+        false => Ok((kept, skipped)),
     }
-    photos.keep(&kept);
-    Ok((photos, kept, skipped))
 }
 
-/// Calls `visit` with the photos of these names, from several threads.
-fn each(source: &Source, names: &[String], visit: &(dyn Fn(Entry) + Sync)) -> Result<(), DataError> {
-    let only: HashSet<String> = names.iter().cloned().collect();
-    let (listed, only) = (source.list()?, &only);
+/// Calls `visit` with the photos of these names, from several threads, until it fails.
+fn each(
+    source: &Source,
+    only: &HashSet<String>,
+    visit: &(dyn Fn(Entry) -> Result<(), DataError> + Sync),
+) -> Result<(), DataError> {
+    if only.is_empty() {
+        return Ok(());
+    }
+    let listed = source.list()?;
     let (sender, receiver) = sync_channel::<Entry>(rayon::current_num_threads());
     std::thread::scope(|scope| {
         // The sender goes with the reader, so that the receiver ends.
@@ -124,10 +182,10 @@ fn each(source: &Source, names: &[String], visit: &(dyn Fn(Entry) + Sync)) -> Re
                 Err(_) => ControlFlow::Break(()),
             })
         });
-        receiver.into_iter().par_bridge().for_each(visit);
-        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })?;
-    Ok(())
+        let visited = receiver.into_iter().par_bridge().try_for_each(visit);
+        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        visited.and(read.map(|_| ()))
+    })
 }
 
 /// Photos whose size tells that of all.
@@ -139,7 +197,7 @@ const MEASURED: usize = 25;
 /// When the source cannot be read.
 pub fn usual_side(source: &Source, names: &[String]) -> Result<Option<u32>, DataError> {
     let step = names.len().div_ceil(MEASURED).max(1);
-    let chosen: Vec<String> = names.iter().step_by(step).cloned().collect();
+    let chosen: HashSet<String> = names.iter().step_by(step).cloned().collect();
     let sides = Mutex::new(Vec::new());
     each(source, &chosen, &|entry| {
         let reader = entry
@@ -149,6 +207,7 @@ pub fn usual_side(source: &Source, names: &[String]) -> Result<Option<u32>, Data
         if let Some((width, height)) = reader.and_then(|reader| reader.into_dimensions().ok()) {
             sides.lock().unwrap_or_else(PoisonError::into_inner).push(width.max(height));
         }
+        Ok(())
     })?;
     let mut sides = sides.into_inner().unwrap_or_else(PoisonError::into_inner);
     sides.sort_unstable();

@@ -1,5 +1,6 @@
 //! Samples and their labels: where they come from, and how they reach the model.
 pub mod batches;
+mod cache;
 pub mod check;
 pub mod content;
 pub mod csv;
@@ -15,6 +16,7 @@ pub mod samples;
 pub mod skipped;
 pub mod source;
 pub mod split;
+pub mod storage;
 pub mod synthetic;
 pub mod table;
 

@@ -1,65 +1,130 @@
-//! Photos in memory, as the model takes them.
+//! Photos as the model takes them, in memory or in a file.
 
 use super::batches::Variation;
+use super::cache::Cache;
 use super::error::DataError;
 use super::split::Content;
 use crate::ops::augment::{IDENTITY, TRANSFORM};
 use crate::rng::{Generator, Stream};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
-/// Photos of one size, side by side in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Photos of one size.
+#[derive(Debug)]
 pub struct Photos {
     /// In pixels.
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// N x height x width x 3 bytes, RGB interleaved.
-    pub pixels: Vec<u8>,
+    pixels: Pixels,
+}
+
+/// Where the pixels lie, RGB interleaved.
+#[derive(Debug)]
+enum Pixels {
+    /// N x height x width x 3 bytes, side by side.
+    Memory(Vec<u8>),
+    /// For each photo its place in a file.
+    File(Cache, Vec<usize>),
 }
 
 impl Photos {
-    /// No photos yet, of this size in pixels.
+    /// No photos yet, of this size in pixels, in memory.
     pub fn new(width: u32, height: u32) -> Photos {
-        Photos { width, height, pixels: Vec::new() }
+        Photos { width, height, pixels: Pixels::Memory(Vec::new()) }
     }
 
-    /// Black photos.
+    /// Black photos in memory, to be written over.
     ///
     /// # Errors
-    /// When they do not fit into so much memory.
+    /// When they do not fit into so much memory, or the system does not give it.
     pub fn black(width: u32, height: u32, count: usize, memory_bytes: u64) -> Result<Photos, DataError> {
-        let mut photos = Photos::new(width, height);
-        let bytes = count as u128 * photos.photo_bytes() as u128;
+        let mut pixels = Vec::new();
+        let bytes = bytes_of([width, height], count);
         let fits = usize::try_from(bytes).ok().filter(|_| bytes <= memory_bytes.into());
-        let reserved = fits.filter(|&bytes| photos.pixels.try_reserve_exact(bytes).is_ok());
+        let reserved = fits.filter(|&bytes| pixels.try_reserve_exact(bytes).is_ok());
         let Some(bytes) = reserved else {
             return Err(DataError::TooMany { photos: count, width, height, free_bytes: memory_bytes });
         };
-        photos.pixels.resize(bytes, 0);
-        Ok(photos)
+        pixels.resize(bytes, 0);
+        Ok(Photos { width, height, pixels: Pixels::Memory(pixels) })
+    }
+
+    /// The photos of a file, one for each of its places; some may not be there yet.
+    pub fn cached(width: u32, height: u32, count: usize, cache: Cache) -> Photos {
+        Photos { width, height, pixels: Pixels::File(cache, (0..count).collect()) }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.pixels.len() / self.photo_bytes().max(1)
+        match &self.pixels {
+            Pixels::Memory(pixels) => pixels.len() / self.photo_bytes().max(1),
+            Pixels::File(_, places) => places.len(),
+        }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.pixels.is_empty()
+        self.len() == 0
     }
 
     /// height x width x 3 bytes of photo `index`, which must be below [`len`](Self::len).
-    pub fn photo(&self, index: usize) -> &[u8] {
+    ///
+    /// # Errors
+    /// When it lies in a file that cannot be read, or that is damaged.
+    pub fn photo(&self, index: usize) -> Result<Cow<'_, [u8]>, DataError> {
         let bytes = self.photo_bytes();
-        &self.pixels[index * bytes..][..bytes]
+        match &self.pixels {
+            Pixels::Memory(pixels) => Ok(Cow::Borrowed(&pixels[index * bytes..][..bytes])),
+            Pixels::File(cache, places) => {
+                let mut rgb = vec![0; bytes];
+                cache.read(places[index], &mut rgb)?;
+                Ok(Cow::Owned(rgb))
+            }
+        }
     }
 
-    /// Adds a photo. `rgb` must be height x width x 3 bytes.
+    /// Adds a photo to those in memory. `rgb` must be height x width x 3 bytes.
     pub fn push(&mut self, rgb: &[u8]) {
         assert_eq!(rgb.len(), self.photo_bytes(), "the photo's size is not that of the set");
-        self.pixels.extend_from_slice(rgb);
+        match &mut self.pixels {
+            Pixels::Memory(pixels) => pixels.extend_from_slice(rgb),
+            Pixels::File(..) => unreachable!("the file of a set is as long as the set"),
+        }
+    }
+
+    /// Whether a photo was decoded by an earlier process.
+    pub fn is_there(&self, index: usize) -> bool {
+        match &self.pixels {
+            Pixels::Memory(_) => false,
+            Pixels::File(cache, places) => cache.is_there(places[index]),
+        }
+    }
+
+    /// Writes over photo `index`. `rgb` must be height x width x 3 bytes.
+    ///
+    /// # Errors
+    /// When it lies in a file that cannot be written.
+    pub fn write(&mut self, index: usize, rgb: &[u8]) -> Result<(), DataError> {
+        let bytes = self.photo_bytes();
+        match &mut self.pixels {
+            Pixels::Memory(pixels) => {
+                pixels[index * bytes..][..bytes].copy_from_slice(rgb);
+                Ok(())
+            }
+            Pixels::File(cache, places) => cache.write(places[index], rgb),
+        }
+    }
+
+    /// Says that all photos are there that can be.
+    ///
+    /// # Errors
+    /// When they lie in a file that cannot be synced.
+    pub fn complete(&mut self) -> Result<(), DataError> {
+        match &mut self.pixels {
+            Pixels::Memory(_) => Ok(()),
+            Pixels::File(cache, _) => cache.complete(),
+        }
     }
 
     /// Bytes of one photo.
@@ -68,34 +133,58 @@ impl Photos {
     }
 
     /// Keeps the photos of these places, which are in ascending order.
-    pub fn keep(&mut self, places: &[usize]) {
+    pub fn keep(&mut self, kept: &[usize]) {
         let bytes = self.photo_bytes();
-        for (to, &from) in places.iter().enumerate().filter(|&(to, &from)| to != from) {
-            self.pixels.copy_within(from * bytes..(from + 1) * bytes, to * bytes);
+        match &mut self.pixels {
+            Pixels::Memory(pixels) => {
+                for (to, &from) in kept.iter().enumerate().filter(|&(to, &from)| to != from) {
+                    pixels.copy_within(from * bytes..(from + 1) * bytes, to * bytes);
+                }
+                pixels.truncate(kept.len() * bytes);
+            }
+            Pixels::File(_, places) => *places = kept.iter().map(|&place| places[place]).collect(),
         }
-        self.pixels.truncate(places.len() * bytes);
     }
 
     /// Of the pixels: copies may have other names, and be compressed in other ways without loss.
     pub fn contents(&self) -> Vec<Content> {
-        (0..self.len()).into_par_iter().map(|index| blake3::hash(self.photo(index)).into()).collect()
+        match &self.pixels {
+            Pixels::Memory(pixels) => pixels
+                .par_chunks_exact(self.photo_bytes().max(1))
+                .map(|rgb| blake3::hash(rgb).into())
+                .collect(),
+            Pixels::File(cache, places) => places.iter().map(|&place| cache.content(place)).collect(),
+        }
     }
 
     /// `chosen` photos in a batch of `size`: (size, height, width, 3) bytes, and (size, 6) numbers of
     /// [`crate::ops::augment`].
-    pub fn batch(&self, chosen: &[usize], size: usize, variation: Option<Variation>) -> (Vec<u8>, Vec<i32>) {
+    ///
+    /// # Errors
+    /// Those of [`photo`](Self::photo).
+    pub fn batch(
+        &self,
+        chosen: &[usize],
+        size: usize,
+        variation: Option<Variation>,
+    ) -> Result<(Vec<u8>, Vec<i32>), DataError> {
         let bytes = self.photo_bytes();
         let mut photos = vec![0; size * bytes];
         let mut transforms = IDENTITY.repeat(size);
         for (n, &index) in chosen.iter().enumerate() {
-            photos[n * bytes..][..bytes].copy_from_slice(self.photo(index));
+            photos[n * bytes..][..bytes].copy_from_slice(&self.photo(index)?);
             if let Some(variation) = variation {
                 let transform = draw_transform(variation, index as u32, self.width, self.height);
                 transforms[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);
             }
         }
-        (photos, transforms)
+        Ok((photos, transforms))
     }
+}
+
+/// Bytes of so many photos of this size.
+pub fn bytes_of([width, height]: [u32; 2], count: usize) -> u128 {
+    u128::from(width) * u128::from(height) * 3 * count as u128
 }
 
 /// Rotates, zooms and flips about the middle of the photo: from a pixel of the varied photo to where
@@ -131,8 +220,8 @@ mod tests {
         let mut photos = Photos::new(1, 1);
         (0..6).for_each(|byte| photos.push(&[byte; 3]));
         photos.keep(&[0, 2, 5]);
-        assert_eq!(photos.pixels, [0, 0, 0, 2, 2, 2, 5, 5, 5]);
-        assert_eq!(photos.len(), 3);
+        let kept: Vec<u8> = (0..photos.len()).map(|index| photos.photo(index).unwrap()[0]).collect();
+        assert_eq!(kept, [0, 2, 5]);
     }
 
     #[test]
@@ -140,7 +229,7 @@ mod tests {
         let mut photos = Photos::new(4, 2);
         (0..5).for_each(|byte| photos.push(&[byte; 24]));
         let transforms = |chosen: &[usize], epoch| {
-            photos.batch(chosen, 2, Some(Variation { augment: &AUGMENT, seed: 9, epoch })).1
+            photos.batch(chosen, 2, Some(Variation { augment: &AUGMENT, seed: 9, epoch })).unwrap().1
         };
         let (first, other, later) = (transforms(&[3, 1], 0), transforms(&[1, 3], 0), transforms(&[3, 1], 1));
         assert_eq!(first[..6], other[6..]);
@@ -152,7 +241,7 @@ mod tests {
     fn a_batch_is_filled_up_with_black() {
         let mut photos = Photos::new(4, 2);
         (0..5).for_each(|byte| photos.push(&[byte; 24]));
-        let (pixels, transforms) = photos.batch(&[3], 3, None);
+        let (pixels, transforms) = photos.batch(&[3], 3, None).unwrap();
         assert_eq!((&pixels[..24], &pixels[48..]), (&[3; 24][..], &[0; 24][..]));
         assert_eq!(transforms[..6], IDENTITY);
     }

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::content::{Content, HEAD_BYTES, Other};
 use super::error::DataError;
@@ -116,6 +117,9 @@ pub enum Listed {
     Tar(tarball::Archive),
 }
 
+/// Of a file, its size in bytes and when it was last changed, in nanoseconds since 1970.
+pub type State = (u64, u128);
+
 impl Source {
     /// Tells by content, else by extension, what kind of source a path is.
     ///
@@ -188,6 +192,20 @@ impl Source {
             },
             Source::TarGz(path) => Listed::Tar(tarball::open(path)?),
         })
+    }
+
+    /// Hands on the size in bytes and the time of the last change of each file that photos of these names lie in:
+    /// others than before tell that the photos may be others.
+    pub fn state(&self, names: &[String], visit: &mut dyn FnMut(io::Result<State>)) {
+        let state = |path: &Path| {
+            let of = path.metadata()?;
+            let changed = of.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+            Ok((of.len(), changed.as_nanos()))
+        };
+        match self {
+            Source::Folder(path) => names.iter().for_each(|name| visit(state(&path.join(name)))),
+            Source::Zip(path) | Source::TarGz(path) | Source::Photo(path) => visit(state(path)),
+        }
     }
 }
 

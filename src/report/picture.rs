@@ -2,6 +2,7 @@
 
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgb, RgbImage};
+use std::borrow::Cow;
 
 use super::font::{INK, MUTED, draw_centred, draw_text, ellipsised};
 
@@ -31,7 +32,7 @@ pub struct Caption {
 #[derive(Debug, Clone)]
 pub struct Cell<'a> {
     /// `width` x `height` pixels of red, green and blue, row by row.
-    pub rgb: &'a [u8],
+    pub rgb: Cow<'a, [u8]>,
     /// In pixels.
     pub width: u32,
     /// In pixels.
@@ -154,7 +155,7 @@ mod tests {
     fn small_photos_are_enlarged_and_set_in_rows() {
         let rgb = red(64);
         let cell = Cell {
-            rgb: &rgb,
+            rgb: Cow::Borrowed(&rgb),
             width: 64,
             height: 64,
             caption: label_caption(&["28".into(), "female".into()]),
@@ -171,9 +172,9 @@ mod tests {
     #[test]
     fn a_cell_without_its_pixels_is_a_grey_tile() {
         let rgb = red(4);
-        let good = Cell { rgb: &rgb, width: 4, height: 4, caption: Vec::new() };
-        let short = Cell { rgb: &rgb[..10], ..good.clone() };
-        let none = Cell { width: 0, height: 0, rgb: &[], caption: Vec::new() };
+        let good = Cell { rgb: Cow::Borrowed(&rgb), width: 4, height: 4, caption: Vec::new() };
+        let short = Cell { rgb: Cow::Borrowed(&rgb[..10]), ..good.clone() };
+        let none = Cell { width: 0, height: 0, rgb: Cow::Borrowed(&[]), caption: Vec::new() };
         let image = grid("", 0, &[good, short, none]);
         assert_eq!(count(&image, [200, 0, 0]), 64);
         assert!(count(&image, EMPTY_TILE) > 2 * 100 * 100);
@@ -182,7 +183,8 @@ mod tests {
     #[test]
     fn any_shape_of_grid_is_drawn() {
         let rgb = vec![9; 300 * 2 * 3];
-        let wide = Cell { rgb: &rgb, width: 300, height: 2, caption: label_caption(&["1".into()]) };
+        let wide =
+            Cell { rgb: Cow::Borrowed(&rgb), width: 300, height: 2, caption: label_caption(&["1".into()]) };
         assert!(grid("no cells at all", 4, &[]).width() > 0);
         assert_eq!(grid("t", 1, std::slice::from_ref(&wide)).width(), 2 * MARGIN + 256);
         assert_eq!(grid("t", 99, &[wide]).width(), 2 * MARGIN + 256);

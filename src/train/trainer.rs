@@ -7,7 +7,8 @@ mod state;
 pub use state::{Place, State};
 
 use super::history::{BranchResult, Epoch};
-use crate::data::batches::{Batch, Dataset, Variation, batch, order};
+use crate::data::DataError;
+use crate::data::batches::{Batch, Dataset, Variation, each_batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
@@ -18,6 +19,7 @@ use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError};
 use crate::tasks::Target;
 use prepared::Prepared;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,9 @@ pub enum TrainError {
         /// What does not fit.
         reason: String,
     },
+    /// Samples cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A batch does not fit.
     #[error("a batch of {batch} is too large: {reason}; {}", advice(*.fits))]
     Batch {
@@ -233,18 +238,24 @@ impl<'a> Trainer<'a> {
         if first == 0 {
             self.reset_sums()?;
         }
-        for (step, chosen) in order.chunks(size).enumerate().skip(first) {
+        let mut stopped = None;
+        each_batch(samples, &order, size, first, Some(variation), |step, _, batch| {
             let done = (epoch as f64 + step as f64 / steps as f64) / self.spec.training.epochs as f64;
             let rate = self.spec.training.schedule.factor(done.min(1.0));
-            self.train_step(&batch(samples, chosen, size, Some(variation)).at_rate(rate))?;
+            self.train_step(&batch.at_rate(rate))?;
             progress(Progress::Training(step + 1, steps));
             if (step + 1).is_multiple_of(WATCHED_STEPS) {
                 self.require_finite(epoch)?;
             }
             if stop.load(Ordering::Relaxed) {
-                (self.resumed_step, self.spent) = (step + 1, spent + start.elapsed());
-                return Ok(Stopped::Interrupted(step + 1));
+                stopped = Some(step + 1);
+                return Ok(ControlFlow::Break(()));
             }
+            Ok::<_, TrainError>(ControlFlow::Continue(()))
+        })?;
+        if let Some(step) = stopped {
+            (self.resumed_step, self.spent) = (step, spent + start.elapsed());
+            return Ok(Stopped::Interrupted(step));
         }
         self.require_finite(epoch)?;
         let train = self.read_sums()?;
@@ -295,12 +306,12 @@ impl<'a> Trainer<'a> {
         self.reset_sums()?;
         let size = self.evaluation.plan.batch;
         let batches = asked.len().div_ceil(size);
-        for (index, chosen) in asked.chunks(size).enumerate() {
-            let batch = batch(samples, chosen, size, None);
+        each_batch(samples, asked, size, 0, None, |index, _, batch| {
             write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, UNCORRECTED)?;
             self.backend.run(self.evaluation.id)?;
             progress(index + 1, batches);
-        }
+            Ok::<_, TrainError>(ControlFlow::Continue(()))
+        })?;
         self.read_sums()
     }
 
@@ -312,8 +323,7 @@ impl<'a> Trainer<'a> {
             .filter_map(|branch| output_of(&self.evaluation.plan, &branch.name))
             .collect();
         let mut answers = vec![Vec::with_capacity(asked.len()); outputs.len()];
-        for chosen in asked.chunks(size) {
-            let batch = batch(samples, chosen, size, None);
+        each_batch(samples, asked, size, 0, None, |_, chosen, batch| {
             write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, UNCORRECTED)?;
             self.backend.run(self.evaluation.id)?;
             for (answers, &output) in answers.iter_mut().zip(&outputs) {
@@ -321,7 +331,8 @@ impl<'a> Trainer<'a> {
                 let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
                 answers.extend_from_slice(&values[..chosen.len() * (values.len() / size)]);
             }
-        }
+            Ok::<_, TrainError>(ControlFlow::Continue(()))
+        })?;
         Ok(answers)
     }
 

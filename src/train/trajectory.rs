@@ -8,6 +8,7 @@ mod read;
 
 use super::checkpoint::Tensor;
 use super::{TrainError, Trainer};
+use crate::data::DataError;
 use crate::data::batches::{Dataset, Input, Variation, batch};
 use crate::file::FileError;
 use crate::ops::augment::IDENTITY;
@@ -84,8 +85,13 @@ impl Recorded {
 }
 
 impl Dataset for Recorded {
-    fn inputs(&self, chosen: &[usize], size: usize, _variation: Option<Variation>) -> Vec<Input> {
-        match &self.inputs {
+    fn inputs(
+        &self,
+        chosen: &[usize],
+        size: usize,
+        _variation: Option<Variation>,
+    ) -> Result<Vec<Input>, DataError> {
+        Ok(match &self.inputs {
             Inputs::Photos(photos) => {
                 let transforms = bytemuck::cast_slice(&IDENTITY.repeat(size)).to_vec();
                 vec![("photos", rows(photos, self.samples(), chosen, size)), ("transform", transforms)]
@@ -94,7 +100,7 @@ impl Dataset for Recorded {
                 let tokens = rows(tokens, self.samples(), chosen, size);
                 vec![("tokens", bytemuck::cast_slice(&tokens).to_vec())]
             }
-        }
+        })
     }
 
     fn targets(&self) -> usize {
@@ -130,7 +136,7 @@ impl Trajectory {
         let mut worst_loss = Difference { of: "nothing".into(), value: 0.0 };
         for (step, want) in self.losses.iter().enumerate() {
             let chosen: Vec<usize> = (step * size..(step + 1) * size).collect();
-            let got = trainer.measured_step(&batch(&self.samples, &chosen, size, Some(variation)))?;
+            let got = trainer.measured_step(&batch(&self.samples, &chosen, size, Some(variation))?)?;
             let off = (got - want).abs() / want.abs();
             // Equal zeros are equal. What is not a number is worse than anything.
             let value = if got == *want { 0.0 } else { off };

@@ -13,6 +13,7 @@ mod reviews;
 mod run_files;
 mod run_folder;
 mod splits;
+mod storage;
 mod tables;
 mod terminal;
 mod trajectory;

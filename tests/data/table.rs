@@ -12,7 +12,7 @@ fn the_table_is_aligned_and_its_totals_are_right() {
     let mut records = named(&["4_0_0_1.jpg", "101_1_0_12.jpg", "7_1_2_1.jpg", "8_1_0_1.jpg"]);
     records.names.push("unknown.jpg".into());
     records.table.columns.iter_mut().for_each(|column| column.push(None));
-    let mut photos = different(5);
+    let mut contents = different(5).contents();
     assert_eq!(
         Rows(&records).to_string(),
         "file            age  gender  race\n\
@@ -25,7 +25,7 @@ fn the_table_is_aligned_and_its_totals_are_right() {
     let rows: Vec<String> = Rows(&records).json().map(|row| row.to_string()).collect();
     assert_eq!(rows[2], r#"{"file":"7_1_2_1.jpg","age":7,"gender":"female","race":"asian"}"#);
     assert_eq!(rows[4], r#"{"file":"unknown.jpg","age":null,"gender":null,"race":null}"#);
-    let summary = PhotoSummary::of(&records, &photos, &listed);
+    let summary = PhotoSummary::of(&records, &contents, &listed);
     assert_eq!(
         summary.to_string(),
         "photos        5\n\
@@ -43,12 +43,12 @@ fn the_table_is_aligned_and_its_totals_are_right() {
     assert!(json.contains(r#""ignored_files":3,"ignored_by_kind":{"empty":1,"text":2}"#), "{json}");
 
     // A copy of the one before it, of the same labels but for its age.
-    photos.pixels.copy_within(6..9, 9);
-    let text = PhotoSummary::of(&records, &photos, &listed).to_string();
+    contents[3] = contents[2];
+    let text = PhotoSummary::of(&records, &contents, &listed).to_string();
     assert!(text.contains("copies        1  photos with the same pixels as another\n"), "{text}");
     assert!(text.contains("  of which    1  with other labels than the first: correct them"), "{text}");
     listed.ignored = Ignored::default();
-    let text = PhotoSummary::of(&records, &photos, &listed).to_string();
+    let text = PhotoSummary::of(&records, &contents, &listed).to_string();
     assert!(text.contains("ignored       0  files that are no photos\n"), "{text}");
 }
 
@@ -67,7 +67,7 @@ fn a_column_that_can_be_no_target_says_why() {
         }
         records.table.columns.push(column);
     }
-    let text = PhotoSummary::of(&records, &different(120), &Survey::default()).to_string();
+    let text = PhotoSummary::of(&records, &different(120).contents(), &Survey::default()).to_string();
     for line in [
         "column   id: no target: 120 different texts\n",
         "column   site: no target: all labels are the same\n",

@@ -118,7 +118,7 @@ fn only_an_optimiser_whose_steps_differ_asks_a_checkpoint_for_their_number() {
 #[test]
 fn adam_moves_by_the_learning_rate_as_long_as_the_gradient_stays() {
     let (photos, split) = faces(12);
-    let batch = batch(&photos, &split.train[..4], 6, None);
+    let batch = batch(&photos, &split.train[..4], 6, None).unwrap();
     let bias = |trainer: &mut Trainer| {
         let weights = trainer.weights().unwrap();
         let bias = weights.into_iter().find(|tensor| tensor.name == "age.dense2.bias").unwrap();

@@ -8,7 +8,7 @@ use faceshader::train::Trainer;
 fn timed_runs_do_every_step_in_order_and_the_same_as_others() {
     let (photos, split) = faces(12);
     let spec = tiny();
-    let batch = batch(&photos, &split.train[..6], 6, None);
+    let batch = batch(&photos, &split.train[..6], 6, None).unwrap();
     for ((name, timed), (_, plain)) in backends().into_iter().zip(backends()) {
         let mut timed = Trainer::new(timed, &spec).unwrap();
         timed.train_step(&batch).unwrap();

@@ -34,10 +34,10 @@ fn prove_every_step(spec: Spec, kernels: usize) {
         // A few steps first, so that Adam's means are not zero; then a short batch.
         let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
         for chosen in split.train.chunks(6) {
-            trainer.train_step(&batch(&photos, chosen, 6, variation)).unwrap();
+            trainer.train_step(&batch(&photos, chosen, 6, variation).unwrap()).unwrap();
         }
         let mut proven = BTreeSet::new();
-        let last = batch(&photos, &split.train[..4], 6, variation);
+        let last = batch(&photos, &split.train[..4], 6, variation).unwrap();
         let result = trainer.verify_step(&last, &mut |report| {
             assert!(report.tensors.iter().all(|tensor| tensor.elements > 0), "{}", report.kernel);
             proven.insert(report.kernel.clone());

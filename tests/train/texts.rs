@@ -79,9 +79,9 @@ fn every_step_on_texts_computes_what_its_twin_says() {
     let (spec, texts, split) = texts();
     for (name, backend) in backends() {
         let mut trainer = Trainer::new(backend, &spec).unwrap();
-        trainer.train_step(&batch(&texts, &split.train[..6], 6, None)).unwrap();
+        trainer.train_step(&batch(&texts, &split.train[..6], 6, None).unwrap()).unwrap();
         let mut proven = BTreeSet::new();
-        let short = batch(&texts, &split.train[6..10], 6, None);
+        let short = batch(&texts, &split.train[6..10], 6, None).unwrap();
         let result = trainer.verify_step(&short, &mut |report| {
             proven.insert(report.kernel.clone());
         });

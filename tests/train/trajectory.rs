@@ -118,7 +118,7 @@ fn mistakes_in_the_wiring_are_seen_by_whole_trainings_and_by_no_check_of_single_
         let off = replay.decided().value;
         assert!(!replay.agrees() && off > 1e-3, "{mistake}: {replay:?}");
         // The state is that of the middle of a training.
-        let again = batch(case.samples(), &[0, 1, 2, 3], 4, None);
+        let again = batch(case.samples(), &[0, 1, 2, 3], 4, None).unwrap();
         trainer.verify_step(&again, &mut |_| {}).unwrap_or_else(|failure| panic!("{mistake}: {failure}"));
     }
 }
@@ -132,9 +132,9 @@ fn an_evaluation_and_a_prediction_are_verified_step_by_step_on_every_backend() {
         let size = trainer.evaluation_batch();
         let [mut evaluated, mut predicted] = [0, 0];
         let chosen: Vec<usize> = (0..24).collect();
-        let all = batch(case.samples(), &chosen, size, None);
+        let all = batch(case.samples(), &chosen, size, None).unwrap();
         trainer.verify_evaluation(&all, &mut |_| evaluated += 1).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let four = batch(case.samples(), &chosen[..4], 4, None);
+        let four = batch(case.samples(), &chosen[..4], 4, None).unwrap();
         trainer.verify_prediction(&four, &mut |_| predicted += 1).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(evaluated > predicted && predicted >= 10, "{name}: {evaluated}, {predicted}");
     }

@@ -98,7 +98,7 @@ fn another_program_computes_the_same_ages_from_the_file() {
         let ages = trainer.predict(&photos, &split.validation).unwrap()[0].clone();
         let file = File::read(&path);
         for (&index, &got) in split.validation.iter().zip(&ages) {
-            let want = age(&file, photos.photos().unwrap().photo(index));
+            let want = age(&file, &photos.photos().unwrap().photo(index).unwrap());
             // Some hundred float32 operations on numbers of this size.
             assert!(
                 (f64::from(got) - want).abs() <= 1e-5 * (1.0 + want.abs()),

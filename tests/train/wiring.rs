@@ -47,7 +47,7 @@ fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
     let (photos, split) = faces(12);
     let variation = Some(Variation { augment: &spec.augment, seed: 1, epoch: 0 });
     // A short batch: five samples of six.
-    let batch = batch(&photos, &split.train[..5], 6, variation);
+    let batch = batch(&photos, &split.train[..5], 6, variation).unwrap();
     let mut values = HashMap::new();
     for (name, bytes) in &batch.inputs {
         let data = match *name {

@@ -14,7 +14,7 @@ pub fn run(backend: Box<dyn Backend>, model: &str, no_fuse: bool, json: bool) ->
     let mut spec = model::settled(model)?;
     spec.training.fuse &= !no_fuse;
     let samples = spec.training.batch;
-    let batch = Samples::built_in(&mut spec, samples, &Bars::default())?.first_batch(&spec);
+    let batch = Samples::built_in(&mut spec, samples, &Bars::default())?.first_batch(&spec)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     let mut table = Table::default();
     let mut printed = Ok(());

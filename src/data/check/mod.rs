@@ -12,10 +12,9 @@ use serde::Serialize;
 
 use super::error::shown;
 use super::load::Survey;
-use super::photos::Photos;
 use super::records::Records;
 use super::skipped::{Ignored, SkippedGroup, by_reason};
-use super::split::Copies;
+use super::split::{Content, Copies};
 use super::table::Column;
 
 /// Samples as rows: file, and every column; `-` where a cell is missing.
@@ -100,8 +99,8 @@ pub struct PhotoSummary {
 
 impl PhotoSummary {
     /// Counts what was loaded.
-    pub fn of(records: &Records, photos: &Photos, listed: &Survey) -> PhotoSummary {
-        let copies = Copies::of(&records.names, &photos.contents());
+    pub fn of(records: &Records, contents: &[Content], listed: &Survey) -> PhotoSummary {
+        let copies = Copies::of(&records.names, contents);
         PhotoSummary {
             photos: records.len(),
             columns: ColumnSummary::all(&records.table),

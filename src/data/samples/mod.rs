@@ -11,11 +11,12 @@ pub use photos::{
 pub use texts::{built_in_reviews, tell_skipped_rows};
 
 use super::batches::{Batch, Dataset, Input, Variation, batch};
-use super::error::shown_path;
+use super::error::{DataError, shown_path};
 use super::photos::Photos;
 use super::records::{Key, Records};
 use super::reviews::{Texts, Vocabulary};
 use super::split::Split;
+use super::storage::Storage;
 use crate::spec::{InputSpec, Spec};
 use crate::tasks::Target;
 use std::path::Path;
@@ -55,7 +56,7 @@ impl Watch for Unwatched {
 }
 
 /// What the model sees of samples.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Inputs {
     /// Photos.
     Photos(Photos),
@@ -64,7 +65,7 @@ pub enum Inputs {
 }
 
 /// Samples of one kind of model.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Samples {
     /// Names and labels.
     pub records: Records,
@@ -125,7 +126,7 @@ impl Samples {
     }
 
     /// Reads what a model's `[data]` says, or makes the built-in set. What the model leaves open is filled in.
-    /// Texts are numbered with the vocabulary of a run, or with their own.
+    /// Texts are numbered with the vocabulary of a run, or with their own; photos go to `storage`.
     ///
     /// # Errors
     /// When the data cannot be read, or are not what the model needs.
@@ -133,29 +134,39 @@ impl Samples {
         spec: &mut Spec,
         purpose: Purpose,
         vocabulary: Option<Vocabulary>,
+        storage: &Storage,
         watch: &dyn Watch,
     ) -> Result<(Samples, Split), Failed> {
         require_kind(spec, purpose)?;
         match &spec.input {
-            InputSpec::Photo(_) => photos::load(spec, purpose, watch),
+            InputSpec::Photo(_) => photos::load(spec, purpose, storage, watch),
             InputSpec::Text(_) => texts::load(spec, purpose, vocabulary),
         }
     }
 
     /// The first samples in a batch, as the model's training would see them.
-    pub fn first_batch(&self, spec: &Spec) -> Batch {
+    ///
+    /// # Errors
+    /// When they lie in a file that cannot be read.
+    pub fn first_batch(&self, spec: &Spec) -> Result<Batch, DataError> {
         self.samples_from(spec, 0, spec.training.batch)
     }
 
     /// `count` samples from `first` on in a batch, as the model's training would see them.
-    pub fn samples_from(&self, spec: &Spec, first: usize, count: usize) -> Batch {
+    ///
+    /// # Errors
+    /// When they lie in a file that cannot be read.
+    pub fn samples_from(&self, spec: &Spec, first: usize, count: usize) -> Result<Batch, DataError> {
         let chosen: Vec<usize> = (first..first + count).collect();
         let variation = Variation { augment: &spec.augment, seed: spec.training.seed, epoch: 0 };
         batch(self, &chosen, spec.training.batch, Some(variation))
     }
 
     /// The first `count` samples in a batch of `size`, as an evaluation would see them: as they are.
-    pub fn plain_batch(&self, count: usize, size: usize) -> Batch {
+    ///
+    /// # Errors
+    /// When they lie in a file that cannot be read.
+    pub fn plain_batch(&self, count: usize, size: usize) -> Result<Batch, DataError> {
         let chosen: Vec<usize> = (0..count).collect();
         batch(self, &chosen, size, None)
     }
@@ -169,21 +180,24 @@ impl Samples {
     }
 
     /// What tells these samples from others, also from those of the same names.
-    pub fn checksum(&self) -> String {
+    ///
+    /// # Errors
+    /// When they lie in a file that cannot be read.
+    pub fn checksum(&self) -> Result<String, DataError> {
         let mut hasher = blake3::Hasher::new();
         for index in 0..self.records.len() {
             for answers in &self.records.answers {
                 hasher.update(format!("{:?} ", answers[index]).as_bytes());
             }
             match &self.inputs {
-                Inputs::Photos(photos) => hasher.update(photos.photo(index)),
+                Inputs::Photos(photos) => hasher.update(&photos.photo(index)?),
                 Inputs::Texts(texts) => {
                     let text = &texts.texts[index];
                     hasher.update(format!("{} ", text.len()).as_bytes()).update(text.as_bytes())
                 }
             };
         }
-        crate::file::checksum(hasher.finalize().as_bytes())
+        Ok(crate::file::checksum(hasher.finalize().as_bytes()))
     }
 
     /// The photos, if they are some.
@@ -204,16 +218,21 @@ impl Samples {
 }
 
 impl Dataset for Samples {
-    fn inputs(&self, chosen: &[usize], size: usize, variation: Option<Variation>) -> Vec<Input> {
-        match &self.inputs {
+    fn inputs(
+        &self,
+        chosen: &[usize],
+        size: usize,
+        variation: Option<Variation>,
+    ) -> Result<Vec<Input>, DataError> {
+        Ok(match &self.inputs {
             Inputs::Photos(photos) => {
-                let (photos, transforms) = photos.batch(chosen, size, variation);
+                let (photos, transforms) = photos.batch(chosen, size, variation)?;
                 vec![("photos", photos), ("transform", bytemuck::cast_slice(&transforms).to_vec())]
             }
             Inputs::Texts(texts) => {
                 vec![("tokens", bytemuck::cast_slice(&texts.batch(chosen, size)).to_vec())]
             }
-        }
+        })
     }
 
     fn targets(&self) -> usize {

@@ -10,8 +10,8 @@ use crate::data::records::{Key, Records};
 use crate::data::skipped::{Ignored, Skipped, by_reason};
 use crate::data::source::Source;
 use crate::data::split::Split;
+use crate::data::storage::Storage;
 use crate::data::synthetic::{draw, label};
-use crate::machine::free_bytes;
 use crate::spec::{InputSpec, PhotoSpec, Spec};
 use anyhow::bail;
 use image::RgbImage;
@@ -87,24 +87,28 @@ fn tell_empty_folders(path: &Path, columns: &[crate::data::table::Column]) {
 /// Decodes the photos of these names. Returns those that can be used, their places among the names, and the others.
 ///
 /// # Errors
-/// When they cannot be read, not one can be used, or they do not fit into memory.
+/// When they cannot be read, not one can be used, or they take more room than there is.
 pub fn read_photos(
     source: &Source,
     size: &PhotoSpec,
     names: &[String],
+    storage: &Storage,
     watch: &dyn Watch,
 ) -> Result<(Photos, Vec<usize>, Vec<Skipped>), Failed> {
-    // A tenth is left for everything else.
-    let memory_bytes = free_bytes().map_or(u64::MAX, |bytes| bytes / 10 * 9);
     watch.begin("reading photos", Some(names.len()));
     let size = [size.width as u32, size.height as u32];
-    let read = decode(source, size, names, memory_bytes, &|done, _| watch.at(done));
+    let read = decode(source, size, names, storage, &|done, _| watch.at(done));
     watch.end();
     Ok(read?)
 }
 
 /// Photos and their split. Which of them are taken is chosen by names, and only those are decoded or drawn.
-pub(super) fn load(spec: &mut Spec, purpose: Purpose, watch: &dyn Watch) -> Result<(Samples, Split), Failed> {
+pub(super) fn load(
+    spec: &mut Spec,
+    purpose: Purpose,
+    storage: &Storage,
+    watch: &dyn Watch,
+) -> Result<(Samples, Split), Failed> {
     let (source, records) = match spec.data.path.clone() {
         Some(path) => {
             let (source, _, records) = labelled(&path, spec.data.labels.as_deref(), watch)?;
@@ -128,7 +132,7 @@ pub(super) fn load(spec: &mut Spec, purpose: Purpose, watch: &dyn Watch) -> Resu
     let InputSpec::Photo(size) = &spec.input else { bail!("the model does not read photos") };
     let (photos, kept) = match &source {
         Some(source) => {
-            let (photos, kept, skipped) = read_photos(source, size, &records.names, watch)?;
+            let (photos, kept, skipped) = read_photos(source, size, &records.names, storage, watch)?;
             tell_skipped(&skipped);
             let lost = records.len() - kept.len();
             if lost > 0 && purpose == Purpose::Resuming {
