@@ -61,12 +61,13 @@ else
 fi
 
 # The kernels once more on SwiftShader, a second and independent software driver, where it is
-# installed (Debian: the package chromium). VK_ICD_FILENAMES hides all other drivers.
+# installed (Debian: the package chromium). VK_ICD_FILENAMES hides all other Vulkan drivers, and WGPU_BACKEND what is
+# not Vulkan.
 for driver in /usr/lib/chromium/vk_swiftshader_icd.json; do
     if [ -f "$driver" ]; then
         echo "kernels and trainings on SwiftShader ($driver)"
-        VK_ICD_FILENAMES=$driver EXPECTED_ADAPTERS=vulkan:SwiftShader \
-            cargo test --release --locked --test kernels gpu_
-        VK_ICD_FILENAMES=$driver cargo test --release --locked --test train
+        export VK_ICD_FILENAMES=$driver WGPU_BACKEND=vulkan EXPECTED_ADAPTERS=vulkan:SwiftShader
+        cargo test --release --locked --test kernels gpu_
+        cargo test --release --locked --test train
     fi
 done

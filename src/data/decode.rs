@@ -55,24 +55,25 @@ fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, St
     };
     let input = Cursor::new(bytes);
     let failed = |error: ImageError| reason(&error, format);
-    let (image, _memory) = match format {
+    let decoder: Box<dyn ImageDecoder> = match format {
         Format::Jpeg => {
             // The decoder fills what is missing with grey and says nothing.
             if !jpeg_is_whole(bytes) {
                 return Err("the JPEG is cut short".to_owned());
             }
             jpeg_kind::check(bytes)?;
-            read(JpegDecoder::new(input).map_err(failed)?, format, bytes)
+            Box::new(JpegDecoder::new(input).map_err(failed)?)
         }
         Format::Png => {
             png::check(bytes)?;
-            read(PngDecoder::with_limits(input, limits()).map_err(failed)?, format, bytes)
+            Box::new(PngDecoder::with_limits(input, limits()).map_err(failed)?)
         }
-        Format::WebP => read(WebPDecoder::new(input).map_err(failed)?, format, bytes),
-        Format::Gif => read(GifDecoder::new(input).map_err(failed)?, format, bytes),
-        Format::Bmp => read(BmpDecoder::new(input).map_err(failed)?, format, bytes),
-        Format::Tiff => read(TiffDecoder::new(input).map_err(failed)?, format, bytes),
-    }?;
+        Format::WebP => Box::new(WebPDecoder::new(input).map_err(failed)?),
+        Format::Gif => Box::new(GifDecoder::new(input).map_err(failed)?),
+        Format::Bmp => Box::new(BmpDecoder::new(input).map_err(failed)?),
+        Format::Tiff => Box::new(TiffDecoder::new(input).map_err(failed)?),
+    };
+    let (image, _memory) = read(decoder, format, bytes)?;
     let rgb = to_rgb(image);
     if rgb.dimensions() == (width, height) {
         return Ok(rgb.into_raw());
@@ -82,7 +83,7 @@ fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, St
 
 /// Checks the size before a pixel is decoded, then decodes and turns the photo upright.
 fn read(
-    mut decoder: impl ImageDecoder,
+    mut decoder: Box<dyn ImageDecoder + '_>,
     format: Format,
     bytes: &[u8],
 ) -> Result<(DynamicImage, Reserved<'static>), String> {

@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
-use image::ImageReader;
+use image::{ImageError, ImageReader};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
 use super::decode::decode;
@@ -200,11 +200,11 @@ pub fn usual_side(source: &Source, names: &[String]) -> Result<Option<u32>, Data
     let chosen: HashSet<String> = names.iter().step_by(step).cloned().collect();
     let sides = Mutex::new(Vec::new());
     each(source, &chosen, &|entry| {
-        let reader = entry
-            .bytes
-            .ok()
-            .and_then(|bytes| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok());
-        if let Some((width, height)) = reader.and_then(|reader| reader.into_dimensions().ok()) {
+        let bytes = entry.bytes.unwrap_or_default();
+        let reader = ImageReader::new(Cursor::new(&bytes[..])).with_guessed_format();
+        if let Ok((width, height)) =
+            reader.map_err(ImageError::IoError).and_then(ImageReader::into_dimensions)
+        {
             sides.lock().unwrap_or_else(PoisonError::into_inner).push(width.max(height));
         }
         Ok(())

@@ -76,9 +76,11 @@ pub fn list() -> Vec<Adapter> {
     list_of(Backends::VULKAN | Backends::METAL | Backends::DX12 | Backends::GL)
 }
 
-/// The adapters of some of wgpu's backends, real GPUs first. Asking for fewer is faster, and spares
-/// what drivers have to say when they look for a display.
+/// The adapters of some of wgpu's backends, real GPUs first; where the environment variable `WGPU_BACKEND` names some,
+/// as in `vulkan,gl`, only of those. Asking for fewer is faster, and spares what drivers have to say when they look for
+/// a display.
 fn list_of(backends: Backends) -> Vec<Adapter> {
+    let backends = backends & Backends::from_env().unwrap_or(Backends::all());
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);

@@ -10,7 +10,7 @@ pub mod html;
 pub mod picture;
 
 use crate::file::{FileError, write_whole};
-use std::io;
+use image::codecs::png::PngEncoder;
 use std::path::Path;
 
 use thiserror::Error;
@@ -37,9 +37,9 @@ pub enum ReportError {
 /// # Errors
 /// [`ReportError::Encode`] for a picture without pixels, [`ReportError::Write`] for a bad path.
 pub fn save_png(image: &image::RgbImage, path: &Path) -> Result<(), ReportError> {
-    let mut bytes = io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(write_whole(path, &bytes.into_inner())?)
+    let mut bytes = Vec::new();
+    image.write_with_encoder(PngEncoder::new(&mut bytes))?;
+    Ok(write_whole(path, &bytes)?)
 }
 
 #[cfg(test)]
