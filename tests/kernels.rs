@@ -58,38 +58,57 @@ fn usable() -> Vec<Adapter> {
     adapters.filter(|adapter| adapter.report.cannot_train.is_none()).collect()
 }
 
-/// Proves the kernels of both kinds, with and without run-time checks, on the adapters that `is_wanted` takes by the
-/// name of their API.
-fn prove_on(is_wanted: impl Fn(&str) -> bool) {
+/// Proves kernels of one kind, with or without run-time checks, on the adapters whose API `is_wanted`.
+fn prove_on(is_wanted: impl Fn(&str) -> bool, variant: Variant, checked: bool) {
     for adapter in usable().iter().filter(|adapter| is_wanted(&adapter.report.backend)) {
-        for (checked, variant) in [false, true].into_iter().flat_map(|c| Variant::ALL.map(|v| (c, v))) {
-            // Written past the test harness, which would swallow it: a log has to say what was tested.
-            let line = adapter.report.line();
-            writeln!(std::io::stderr(), "kernels on {line} as for {variant:?}, run-time checks: {checked}")
-                .unwrap();
-            let mut backend =
-                GpuBackend::open(adapter, Options { checked, variant: Some(variant), ..Options::default() })
-                    .unwrap();
-            assert_eq!(backend.info(), adapter.report.info(), "another adapter was opened");
-            assert_all_kernels(&prove_all(&mut backend));
-        }
+        // Written past the test harness, which would swallow it: a log has to say what was tested.
+        let line = adapter.report.line();
+        writeln!(std::io::stderr(), "kernels on {line} as for {variant:?}, run-time checks: {checked}")
+            .unwrap();
+        let options = Options { checked, variant: Some(variant), ..Options::default() };
+        let mut backend = GpuBackend::open(adapter, options).unwrap();
+        assert_eq!(backend.info(), adapter.report.info(), "another adapter was opened");
+        assert_all_kernels(&prove_all(&mut backend));
     }
 }
 
-// A test for each API that has a software driver, so that two run at a time.
-#[test]
-fn gpu_kernels_equal_their_twins_by_vulkan() {
-    prove_on(|api| api == "vulkan");
+/// A module of tests for each kind of API. Compiling pipelines takes most of their time, on one core each.
+macro_rules! gpu_kernels_equal_their_twins {
+    ($($api:ident: $is_wanted:expr;)+) => { $(
+        mod $api {
+            use super::*;
+
+            #[test]
+            fn gpu_kernels_equal_their_twins() {
+                prove_on($is_wanted, Variant::Gpu, false);
+            }
+
+            #[test]
+            fn gpu_kernels_with_run_time_checks_equal_their_twins() {
+                prove_on($is_wanted, Variant::Gpu, true);
+            }
+
+            #[test]
+            fn gpu_kernels_for_software_equal_their_twins() {
+                prove_on($is_wanted, Variant::Software, false);
+            }
+
+            #[test]
+            fn gpu_kernels_for_software_with_run_time_checks_equal_their_twins() {
+                prove_on($is_wanted, Variant::Software, true);
+            }
+        }
+    )+ };
+}
+gpu_kernels_equal_their_twins! {
+    vulkan: |api| api == "vulkan";
+    gl: |api| api == "gl";
+    others: |api| !["vulkan", "gl"].contains(&api);
 }
 
 #[test]
-fn gpu_kernels_equal_their_twins_by_gl() {
-    prove_on(|api| api == "gl");
-}
-
-#[test]
-fn gpu_kernels_equal_their_twins_by_other_apis() {
-    prove_on(|api| !["vulkan", "gl"].contains(&api));
+fn variants_are_those_that_are_tested() {
+    assert_eq!(Variant::ALL, [Variant::Gpu, Variant::Software]);
 }
 
 #[test]

@@ -121,6 +121,12 @@ impl AdapterArguments {
         Ok(choice)
     }
 
+    /// Fails where it is not there, before anything that takes long.
+    pub fn require(&self) -> Result<()> {
+        heard(|| choose(&self.adapter))?;
+        Ok(())
+    }
+
     /// Finds it, for a check of all kernels that may run there.
     pub fn all_kernels(&self) -> Result<AllKernels> {
         Ok(AllKernels { choice: self.choose()?, options: self.options() })

@@ -134,7 +134,7 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
             sorted.sort_unstable();
             let sorted = records.chosen(&sorted);
             let (photos, kept, skipped) =
-                read_photos(&source, &SHOWN, &sorted.names, &Storage::memory(), &watch)?;
+                read_photos(&source, &SHOWN, &sorted.names, &sorted.names, &Storage::memory(), &watch)?;
             tell_skipped(&skipped);
             let sorted = sorted.chosen(&kept);
             let place = |index: &usize| sorted.names.iter().position(|name| *name == records.names[*index]);

@@ -23,7 +23,7 @@ use crate::spec::{PhotoSpec, Spec};
 use crate::tasks::{Answer, Target};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -75,14 +75,13 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let (storage, mut failed) = (arguments.memory.storage(None), Vec::new());
     for path in &arguments.paths {
         let mut answer = |samples: &Samples| asking.answer(path, samples);
-        match read(path, size, &spec, &storage, &mut answer)? {
-            Ok(skipped) => asking.tell_skipped(path, &skipped)?,
-            // A path that cannot be read does not stop the others.
-            Err(error) => {
-                log::error!("{}", message(&error));
-                asking.refuse(path, &error)?;
-                failed.push(shown_path(path));
-            }
+        let Unanswered { skipped, error } = read(path, size, &spec, &storage, &mut answer)?;
+        asking.tell_skipped(path, &skipped)?;
+        // A path that cannot be read does not stop the others.
+        if let Some(error) = error {
+            log::error!("{}", message(&error));
+            asking.refuse(path, &error)?;
+            failed.push(shown_path(path));
         }
     }
     if asking.answers.is_empty() {
@@ -93,65 +92,94 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         .context("the predictions are complete, but not their picture; choose a place with --picture")?;
     log::info!("picture: {}", shown_path(&picture));
     if !failed.is_empty() {
-        bail!("{} of {} paths gave no photo: {}", failed.len(), arguments.paths.len(), failed.join(", "));
+        bail!(
+            "{} of {} paths could not be read, or not to their end: {}",
+            failed.len(),
+            arguments.paths.len(),
+            failed.join(", ")
+        );
     }
     Ok(Outcome::Done)
 }
 
+/// What of a path has no answer: photos that cannot be used, and why the path could not be read to its end.
+#[derive(Default)]
+struct Unanswered {
+    skipped: Vec<Skipped>,
+    error: Option<Error>,
+}
+
+impl<E: Into<Error>> From<E> for Unanswered {
+    fn from(error: E) -> Self {
+        Unanswered { skipped: Vec::new(), error: Some(error.into()) }
+    }
+}
+
 /// Reads the photos of a path, as many at a time as memory may take, and hands them to `answer` with their labels
-/// where their names tell them. Returns those that cannot be used, or why there is no photo; an error is one of
-/// `answer`.
+/// where their names tell them. An error is one of `answer`.
 fn read(
     path: &Path,
     size: &PhotoSpec,
     spec: &Spec,
     storage: &Storage,
     answer: &mut dyn FnMut(&Samples) -> Result<()>,
-) -> Result<Result<Vec<Skipped>>> {
+) -> Result<Unanswered> {
     let listed = Source::open(path).and_then(|source| Ok((survey(&source)?, source)));
     let (listed, source) = match listed {
         Ok(listed) => listed,
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => return Ok(error.into()),
     };
     if let Some(warning) = &listed.warning {
         log::warn!("warning: {warning}");
     }
-    tell_skipped(&listed.skipped);
     if listed.ignored.total() > 0 {
         log::info!("ignored {} files that are no photos: {}", listed.ignored.total(), listed.ignored);
     }
     let truths = truths(&listed.names, spec);
     let at_once = storage.photos([size.width as u32, size.height as u32]).max(1);
-    let (mut all_skipped, mut read) = (listed.skipped, 0);
+    let (mut unanswered, mut read) = (Unanswered { skipped: listed.skipped, error: None }, 0);
     for (part, names) in listed.names.chunks(at_once).enumerate() {
-        let (photos, kept, skipped) = match read_photos(&source, size, names, storage, &Bars::default()) {
+        let (photos, kept, skipped) = match read_photos(
+            &source,
+            size,
+            names,
+            names,
+            storage,
+            &Bars::default(),
+        )
+        .map_err(Error::downcast)
+        {
             Ok(photos) => photos,
-            Err(error) => match error.downcast() {
-                Ok(DataError::NoneUsable { skipped, .. }) => {
-                    (Photos::new(size.width as u32, size.height as u32), Vec::new(), skipped)
-                }
-                Ok(error) => return Ok(Err(error.into())),
-                Err(error) => return Ok(Err(error)),
-            },
+            Err(Ok(DataError::NoneUsable { skipped, .. })) => {
+                unanswered.skipped.extend(skipped);
+                continue;
+            }
+            Err(Ok(error)) => {
+                unanswered.error = Some(error.into());
+                break;
+            }
+            Err(Err(error)) => {
+                unanswered.error = Some(error);
+                break;
+            }
         };
         read += kept.len();
-        if !kept.is_empty() {
-            tell_skipped(&skipped);
-            let mut records =
-                Records::unlabelled(Key::File, kept.iter().map(|&place| names[place].clone()).collect());
-            let of_target = |truths: &Vec<Option<f32>>| {
-                kept.iter().map(|&place| truths[part * at_once + place]).collect()
-            };
-            records.answers = truths.iter().map(of_target).collect();
-            answer(&Samples::new(records, Inputs::Photos(photos), spec))?;
-        }
-        all_skipped.extend(skipped);
+        unanswered.skipped.extend(skipped);
+        let mut records =
+            Records::unlabelled(Key::File, kept.iter().map(|&place| names[place].clone()).collect());
+        let of_target =
+            |truths: &Vec<Option<f32>>| kept.iter().map(|&place| truths[part * at_once + place]).collect();
+        records.answers = truths.iter().map(of_target).collect();
+        answer(&Samples::new(records, Inputs::Photos(photos), spec))?;
     }
-    all_skipped.sort();
-    Ok(match read {
-        0 => Err(DataError::NoneUsable { path: path.to_owned(), skipped: all_skipped }.into()),
-        _ => Ok(all_skipped),
-    })
+    unanswered.skipped.sort();
+    unanswered.skipped.dedup();
+    if read == 0 && unanswered.error.is_none() {
+        let skipped = std::mem::take(&mut unanswered.skipped);
+        return Ok(DataError::NoneUsable { path: path.to_owned(), skipped }.into());
+    }
+    tell_skipped(&unanswered.skipped);
+    Ok(unanswered)
 }
 
 /// The labels of photos, as far as their names tell them.

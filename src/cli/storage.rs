@@ -44,6 +44,9 @@ impl Arguments {
 /// A number of bytes above 0 with its unit.
 fn size(text: &str) -> Result<ByteSize, String> {
     match text.parse::<ByteSize>() {
+        _ if text.trim().ends_with(|c: char| c.is_ascii_digit()) => {
+            Err("it must have a unit, such as 512MB or 4GiB".into())
+        }
         Ok(ByteSize(0)) => Err("it must be above 0".into()),
         Ok(size) => Ok(size),
         Err(_) => Err("it must be a number of bytes with a unit, such as 512MB or 4GiB".into()),
@@ -58,7 +61,7 @@ mod tests {
     fn sizes_have_units() {
         assert_eq!(size("512MB").unwrap().as_u64(), 512_000_000);
         assert_eq!(size("1.5 GiB").unwrap().as_u64(), 3 << 29);
-        for wrong in ["", "0", "-1GB", "4 gigs", "GB"] {
+        for wrong in ["", "0", "0kB", "512", "-1GB", "4 gigs", "GB"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
     }

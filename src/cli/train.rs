@@ -127,6 +127,11 @@ fn start(arguments: Arguments) -> Result<Outcome> {
         }
         InputSpec::Photo(_) => {}
     }
+    if arguments.columns.label_column.is_some() && spec.targets.len() > 1 {
+        let message = "--label-column names the column of a model's only target, and this model has several; name \
+                       their columns in its [[target]]s";
+        return Err(Usage(message.into()).into());
+    }
     spec.data.text_column = arguments.columns.text_column.or(spec.data.text_column);
     spec.data.label_column = arguments.columns.label_column.or(spec.data.label_column);
     if spec.data.path.is_none() && spec.data.split.is_some() {
@@ -168,6 +173,7 @@ fn begin(
         // Before anything that takes long.
         return Err(DataError::Missing { path: path.clone() }.into());
     }
+    how.adapter.require()?;
     // Which kernels suit an adapter is tried on the model, so that its data have to be known.
     let (samples, split) =
         Samples::load(&mut spec, Purpose::Training, None, &how.storage.storage(run), &Bars::default())?;

@@ -91,9 +91,9 @@ pub enum DataError {
     },
     /// The photos do not fit into memory.
     #[error(
-        "{photos} photos of {width}x{height} pixels need {} of memory, and {} are free; load fewer \
-         (--limit, or fewer at a time), or give the model a smaller input",
-        mebibytes(*.photos as u128 * u128::from(*.width) * u128::from(*.height) * 3), mebibytes((*.free_bytes).into())
+        "{photos} photos of {width}x{height} pixels need {} of memory, and may take {}; give them more (--memory), load \
+         fewer (--limit, or fewer at a time), or give the model a smaller input",
+        mebibytes(*.photos as u128 * u128::from(*.width) * u128::from(*.height) * 3), mebibytes((*.memory_bytes).into())
     )]
     TooMany {
         /// How many photos there are.
@@ -103,7 +103,7 @@ pub enum DataError {
         /// Of the model's input, in pixels.
         height: u32,
         /// What photos may take.
-        free_bytes: u64,
+        memory_bytes: u64,
     },
     /// A file of decoded photos cannot be made, read or written.
     #[error("the file of decoded photos {}: {source}; choose another folder by --cache", shown_path(.path))]

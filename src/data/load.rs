@@ -27,6 +27,8 @@ pub struct Survey {
     pub skipped: Vec<Skipped>,
     /// Files that are no photos.
     pub ignored: Ignored,
+    /// Folders within it, as far as the source names them.
+    pub folders: Vec<String>,
     /// What the user should know of a damaged archive.
     pub warning: Option<String>,
 }
@@ -53,15 +55,21 @@ pub fn survey(source: &Source) -> Result<Survey, DataError> {
     match (names.is_empty(), skipped.is_empty()) {
         (true, true) => Err(DataError::NoPhotos { path, ignored: remains.ignored }),
         (true, false) => Err(DataError::NoneUsable { path, skipped }),
-        _ => Ok(Survey { names, skipped, ignored: remains.ignored, warning: remains.warning }),
+        _ => Ok(Survey {
+            names,
+            skipped,
+            ignored: remains.ignored,
+            folders: remains.folders,
+            warning: remains.warning,
+        }),
     }
 }
 
 /// Photos by their places among the names, those that can be used, and the others.
 type Loaded<T> = Result<(T, Vec<usize>, Vec<Skipped>), DataError>;
 
-/// Reads, decodes and resizes the photos of these names, sorted, to `size`: width and height in pixels. Returns
-/// those that can be used in their order, their places among the names, and the others.
+/// Reads, decodes and resizes the photos of these names, some of `all` in the source and sorted, to `size`: width and
+/// height in pixels. Returns those that can be used in their order, their places among the names, and the others.
 ///
 /// # Errors
 /// When the source cannot be read, not one photo can be used, or the photos take more room than there is.
@@ -69,16 +77,20 @@ pub fn load(
     source: &Source,
     size: [u32; 2],
     names: &[String],
+    all: &[String],
     storage: &Storage,
     progress: Progress,
 ) -> Loaded<Photos> {
-    let photos = storage.room(source, size, names)?;
+    let photos = storage.room(source, size, names, all)?;
     let is_there: Vec<bool> = (0..names.len()).map(|place| photos.is_there(place)).collect();
     let photos = Mutex::new(photos);
-    let put = |place, rgb: &[u8]| photos.lock().unwrap_or_else(PoisonError::into_inner).write(place, rgb);
+    let put = |place, rgb: &[u8]| {
+        let hash = blake3::hash(rgb).into();
+        photos.lock().unwrap_or_else(PoisonError::into_inner).write(place, rgb, hash)
+    };
     let (kept, skipped) = decode_to(&put, source, size, names, is_there, progress)?;
     let mut photos = photos.into_inner().unwrap_or_else(PoisonError::into_inner);
-    photos.complete()?;
+    photos.finish()?;
     photos.keep(&kept);
     Ok((photos, kept, skipped))
 }
@@ -177,9 +189,14 @@ fn each(
     std::thread::scope(|scope| {
         // The sender goes with the reader, so that the receiver ends.
         let reader = scope.spawn(move || {
-            listed.for_each(Ask::Only(only), &mut |entry| match sender.send(entry) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+            let mut read = HashSet::new();
+            listed.for_each(Ask::Only(only), &mut |entry| {
+                read.extend(only.get(&entry.name));
+                // What comes behind the last that is wanted need not be looked at.
+                match sender.send(entry) {
+                    Ok(()) if read.len() < only.len() => ControlFlow::Continue(()),
+                    _ => ControlFlow::Break(()),
+                }
             })
         });
         let visited = receiver.into_iter().par_bridge().try_for_each(visit);

@@ -1,12 +1,11 @@
 //! Photos as the model takes them, in memory or in a file.
 
 use super::batches::Variation;
-use super::cache::Cache;
+use super::cache::{ABSENT, Cache};
 use super::error::DataError;
 use super::split::Content;
 use crate::ops::augment::{IDENTITY, TRANSFORM};
 use crate::rng::{Generator, Stream};
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Photos of one size.
@@ -16,6 +15,7 @@ pub struct Photos {
     pub width: u32,
     /// In pixels.
     pub height: u32,
+    contents: Vec<Content>,
     pixels: Pixels,
 }
 
@@ -31,36 +31,38 @@ enum Pixels {
 impl Photos {
     /// No photos yet, of this size in pixels, in memory.
     pub fn new(width: u32, height: u32) -> Photos {
-        Photos { width, height, pixels: Pixels::Memory(Vec::new()) }
+        Photos { width, height, contents: Vec::new(), pixels: Pixels::Memory(Vec::new()) }
     }
 
-    /// Black photos in memory, to be written over.
+    /// Room for so many photos in memory.
     ///
     /// # Errors
     /// When they do not fit into so much memory, or the system does not give it.
-    pub fn black(width: u32, height: u32, count: usize, memory_bytes: u64) -> Result<Photos, DataError> {
+    pub fn in_memory(
+        [width, height]: [u32; 2],
+        count: usize,
+        memory_bytes: u64,
+    ) -> Result<Photos, DataError> {
         let mut pixels = Vec::new();
         let bytes = bytes_of([width, height], count);
         let fits = usize::try_from(bytes).ok().filter(|_| bytes <= memory_bytes.into());
         let reserved = fits.filter(|&bytes| pixels.try_reserve_exact(bytes).is_ok());
         let Some(bytes) = reserved else {
-            return Err(DataError::TooMany { photos: count, width, height, free_bytes: memory_bytes });
+            return Err(DataError::TooMany { photos: count, width, height, memory_bytes });
         };
         pixels.resize(bytes, 0);
-        Ok(Photos { width, height, pixels: Pixels::Memory(pixels) })
+        Ok(Photos { width, height, contents: vec![ABSENT; count], pixels: Pixels::Memory(pixels) })
     }
 
-    /// The photos of a file, one for each of its places; some may not be there yet.
-    pub fn cached(width: u32, height: u32, count: usize, cache: Cache) -> Photos {
-        Photos { width, height, pixels: Pixels::File(cache, (0..count).collect()) }
+    /// The photos at these places of a file; some may not be there yet.
+    pub fn in_file([width, height]: [u32; 2], cache: Cache, places: Vec<usize>) -> Photos {
+        let contents = places.iter().map(|&place| cache.content(place)).collect();
+        Photos { width, height, contents, pixels: Pixels::File(cache, places) }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        match &self.pixels {
-            Pixels::Memory(pixels) => pixels.len() / self.photo_bytes().max(1),
-            Pixels::File(_, places) => places.len(),
-        }
+        self.contents.len()
     }
 
     /// Whether there is none.
@@ -76,11 +78,22 @@ impl Photos {
         let bytes = self.photo_bytes();
         match &self.pixels {
             Pixels::Memory(pixels) => Ok(Cow::Borrowed(&pixels[index * bytes..][..bytes])),
-            Pixels::File(cache, places) => {
+            Pixels::File(..) => {
                 let mut rgb = vec![0; bytes];
-                cache.read(places[index], &mut rgb)?;
+                self.read(index, &mut rgb)?;
                 Ok(Cow::Owned(rgb))
             }
+        }
+    }
+
+    /// Copies photo `index` to `rgb`, height x width x 3 bytes.
+    fn read(&self, index: usize, rgb: &mut [u8]) -> Result<(), DataError> {
+        match &self.pixels {
+            Pixels::Memory(pixels) => {
+                rgb.copy_from_slice(&pixels[index * rgb.len()..][..rgb.len()]);
+                Ok(())
+            }
+            Pixels::File(cache, places) => cache.read(places[index], rgb),
         }
     }
 
@@ -91,39 +104,36 @@ impl Photos {
             Pixels::Memory(pixels) => pixels.extend_from_slice(rgb),
             Pixels::File(..) => unreachable!("the file of a set is as long as the set"),
         }
+        self.contents.push(blake3::hash(rgb).into());
     }
 
-    /// Whether a photo was decoded by an earlier process.
+    /// Whether a photo was written, by this process or an earlier one.
     pub fn is_there(&self, index: usize) -> bool {
-        match &self.pixels {
-            Pixels::Memory(_) => false,
-            Pixels::File(cache, places) => cache.is_there(places[index]),
-        }
+        self.contents[index] != ABSENT
     }
 
-    /// Writes over photo `index`. `rgb` must be height x width x 3 bytes.
+    /// Writes photo `index`: height x width x 3 bytes, and their BLAKE3 hash.
     ///
     /// # Errors
     /// When it lies in a file that cannot be written.
-    pub fn write(&mut self, index: usize, rgb: &[u8]) -> Result<(), DataError> {
+    pub fn write(&mut self, index: usize, rgb: &[u8], content: Content) -> Result<(), DataError> {
         let bytes = self.photo_bytes();
         match &mut self.pixels {
-            Pixels::Memory(pixels) => {
-                pixels[index * bytes..][..bytes].copy_from_slice(rgb);
-                Ok(())
-            }
-            Pixels::File(cache, places) => cache.write(places[index], rgb),
+            Pixels::Memory(pixels) => pixels[index * bytes..][..bytes].copy_from_slice(rgb),
+            Pixels::File(cache, places) => cache.write(places[index], rgb, content)?,
         }
+        self.contents[index] = content;
+        Ok(())
     }
 
-    /// Says that all photos are there that can be.
+    /// Ends the writing.
     ///
     /// # Errors
     /// When they lie in a file that cannot be synced.
-    pub fn complete(&mut self) -> Result<(), DataError> {
+    pub fn finish(&mut self) -> Result<(), DataError> {
         match &mut self.pixels {
             Pixels::Memory(_) => Ok(()),
-            Pixels::File(cache, _) => cache.complete(),
+            Pixels::File(cache, _) => cache.finish(),
         }
     }
 
@@ -144,17 +154,12 @@ impl Photos {
             }
             Pixels::File(_, places) => *places = kept.iter().map(|&place| places[place]).collect(),
         }
+        self.contents = kept.iter().map(|&place| self.contents[place]).collect();
     }
 
     /// Of the pixels: copies may have other names, and be compressed in other ways without loss.
-    pub fn contents(&self) -> Vec<Content> {
-        match &self.pixels {
-            Pixels::Memory(pixels) => pixels
-                .par_chunks_exact(self.photo_bytes().max(1))
-                .map(|rgb| blake3::hash(rgb).into())
-                .collect(),
-            Pixels::File(cache, places) => places.iter().map(|&place| cache.content(place)).collect(),
-        }
+    pub fn contents(&self) -> &[Content] {
+        &self.contents
     }
 
     /// `chosen` photos in a batch of `size`: (size, height, width, 3) bytes, and (size, 6) numbers of
@@ -172,7 +177,7 @@ impl Photos {
         let mut photos = vec![0; size * bytes];
         let mut transforms = IDENTITY.repeat(size);
         for (n, &index) in chosen.iter().enumerate() {
-            photos[n * bytes..][..bytes].copy_from_slice(&self.photo(index)?);
+            self.read(index, &mut photos[n * bytes..][..bytes])?;
             if let Some(variation) = variation {
                 let transform = draw_transform(variation, index as u32, self.width, self.height);
                 transforms[n * TRANSFORM..][..TRANSFORM].copy_from_slice(&transform);

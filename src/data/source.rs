@@ -50,6 +50,8 @@ pub struct Entry {
 pub struct Remains {
     /// Files that are no photos.
     pub ignored: Ignored,
+    /// Folders within it, as far as it names them, also those without files.
+    pub folders: Vec<String>,
     /// What the user should know of a damaged archive.
     pub warning: Option<String>,
 }
@@ -117,8 +119,16 @@ pub enum Listed {
     Tar(tarball::Archive),
 }
 
-/// Of a file, its size in bytes and when it was last changed, in nanoseconds since 1970.
-pub type State = (u64, u128);
+/// What changes when a file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// Its size.
+    pub bytes: u64,
+    /// When its contents were changed, in nanoseconds since 1970, as far as whoever made it says.
+    pub changed: u128,
+    /// When the file was changed in any way, in seconds since 1970, as far as the system says.
+    pub of_any_kind: i64,
+}
 
 impl Source {
     /// Tells by content, else by extension, what kind of source a path is.
@@ -194,13 +204,18 @@ impl Source {
         })
     }
 
-    /// Hands on the size in bytes and the time of the last change of each file that photos of these names lie in:
-    /// others than before tell that the photos may be others.
+    /// Hands on the state of each file that photos of these names lie in: another than before tells that the photos may
+    /// be others.
     pub fn state(&self, names: &[String], visit: &mut dyn FnMut(io::Result<State>)) {
         let state = |path: &Path| {
             let of = path.metadata()?;
             let changed = of.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-            Ok((of.len(), changed.as_nanos()))
+            #[cfg(unix)]
+            let of_any_kind = std::os::unix::fs::MetadataExt::ctime(&of);
+            // The system does not tell.
+            #[cfg(not(unix))]
+            let of_any_kind = 0;
+            Ok(State { bytes: of.len(), changed: changed.as_nanos(), of_any_kind })
         };
         match self {
             Source::Folder(path) => names.iter().for_each(|name| visit(state(&path.join(name)))),

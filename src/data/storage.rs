@@ -7,6 +7,7 @@ use super::source::Source;
 use super::split::Content;
 use crate::machine::free_bytes;
 use bytesize::ByteSize;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Where decoded photos go.
@@ -30,43 +31,51 @@ impl Storage {
             .unwrap_or(usize::MAX)
     }
 
-    /// Room for photos of these names: black ones in memory, or those of a file, which may be there already.
+    /// Room for the photos of these names, some of `all` in the source: in memory, or in a file, where they may be
+    /// already.
     pub(super) fn room(
         &self,
         source: &Source,
         size: [u32; 2],
         names: &[String],
+        all: &[String],
     ) -> Result<Photos, DataError> {
-        let [width, height] = size;
         let folder = match &self.cache {
             Some(folder) if bytes_of(size, names.len()) > self.memory_bytes.into() => folder,
-            _ => return Photos::black(width, height, names.len(), self.memory_bytes),
+            _ => return Photos::in_memory(size, names.len(), self.memory_bytes),
         };
-        let photo_bytes = Photos::new(width, height).photo_bytes();
-        let cache = Cache::open(folder, key(source, size, names), names.len(), photo_bytes)?;
-        let there = (0..names.len()).filter(|&place| cache.is_there(place)).count();
+        let photo_bytes = Photos::new(size[0], size[1]).photo_bytes();
+        let cache = Cache::open(folder, key(source, size, all), all.len(), photo_bytes, names.len())?;
+        let path = cache.path().to_owned();
+        let place_of: HashMap<&String, usize> = all.iter().zip(0..).collect();
+        let places = names.iter().filter_map(|name| place_of.get(name).copied()).collect();
+        let photos = Photos::in_file(size, cache, places);
+        let there = (0..photos.len()).filter(|&index| photos.is_there(index)).count();
         log::info!(
-            "decoded photos: {} in {}, as they are more than the {} of memory that they may take; {}",
+            "decoded photos: {} in {}, as memory may hold {} of them; {}",
             ByteSize(bytes_of(size, names.len()) as u64),
-            shown_path(cache.path()),
+            shown_path(&path),
             ByteSize(self.memory_bytes),
             match there {
                 0 => "none is there yet".into(),
                 there => format!("{there} of {} are there already", names.len()),
             }
         );
-        Ok(Photos::cached(width, height, names.len(), cache))
+        Ok(photos)
     }
 }
 
-/// What tells decoded photos from others: their files, their size, and how they were decoded.
-fn key(source: &Source, [width, height]: [u32; 2], names: &[String]) -> Content {
+/// What tells decoded photos from others: where they come from, when their files were changed, their size, and what
+/// decodes them.
+fn key(source: &Source, [width, height]: [u32; 2], all: &[String]) -> Content {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{} {width} {height} {}\n", env!("CARGO_PKG_VERSION"), names.len()).as_bytes());
-    for name in names {
+    let path = source.path().canonicalize().unwrap_or(source.path().to_owned());
+    hasher.update(path.as_os_str().as_encoded_bytes());
+    hasher.update(format!("\n{} {width} {height} {}\n", env!("CARGO_PKG_VERSION"), all.len()).as_bytes());
+    for name in all {
         hasher.update(format!("{} {name}\n", name.len()).as_bytes());
     }
-    source.state(names, &mut |state| {
+    source.state(all, &mut |state| {
         // What cannot be asked is told when it is read.
         hasher.update(format!("{:?}\n", state.ok()).as_bytes());
     });

@@ -80,7 +80,8 @@ pub fn list() -> Vec<Adapter> {
 /// as in `vulkan,gl`, only of those. Asking for fewer is faster, and spares what drivers have to say when they look for
 /// a display.
 fn list_of(backends: Backends) -> Vec<Adapter> {
-    let backends = backends & Backends::from_env().unwrap_or(Backends::all());
+    let allowed = Backends::from_env().filter(|backends| !backends.is_empty());
+    let backends = backends & allowed.unwrap_or(Backends::all());
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);

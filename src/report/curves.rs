@@ -14,7 +14,7 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle, WHITE};
 
 use super::axis::Axis;
 use super::font::{self, FAMILY, INK, MUTED};
-use super::{ReportError, save_png};
+use super::{ReportError, reduced, save_png};
 use crate::file::write_whole;
 
 /// Okabe and Ito's colours, which the colour-blind tell apart: blue, orange, and five more.
@@ -79,7 +79,7 @@ pub fn draw(charts: &[Chart], png: &Path, svg: &Path) -> Result<(), ReportError>
     let vector = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
     panels(&vector, charts, (rows, columns), 1)?;
     drop(vector);
-    save_png(&image::imageops::thumbnail(&large, width, height), png)?;
+    save_png(&reduced(&large, OVERSAMPLING), png)?;
     Ok(write_whole(svg, text.as_bytes())?)
 }
 

@@ -13,7 +13,7 @@ use plotters::style::{Color, RGBColor, WHITE};
 use super::axis::Axis;
 use super::curves::{COLOURS, GRID, OVERSAMPLING, failed, type_of};
 use super::font::{self, INK, MUTED, ellipsised, text_width};
-use super::{ReportError, save_png};
+use super::{ReportError, reduced, save_png};
 use crate::file::write_whole;
 
 /// Narrow enough that the text can be read on a phone. All lengths are in these pixels.
@@ -92,7 +92,7 @@ pub fn draw(title: &str, charts: &[Chart], png: &Path, svg: &Path) -> Result<(),
     let vector = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
     Canvas { area: &vector, unit: 1 }.page(title, charts)?;
     drop(vector);
-    save_png(&image::imageops::thumbnail(&large, WIDTH, height), png)?;
+    save_png(&reduced(&large, OVERSAMPLING), png)?;
     Ok(write_whole(svg, text.as_bytes())?)
 }
 

@@ -10,6 +10,7 @@ pub mod html;
 pub mod picture;
 
 use crate::file::{FileError, write_whole};
+use image::RgbImage;
 use image::codecs::png::PngEncoder;
 use std::path::Path;
 
@@ -36,15 +37,46 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError::Encode`] for a picture without pixels, [`ReportError::Write`] for a bad path.
-pub fn save_png(image: &image::RgbImage, path: &Path) -> Result<(), ReportError> {
+pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), ReportError> {
     let mut bytes = Vec::new();
     image.write_with_encoder(PngEncoder::new(&mut bytes))?;
     Ok(write_whole(path, &bytes)?)
 }
 
+/// A picture `times` smaller in both directions: each pixel is the mean of those in its place.
+fn reduced(large: &RgbImage, times: u32) -> RgbImage {
+    let (width, height) = (large.width() / times, large.height() / times);
+    let rows = large.as_raw().chunks_exact(3 * large.width() as usize);
+    let rows: Vec<&[u8]> = rows.collect();
+    let (side, count) = (times as usize, times * times);
+    let mut pixels = Vec::with_capacity(3 * width as usize * height as usize);
+    for rows in rows.chunks_exact(side) {
+        let mut sums = vec![0; 3 * width as usize];
+        for row in rows {
+            for (sums, block) in sums.chunks_exact_mut(3).zip(row.chunks_exact(3 * side)) {
+                for pixel in block.chunks_exact(3) {
+                    sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += u32::from(value));
+                }
+            }
+        }
+        pixels.extend(sums.into_iter().map(|sum| ((sum + count / 2) / count) as u8));
+    }
+    RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn a_reduced_picture_has_the_means_of_its_blocks() {
+        let large = RgbImage::from_fn(6, 4, |x, y| Rgb([(40 * x) as u8, (10 * y) as u8, 255]));
+        let small = reduced(&large, 2);
+        assert_eq!(small.dimensions(), (3, 2));
+        assert_eq!(small.get_pixel(2, 1), &Rgb([180, 25, 255]));
+        assert_eq!(reduced(&large, 3).dimensions(), (2, 1));
+    }
     use std::fs;
 
     #[test]

@@ -310,6 +310,9 @@ pub const EVERY: &str = "*";
 /// Names that the plan gives to buffers of its own.
 const RESERVED: [&str; 3] = ["photo", "tokens", "optimizer"];
 
+/// Columns of predictions that are no target's: no target is called so.
+pub const PREDICTED: [&str; 5] = ["file", "error", "probability", "words", "text"];
+
 /// The name that differs from `name` in the fewest letters, if it is near enough to be meant.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();

@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Kills of one test. By hand: FACESHADER_KILLS=300.
 const KILLS: usize = 40;
@@ -74,6 +75,11 @@ fn scattered(index: usize) -> u64 {
     bits ^ (bits >> 27)
 }
 
+/// A folder in memory, where the system has some: the trainings sync thousands of files.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn start(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
@@ -81,7 +87,7 @@ fn start(mut command: Command) -> Child {
 #[test]
 fn a_killed_training_ends_with_the_same_files() {
     let kills = std::env::var("FACESHADER_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     faces(folder.path());
     let begin = Instant::now();
     succeed(training(folder.path(), "whole/run", "5"), "no kill");
@@ -116,7 +122,7 @@ fn a_killed_training_ends_with_the_same_files() {
 /// Each operation on a file that a training writes fails once.
 #[test]
 fn a_full_disk_at_any_moment_costs_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     faces(folder.path());
     succeed(training(folder.path(), "whole/run", "1e-9"), "no fault");
     let want = files(&folder.path().join("whole/run"));
@@ -147,7 +153,7 @@ fn a_full_disk_at_any_moment_costs_nothing() {
 /// What goes on otherwise than the session that failed would have must not be measured by its best weights.
 #[test]
 fn the_best_weights_are_those_of_an_epoch_of_the_run_whatever_failed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     faces(folder.path());
     let train = |more: &[&str]| {
         let model = tiny().display().to_string();

@@ -3,6 +3,7 @@
 use crate::common::{code, faces, fail, run, stderr, succeed, tiny};
 use image::{Rgb, RgbImage};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 /// Twelve photos of each of these classes, told by their colour.
@@ -49,6 +50,49 @@ fn a_folder_a_class_trains_without_a_model_and_predicts_its_classes() {
     assert_eq!(figure["value"], told["accuracy"]);
     assert!(figure["low"].as_f64() < figure["high"].as_f64(), "{figure}");
     assert!(folder.path().join("run/plots/confusion.png").is_file());
+}
+
+/// A zip and a tar of a folder, with entries for its folders as well.
+fn archives(root: &Path, folder: &str) -> [String; 2] {
+    let mut zip = zip::ZipWriter::new(fs::File::create(root.join("shapes.zip")).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    let mut tar = tar::Builder::new(fs::File::create(root.join("shapes.tar")).unwrap());
+    tar.append_dir_all(folder, root.join(folder)).unwrap();
+    tar.finish().unwrap();
+    for class in fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+        let within = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        zip.add_directory(within(&class), options).unwrap();
+        for photo in fs::read_dir(&class).unwrap().map(|entry| entry.unwrap().path()) {
+            zip.start_file(within(&photo), options).unwrap();
+            zip.write_all(&fs::read(photo).unwrap()).unwrap();
+        }
+    }
+    zip.finish().unwrap();
+    ["shapes.zip".into(), "shapes.tar".into()]
+}
+
+#[test]
+fn an_empty_folder_of_a_class_is_told_of_folders_and_archives() {
+    let folder = tempfile::tempdir().unwrap();
+    folders(folder.path(), &["Rot", "sky blue"]);
+    fs::create_dir(folder.path().join("shapes/green")).unwrap();
+    let [zip, tar] = archives(folder.path(), "shapes");
+    for data in ["shapes", &zip, &tar] {
+        let output = run(folder.path(), &["data", "check", data]);
+        let said = stderr(&output);
+        let warned =
+            said.lines().filter(|line| line.contains("the folder of a class holds no photo")).count();
+        assert!(warned == 1 && said.contains("green: the folder of a class"), "{data}: {said}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_told_before_photos_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    folders(folder.path(), &["Rot", "sky blue"]);
+    let output = run(folder.path(), &["train", "--data", "shapes", "--adapter", "no such card"]);
+    let said = stderr(&output);
+    assert!(code(&output) == 3 && said.contains("no such card") && !said.contains("to train on"), "{said}");
 }
 
 /// A table that says what the names of the drawn faces say, with each photo under another name.
@@ -155,6 +199,15 @@ fn stars_and_prices_train_without_a_model_file() {
     let told: serde_json::Value = serde_json::from_str(&ask("prices")).unwrap();
     assert!(told["class"].as_f64().is_some_and(|price| (30.0..60.0).contains(&price)), "{told}");
     succeed(folder.path(), &["train", "--resume", "prices", "--epochs", "61", "--adapter", "cpu"]);
+    // One flag cannot name the columns of two targets.
+    let model = succeed(folder.path(), &["models", "show", "review-plus"]);
+    let target = "[[target]]\nname = \"price\"\n\n[[target]]";
+    let branch = "[[branch]]\nname = \"cost\"\ntarget = \"price\"\n\n[[branch.layer]]\nname = \"much\"\nop = \
+                  \"dense\"\nout_features = \"target\"\n";
+    let two = format!("{}\n{branch}", model.replacen("[[target]]", target, 1));
+    fs::write(folder.path().join("two.toml"), two).unwrap();
+    let train = ["train", "--data", "stars.csv", "--model", "two.toml", "--label-column", "stars"];
+    fail(folder.path(), &train, 2, &["--label-column names the column of a model's only target"]);
 }
 
 #[test]
@@ -222,4 +275,11 @@ fn a_mistake_in_a_target_is_refused_with_file_and_line() {
         fs::write(folder.path().join("mine.toml"), model.replacen("[[layer]]", &targets, 1)).unwrap();
         fail(folder.path(), &["summary", "mine.toml"], 1, &["mine.toml:", words]);
     }
+    // Of a new training only: an old run may have such a target.
+    let model = model.replace("\"age\"", "\"error\"");
+    let targets =
+        "[[target]]\nname = \"error\"\nkind = \"number\"\n\n[[target]]\nname = \"gender\"\n\n[[layer]]";
+    fs::write(folder.path().join("mine.toml"), model.replacen("[[layer]]", targets, 1)).unwrap();
+    let train = ["train", "--model", "mine.toml", "--adapter", "cpu"];
+    fail(folder.path(), &train, 1, &["mine.toml:", "predictions have a column of that name; choose another"]);
 }

@@ -103,9 +103,9 @@ pub struct Loaded {
 
 /// All photos of a source, 16x16 pixels, if they fit into so much memory.
 pub fn load_within(source: &Source, memory_bytes: u64, progress: Progress) -> Result<Loaded, DataError> {
-    let Survey { mut names, mut skipped, ignored, warning } = survey(source)?;
+    let Survey { mut names, mut skipped, ignored, warning, .. } = survey(source)?;
     let (photos, kept, more) =
-        load(source, [16; 2], &names, &Storage { memory_bytes, cache: None }, progress)?;
+        load(source, [16; 2], &names, &names, &Storage { memory_bytes, cache: None }, progress)?;
     skipped.extend(more);
     skipped.sort();
     names = kept.into_iter().map(|place| names[place].clone()).collect();

@@ -104,7 +104,7 @@ fn one_good_photo_among_bad_ones_is_kept_and_each_bad_one_says_why() {
     let mut photos = loaded.photos;
     photos.keep(&[0]);
     let listed = Survey { skipped: loaded.skipped, ..listed };
-    let summary = PhotoSummary::of(&records, &photos.contents(), &listed);
+    let summary = PhotoSummary::of(&records, photos.contents(), &listed);
     assert_eq!((summary.photos, summary.skipped, summary.copies), (1, 5, 0));
     assert_eq!(summary.skipped_by_reason[0].reason, "an HTML page, not an image");
     assert_eq!(summary.skipped_by_reason[0].files, ["33_1_2_20170101.jpg", "page.jpg"]);

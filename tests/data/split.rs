@@ -122,7 +122,7 @@ fn a_written_split_reads_back() {
 fn copies(names: &[&str]) -> (Vec<String>, Vec<Content>) {
     let mut photos = Photos::new(1, 1);
     names.iter().for_each(|name| photos.push(&[name.as_bytes()[0]; 3]));
-    (names.iter().map(|name| (*name).to_owned()).collect(), photos.contents())
+    (names.iter().map(|name| (*name).to_owned()).collect(), photos.contents().to_vec())
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn the_table_is_aligned_and_its_totals_are_right() {
     let mut records = named(&["4_0_0_1.jpg", "101_1_0_12.jpg", "7_1_2_1.jpg", "8_1_0_1.jpg"]);
     records.names.push("unknown.jpg".into());
     records.table.columns.iter_mut().for_each(|column| column.push(None));
-    let mut contents = different(5).contents();
+    let mut contents = different(5).contents().to_vec();
     assert_eq!(
         Rows(&records).to_string(),
         "file            age  gender  race\n\
@@ -67,7 +67,7 @@ fn a_column_that_can_be_no_target_says_why() {
         }
         records.table.columns.push(column);
     }
-    let text = PhotoSummary::of(&records, &different(120).contents(), &Survey::default()).to_string();
+    let text = PhotoSummary::of(&records, different(120).contents(), &Survey::default()).to_string();
     for line in [
         "column   id: no target: 120 different texts\n",
         "column   site: no target: all labels are the same\n",

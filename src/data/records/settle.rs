@@ -2,9 +2,9 @@
 
 use super::{Records, asked};
 use crate::data::DataError;
-use crate::data::error::shown_path;
+use crate::data::error::{shown, shown_path};
 use crate::data::table::plain;
-use crate::spec::{Branch, EVERY, Spec};
+use crate::spec::{Branch, EVERY, PREDICTED, Spec};
 use crate::tasks::{Kind, MAX_CLASSES, Target};
 
 /// Classes that are named where a target is told of.
@@ -20,6 +20,10 @@ impl Records {
         self.expand(spec)?;
         for place in 0..spec.targets.len() {
             let target = &spec.targets[place];
+            if PREDICTED.contains(&target.name.as_str()) {
+                let reason = "predictions have a column of that name; choose another";
+                return Err(spec.error(target.line, format!("target {:?}: {reason}", target.name)).into());
+            }
             let settled = self.settled(asked(spec, target)).map_err(|reason| {
                 let of = self
                     .table
@@ -43,10 +47,10 @@ impl Records {
         let kind = target.kind.map_or("", |kind| kind.name());
         let of = match target.classes.len() {
             0 => String::new(),
-            count if count <= TOLD => format!(": {}", target.classes.join(", ")),
+            count if count <= TOLD => format!(": {}", shown(&target.classes.join(", "))),
             count => format!(" of {count}"),
         };
-        log::info!("target {}: the column {}, {kind}{of}", target.name, column.name);
+        log::info!("target {}: the column {}, {kind}{of}", target.name, shown(&column.name));
         if target.classes.is_empty() {
             return;
         }
@@ -54,9 +58,10 @@ impl Records {
             let first = (0..self.len()).find(|&sample| column.cell(sample) == Some(class.as_str()));
             let place = first.map_or(String::new(), |sample| self.place(sample));
             log::warn!(
-                "warning: {}: the class `{class}` has a single {}, {place}: it cannot be both learned and measured; add \
+                "warning: {}: the class `{}` has a single {}, {place}: it cannot be both learned and measured; add \
                  others, or leave it out",
                 target.name,
+                shown(&class),
                 self.key.noun()
             );
         }
@@ -195,7 +200,11 @@ impl Records {
         let is_taken = |name: &String| {
             let known = |target: &Target| target.name == *name;
             let is_branch = spec.branches.iter().any(|branch| branch.name == *name);
-            is_branch || spec.is_taken(name) || spec.targets.iter().any(known) || others.iter().any(known)
+            is_branch
+                || spec.is_taken(name)
+                || PREDICTED.contains(&name.as_str())
+                || spec.targets.iter().any(known)
+                || others.iter().any(known)
         };
         let numbered = (2..).map(|number| format!("{name}_{number}"));
         std::iter::once(name.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(name)

@@ -3,7 +3,7 @@
 use super::choose::{accepted, choose, require_sides};
 use super::{Failed, Inputs, Purpose, Samples, Watch};
 use crate::data::error::{shown, shown_path};
-use crate::data::labels::{self, utkface};
+use crate::data::labels::{self, base_name, utkface};
 use crate::data::load::{Survey, load as decode, survey, usual_side};
 use crate::data::photos::Photos;
 use crate::data::records::{Key, Records};
@@ -12,12 +12,13 @@ use crate::data::source::Source;
 use crate::data::split::Split;
 use crate::data::storage::Storage;
 use crate::data::synthetic::{draw, label};
+use crate::data::table::Column;
 use crate::spec::{InputSpec, PhotoSpec, Spec};
 use anyhow::bail;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -49,7 +50,7 @@ pub fn labelled(
     listed.skipped.sort();
     tell(&listed);
     labelled.warnings.iter().for_each(|warning| log::warn!("warning: {}", shown(warning)));
-    tell_empty_folders(path, &labelled.table.columns);
+    tell_empty_folders(path, &listed, &labelled.table.columns);
     let names = labelled.kept.iter().map(|&place| listed.names[place].clone()).collect();
     let records =
         Records { table: labelled.table, sides: labelled.sides, ..Records::unlabelled(Key::File, names) };
@@ -57,34 +58,34 @@ pub fn labelled(
 }
 
 /// Says which folders beside those of classes hold no photo.
-fn tell_empty_folders(path: &Path, columns: &[crate::data::table::Column]) {
-    let Some(classes) = columns.first().and_then(|column| column.known.as_ref()).map(|known| &known.classes)
-    else {
-        return;
+fn tell_empty_folders(path: &Path, listed: &Survey, columns: &[Column]) {
+    let Some(known) = columns.first().and_then(|column| column.known.as_ref()) else { return };
+    // Where the classes lie: at the top, or below the folders of sides.
+    let classes: HashSet<&str> = known.classes.iter().map(String::as_str).collect();
+    let is_class = |folder: &str| classes.contains(base_name(folder));
+    let mut above = HashSet::new();
+    for name in &listed.names {
+        let folders = name.match_indices('/').map(|(end, _)| &name[..end]);
+        above.extend(folders.filter(|folder| is_class(folder)).map(parent));
+    }
+    let holds_photo = |folder: &str| {
+        let below = format!("{folder}/");
+        let next = listed.names.partition_point(|name| *name < below);
+        listed.names.get(next).is_some_and(|name| name.starts_with(&below))
     };
-    // Where the classes lie: right below the path, or below its folders of sides.
-    let below = |folder: &Path| -> Vec<std::path::PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
-    let name =
-        |folder: &Path| folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let places = std::iter::once(path.to_owned()).chain(below(path));
-    for place in places {
-        let folders = below(&place);
-        let is_of_classes = folders.iter().any(|folder| classes.contains(&name(folder)));
-        for folder in folders.iter().filter(|folder| is_of_classes && !name(folder).starts_with('.')) {
-            if !classes.contains(&name(folder)) {
-                log::warn!(
-                    "warning: {}: the folder of a class holds no photo; it is no class",
-                    shown_path(folder)
-                );
-            }
-        }
+    let beside = listed.folders.iter().filter(|folder| above.contains(parent(folder)) && !is_class(folder));
+    for folder in beside.filter(|folder| !holds_photo(folder)) {
+        let folder = shown_path(&path.join(folder));
+        log::warn!("warning: {folder}: the folder of a class holds no photo; it is no class");
     }
 }
 
-/// Decodes the photos of these names. Returns those that can be used, their places among the names, and the others.
+/// The folder that a folder lies in; nothing at the top.
+fn parent(folder: &str) -> &str {
+    folder.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// Decodes the photos of these names, some of `all` in the source. Returns those that can be used, their places among the names, and the others.
 ///
 /// # Errors
 /// When they cannot be read, not one can be used, or they take more room than there is.
@@ -92,12 +93,13 @@ pub fn read_photos(
     source: &Source,
     size: &PhotoSpec,
     names: &[String],
+    all: &[String],
     storage: &Storage,
     watch: &dyn Watch,
 ) -> Result<(Photos, Vec<usize>, Vec<Skipped>), Failed> {
     watch.begin("reading photos", Some(names.len()));
     let size = [size.width as u32, size.height as u32];
-    let read = decode(source, size, names, storage, &|done, _| watch.at(done));
+    let read = decode(source, size, names, all, storage, &|done, _| watch.at(done));
     watch.end();
     Ok(read?)
 }
@@ -111,12 +113,12 @@ pub(super) fn load(
 ) -> Result<(Samples, Split), Failed> {
     let (source, records) = match spec.data.path.clone() {
         Some(path) => {
-            let (source, _, records) = labelled(&path, spec.data.labels.as_deref(), watch)?;
-            (Some(source), records)
+            let (source, listed, records) = labelled(&path, spec.data.labels.as_deref(), watch)?;
+            (Some((source, listed.names)), records)
         }
         None => (None, built_in_records(BUILT_IN_FACES)),
     };
-    settle_size(spec, source.as_ref().map(|source| (source, &records)))?;
+    settle_size(spec, source.as_ref().map(|(source, _)| (source, &records)))?;
     if purpose == Purpose::Training {
         records.settle(spec)?;
         records.tell_settled(spec);
@@ -131,8 +133,8 @@ pub(super) fn load(
     require_sides(&records, &spec.targets, records.len(), &chosen, purpose)?;
     let InputSpec::Photo(size) = &spec.input else { bail!("the model does not read photos") };
     let (photos, kept) = match &source {
-        Some(source) => {
-            let (photos, kept, skipped) = read_photos(source, size, &records.names, storage, watch)?;
+        Some((source, all)) => {
+            let (photos, kept, skipped) = read_photos(source, size, &records.names, all, storage, watch)?;
             tell_skipped(&skipped);
             let lost = records.len() - kept.len();
             if lost > 0 && purpose == Purpose::Resuming {
@@ -153,7 +155,7 @@ pub(super) fn load(
     // Those that cannot be read are on no side.
     let chosen = chosen.within(|index| kept.binary_search(index).ok());
     let records = if kept.len() == records.len() { records } else { records.chosen(&kept) };
-    let split = accepted(&records, &photos.contents(), chosen, spec, purpose)?;
+    let split = accepted(&records, photos.contents(), chosen, spec, purpose)?;
     if purpose == Purpose::Training {
         records.settle_training(spec, &split.train);
     }

@@ -10,6 +10,7 @@ use crate::data::error::DataError;
 
 /// The files of a folder, sorted by name.
 pub struct Files {
+    folders: Vec<String>,
     files: Vec<(String, Result<PathBuf, String>)>,
     ignored: Ignored,
 }
@@ -18,7 +19,7 @@ pub struct Files {
 /// one of its own parents does no harm.
 pub fn walk(root: &Path) -> Result<Files, DataError> {
     let root_error = |source| DataError::Read { path: root.to_owned(), source };
-    let mut files = Files { files: Vec::new(), ignored: Ignored::default() };
+    let mut files = Files { folders: Vec::new(), files: Vec::new(), ignored: Ignored::default() };
     let mut entered = HashSet::from([root.canonicalize().map_err(root_error)?]);
     std::fs::read_dir(root).map_err(root_error)?;
     let mut folders = vec![(String::new(), root.to_owned())];
@@ -33,6 +34,7 @@ pub fn walk(root: &Path) -> Result<Files, DataError> {
                     }
                     let name = if prefix.is_empty() { base } else { format!("{prefix}/{base}") };
                     if let Some(below) = files.add(name, path, &mut entered) {
+                        files.folders.push(below.0.clone());
                         folders.push(below);
                     }
                 }
@@ -59,7 +61,7 @@ fn sorted(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
 /// One file, whatever it is called.
 pub fn single(path: &Path) -> Files {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Files { files: vec![(name, Ok(path.to_owned()))], ignored: Ignored::default() }
+    Files { folders: Vec::new(), files: vec![(name, Ok(path.to_owned()))], ignored: Ignored::default() }
 }
 
 impl Files {
@@ -115,7 +117,7 @@ impl Files {
 
     /// Reads one file after the other.
     pub fn for_each(self, ask: Ask, visit: Visit) -> Remains {
-        let mut remains = Remains { ignored: self.ignored, warning: None };
+        let mut remains = Remains { ignored: self.ignored, folders: self.folders, warning: None };
         for (name, path) in self.files {
             if !ask.wants(&name) {
                 continue;

@@ -74,11 +74,14 @@ impl Archive {
                     break;
                 }
             };
-            read += 1;
+            let is_folder = entry.kind.is_dir();
+            read += usize::from(!is_folder);
             let mut data = self.reader.by_ref().take(entry.size);
             let name = entry.name.clone().unwrap_or_else(|| format!("file {read} of the archive"));
             let mut found = None;
-            if !is_hidden(&name) && ask.wants(&name) {
+            if is_folder && !is_hidden(&name) {
+                remains.folders.extend(entry.name);
+            } else if !is_hidden(&name) && ask.wants(&name) {
                 let is_file = entry.kind.is_file() || entry.kind.is_contiguous();
                 found = Some(if entry.name.is_none() {
                     Found::Skip(format!("its name is longer than {} KiB", MAX_NAME_BYTES >> 10))
@@ -152,9 +155,6 @@ fn next_entry(reader: &mut impl Read) -> io::Result<Option<TarEntry>> {
             }
         } else if kind.is_gnu_longlink() || kind.is_pax_global_extensions() {
             skip(reader, size.saturating_add(padding(size)))?;
-        } else if kind.is_dir() {
-            skip(reader, size.saturating_add(padding(size)))?;
-            (long_name, pax_name, pax_size) = (None, None, None);
         } else {
             skip_sparse_maps(reader, header)?;
             size = pax_size.unwrap_or(size);

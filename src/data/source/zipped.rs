@@ -17,6 +17,7 @@ pub struct Archive {
     archive: ZipArchive<BufReader<File>>,
     /// Names and places; no place for the second file of a name.
     files: Vec<(String, Option<usize>)>,
+    folders: Vec<String>,
 }
 
 /// Reads the table of contents. `None` if the archive has none, as when its end was cut off.
@@ -30,7 +31,7 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
         }
         Err(_) => return Ok(None),
     };
-    let mut files = Vec::new();
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
     let mut names = HashSet::new();
     for index in 0..archive.len() {
         let name = match archive.name_for_index(index) {
@@ -39,7 +40,12 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
         };
         let is_folder = name.ends_with(['/', '\\']);
         let name = entry_name(&name);
-        if !is_folder && !is_hidden(&name) {
+        if is_hidden(&name) {
+            continue;
+        }
+        if is_folder {
+            folders.push(name);
+        } else {
             // Two entries may differ in their slashes only.
             let is_first = names.insert(name.clone());
             files.push((name, is_first.then_some(index)));
@@ -47,7 +53,7 @@ pub fn open(path: &Path) -> Result<Option<Archive>, DataError> {
     }
     // The first of a name comes first.
     files.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.is_some().cmp(&a.1.is_some())));
-    Ok(Some(Archive { archive, files }))
+    Ok(Some(Archive { archive, files, folders }))
 }
 
 impl Archive {
@@ -58,7 +64,7 @@ impl Archive {
 
     /// Reads and inflates one entry after the other.
     pub fn for_each(mut self, ask: Ask, visit: Visit) -> Remains {
-        let mut remains = Remains::default();
+        let mut remains = Remains { folders: self.folders, ..Remains::default() };
         for (name, index) in self.files {
             if !ask.wants(&name) {
                 continue;

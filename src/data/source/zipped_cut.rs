@@ -59,6 +59,11 @@ impl Archive {
             let is_folder = header.name.ends_with(['/', '\\']);
             let name = entry_name(&header.name);
             // A folder's data, if any, are passed over in search of the next header.
+            if is_folder && !is_hidden(&name) {
+                remains.folders.push(name);
+                pass_over(&mut self.reader, &header);
+                continue;
+            }
             if is_folder || is_hidden(&name) || !ask.wants(&name) {
                 pass_over(&mut self.reader, &header);
                 continue;
