@@ -2,7 +2,7 @@
 # Changes the shaders in a few hundred small ways, one at a time, and counts how many of the changes
 # `faceshader verify` notices: operators, bounds, indices, constants, tile edges, missing statements.
 #
-#   bash tests/mutants.sh [ADAPTER [SEED [SHADER...]]]     on vulkan, with the draw (1) that README.md tells of
+#   bash tests/mutants.sh [ADAPTER [SEED [SHADER...]]]     on vulkan, with the draw (1) that docs/verification.md tells of
 #
 # A shader's draw does not depend on the others: naming shaders, after a change of these, tries a part of the whole.
 # It fails if less than 95 % of the changes that matter are noticed, or if tests/mutants/known.toml lists

@@ -1,4 +1,4 @@
-"""faceshader beside PyTorch, Keras, burn and candle: the same two networks, one run, a table in README.md.
+"""faceshader beside PyTorch, Keras, burn and candle: the same two networks, one run, a table in docs/benchmarks.md.
 
     python3 benches/peers/run.py                # installs what is missing, measures, writes the table
     python3 benches/peers/run.py --print        # the same, but prints the table
@@ -255,17 +255,17 @@ def commit():
 
 
 def write(text):
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(MARKERS[0])
+    page = ROOT / "docs/benchmarks.md"
+    before, rest = page.read_text(encoding="utf-8").split(MARKERS[0])
     after = rest.split(MARKERS[1])[1]
-    readme.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
+    page.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, default=180, metavar="SECONDS", help="for every program and network")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="leave out what begins so")
-    parser.add_argument("--print", action="store_true", help="print the table; README.md stays as it is")
+    parser.add_argument("--print", action="store_true", help="print the table; docs/benchmarks.md stays as it is")
     arguments = parser.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     TARGET.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@
 mod accidents;
 mod bad_input;
 mod common;
+mod docs;
 mod guessing;
 mod labels;
 mod machine;

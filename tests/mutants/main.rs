@@ -22,7 +22,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::{BTreeMap, HashSet};
 use std::process::ExitCode;
 
-/// The draw that README.md tells of.
+/// The draw that docs/verification.md tells of.
 const SEED: u64 = 1;
 /// Mutants of the smallest shader. Larger ones have more, by the root of what could change in them: their
 /// lines are much alike.
