@@ -140,7 +140,9 @@ fn show(arguments: &ShowArguments) -> Result<Outcome> {
             let place = |index: &usize| sorted.names.iter().position(|name| *name == records.names[*index]);
             let order: Vec<usize> = chosen.iter().filter_map(place).collect();
             let mut ordered = Photos::new(photos.width, photos.height);
-            order.iter().try_for_each(|&place| anyhow::Ok(ordered.push(&photos.photo(place)?)))?;
+            for place in &order {
+                ordered.push(&photos.photo(*place)?);
+            }
             (sorted.chosen(&order), ordered)
         }
         None => {

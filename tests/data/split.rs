@@ -8,7 +8,7 @@ use crate::make::*;
 
 /// The seeded split of photos that are all different.
 fn seeded(photos: &Records, seed: u64) -> Split {
-    Split::seeded(&photos.names, &different(photos.len()).contents(), seed)
+    Split::seeded(&photos.names, different(photos.len()).contents(), seed)
 }
 
 #[test]
