@@ -63,8 +63,8 @@ fn prove_on(is_wanted: impl Fn(&str) -> bool, variant: Variant, checked: bool) {
     for adapter in usable().iter().filter(|adapter| is_wanted(&adapter.report.backend)) {
         // Written past the test harness, which would swallow it: a log has to say what was tested.
         let line = adapter.report.line();
-        writeln!(std::io::stderr(), "kernels on {line} as for {variant:?}, run-time checks: {checked}")
-            .unwrap();
+        let mut log = std::io::stderr();
+        writeln!(log, "kernels on {line} as for {variant:?}, run-time checks: {checked}").unwrap();
         let options = Options { checked, variant: Some(variant), ..Options::default() };
         let mut backend = GpuBackend::open(adapter, options).unwrap();
         assert_eq!(backend.info(), adapter.report.info(), "another adapter was opened");
