@@ -5,12 +5,11 @@ use super::{Outcome, Usage, at_least_one, print, print_data, progress, seed, tex
 use crate::data::DataError;
 use crate::data::check::{PhotoSummary, Rows, TextSummary};
 use crate::data::error::shown_path;
-use crate::data::load::contents as contents_of_photos;
 use crate::data::photos::Photos;
 use crate::data::records::Records;
 use crate::data::reviews::{TextOptions, Vocabulary, contents, read};
 use crate::data::samples::{
-    self, BUILT_IN_FACES, BUILT_IN_SEED, Watch, built_in_faces, is_table, read_photos, tell_skipped,
+    self, BUILT_IN_FACES, BUILT_IN_SEED, built_in_faces, is_table, read_contents, read_photos, tell_skipped,
     tell_skipped_rows,
 };
 use crate::data::split::Split;
@@ -177,11 +176,7 @@ fn check(arguments: &CheckArguments) -> Result<Outcome> {
     let watch = Bars::default();
     let (source, mut listed, records) =
         samples::labelled(&arguments.path, arguments.labels.as_deref(), &watch)?;
-    watch.begin("reading photos", Some(records.len()));
-    let size = [SHOWN.width as u32, SHOWN.height as u32];
-    let read = contents_of_photos(&source, size, &records.names, &|done, _| watch.at(done));
-    watch.end();
-    let (contents, kept, skipped) = read?;
+    let (contents, kept, skipped) = read_contents(&source, &SHOWN, &records.names, &watch)?;
     tell_skipped(&skipped);
     listed.skipped.extend(skipped);
     listed.skipped.sort();

@@ -7,7 +7,7 @@ use super::progress::{Bars, bar};
 use super::said::{draw_predictions, told};
 use super::storage::Memory;
 use super::texts::csv_line;
-use super::{Outcome, Usage, message, print_data, texts};
+use super::{Outcome, Usage, print_data, texts};
 use crate::data::DataError;
 use crate::data::error::shown_path;
 use crate::data::labels::WAYS;
@@ -23,7 +23,7 @@ use crate::spec::{PhotoSpec, Spec};
 use crate::tasks::{Answer, Target};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -75,11 +75,11 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     let (storage, mut failed) = (arguments.memory.storage(None), Vec::new());
     for path in &arguments.paths {
         let mut answer = |samples: &Samples| asking.answer(path, samples);
-        let Unanswered { skipped, error } = read(path, size, &spec, &storage, &mut answer)?;
+        let (skipped, error) = read(path, size, &spec, &storage, &mut answer)?;
         asking.tell_skipped(path, &skipped)?;
         // A path that cannot be read does not stop the others.
         if let Some(error) = error {
-            log::error!("{}", message(&error));
+            log::error!("{error}");
             asking.refuse(path, &error)?;
             failed.push(shown_path(path));
         }
@@ -103,17 +103,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 /// What of a path has no answer: photos that cannot be used, and why the path could not be read to its end.
-#[derive(Default)]
-struct Unanswered {
-    skipped: Vec<Skipped>,
-    error: Option<Error>,
-}
-
-impl<E: Into<Error>> From<E> for Unanswered {
-    fn from(error: E) -> Self {
-        Unanswered { skipped: Vec::new(), error: Some(error.into()) }
-    }
-}
+type Unanswered = (Vec<Skipped>, Option<DataError>);
 
 /// Reads the photos of a path, as many at a time as memory may take, and hands them to `answer` with their labels
 /// where their names tell them. An error is one of `answer`.
@@ -127,7 +117,7 @@ fn read(
     let listed = Source::open(path).and_then(|source| Ok((survey(&source)?, source)));
     let (listed, source) = match listed {
         Ok(listed) => listed,
-        Err(error) => return Ok(error.into()),
+        Err(error) => return Ok((Vec::new(), Some(error))),
     };
     if let Some(warning) = &listed.warning {
         log::warn!("warning: {warning}");
@@ -137,49 +127,36 @@ fn read(
     }
     let truths = truths(&listed.names, spec);
     let at_once = storage.photos([size.width as u32, size.height as u32]).max(1);
-    let (mut unanswered, mut read) = (Unanswered { skipped: listed.skipped, error: None }, 0);
+    let (mut all_skipped, mut read, mut failed) = (listed.skipped, 0, None);
     for (part, names) in listed.names.chunks(at_once).enumerate() {
-        let (photos, kept, skipped) = match read_photos(
-            &source,
-            size,
-            names,
-            names,
-            storage,
-            &Bars::default(),
-        )
-        .map_err(Error::downcast)
-        {
-            Ok(photos) => photos,
-            Err(Ok(DataError::NoneUsable { skipped, .. })) => {
-                unanswered.skipped.extend(skipped);
-                continue;
-            }
-            Err(Ok(error)) => {
-                unanswered.error = Some(error.into());
-                break;
-            }
-            Err(Err(error)) => {
-                unanswered.error = Some(error);
-                break;
-            }
-        };
+        let (photos, kept, skipped) =
+            match read_photos(&source, size, names, names, storage, &Bars::default()) {
+                Ok(photos) => photos,
+                Err(DataError::NoneUsable { skipped, .. }) => {
+                    all_skipped.extend(skipped);
+                    continue;
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
         read += kept.len();
-        unanswered.skipped.extend(skipped);
-        let mut records =
-            Records::unlabelled(Key::File, kept.iter().map(|&place| names[place].clone()).collect());
+        all_skipped.extend(skipped);
+        let names = kept.iter().map(|&place| names[place].clone()).collect();
         let of_target =
             |truths: &Vec<Option<f32>>| kept.iter().map(|&place| truths[part * at_once + place]).collect();
-        records.answers = truths.iter().map(of_target).collect();
+        let answers = truths.iter().map(of_target).collect();
+        let records = Records { answers, ..Records::unlabelled(Key::File, names) };
         answer(&Samples::new(records, Inputs::Photos(photos), spec))?;
     }
-    unanswered.skipped.sort();
-    unanswered.skipped.dedup();
-    if read == 0 && unanswered.error.is_none() {
-        let skipped = std::mem::take(&mut unanswered.skipped);
-        return Ok(DataError::NoneUsable { path: path.to_owned(), skipped }.into());
+    all_skipped.sort();
+    all_skipped.dedup();
+    if read == 0 && failed.is_none() {
+        return Ok((Vec::new(), Some(DataError::NoneUsable { path: path.to_owned(), skipped: all_skipped })));
     }
-    tell_skipped(&unanswered.skipped);
-    Ok(unanswered)
+    tell_skipped(&all_skipped);
+    Ok((all_skipped, failed))
 }
 
 /// The labels of photos, as far as their names tell them.
@@ -239,10 +216,13 @@ impl Asking<'_> {
     }
 
     /// Prints why there is no answer for anything in a path.
-    fn refuse(&self, path: &Path, error: &anyhow::Error) -> Result<()> {
-        match error.downcast_ref() {
-            Some(DataError::NoneUsable { skipped, .. }) => self.tell_skipped(path, skipped),
-            _ => Ok(print_data(row(&path.to_string_lossy(), Err(&message(error)), self.spec, self.json)?)?),
+    fn refuse(&self, path: &Path, error: &DataError) -> Result<()> {
+        match error {
+            DataError::NoneUsable { skipped, .. } => self.tell_skipped(path, skipped),
+            _ => {
+                let name = path.to_string_lossy();
+                Ok(print_data(row(&name, Err(&error.to_string()), self.spec, self.json)?)?)
+            }
         }
     }
 

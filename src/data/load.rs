@@ -66,7 +66,7 @@ pub fn survey(source: &Source) -> Result<Survey, DataError> {
 }
 
 /// Photos by their places among the names, those that can be used, and the others.
-type Loaded<T> = Result<(T, Vec<usize>, Vec<Skipped>), DataError>;
+pub type Loaded<T> = Result<(T, Vec<usize>, Vec<Skipped>), DataError>;
 
 /// Reads, decodes and resizes the photos of these names, some of `all` in the source and sorted, to `size`: width and
 /// height in pixels. Returns those that can be used in their order, their places among the names, and the others.

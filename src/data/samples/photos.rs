@@ -4,12 +4,12 @@ use super::choose::{accepted, choose, require_sides};
 use super::{Failed, Inputs, Purpose, Samples, Watch};
 use crate::data::error::{shown, shown_path};
 use crate::data::labels::{self, base_name, utkface};
-use crate::data::load::{Survey, load as decode, survey, usual_side};
+use crate::data::load::{Loaded, Survey, contents, load as decode, survey, usual_side};
 use crate::data::photos::Photos;
 use crate::data::records::{Key, Records};
 use crate::data::skipped::{Ignored, Skipped, by_reason};
 use crate::data::source::Source;
-use crate::data::split::Split;
+use crate::data::split::{Content, Split};
 use crate::data::storage::Storage;
 use crate::data::synthetic::{draw, label};
 use crate::data::table::Column;
@@ -96,12 +96,29 @@ pub fn read_photos(
     all: &[String],
     storage: &Storage,
     watch: &dyn Watch,
-) -> Result<(Photos, Vec<usize>, Vec<Skipped>), Failed> {
+) -> Loaded<Photos> {
     watch.begin("reading photos", Some(names.len()));
     let size = [size.width as u32, size.height as u32];
     let read = decode(source, size, names, all, storage, &|done, _| watch.at(done));
     watch.end();
-    Ok(read?)
+    read
+}
+
+/// The same, but of each photo what tells copies, and not the pixels.
+///
+/// # Errors
+/// When they cannot be read, or not one can be used.
+pub fn read_contents(
+    source: &Source,
+    size: &PhotoSpec,
+    names: &[String],
+    watch: &dyn Watch,
+) -> Loaded<Vec<Content>> {
+    watch.begin("reading photos", Some(names.len()));
+    let size = [size.width as u32, size.height as u32];
+    let read = contents(source, size, names, &|done, _| watch.at(done));
+    watch.end();
+    read
 }
 
 /// Photos and their split. Which of them are taken is chosen by names, and only those are decoded or drawn.

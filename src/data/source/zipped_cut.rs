@@ -59,13 +59,9 @@ impl Archive {
             let is_folder = header.name.ends_with(['/', '\\']);
             let name = entry_name(&header.name);
             // A folder's data, if any, are passed over in search of the next header.
-            if is_folder && !is_hidden(&name) {
-                remains.folders.push(name);
-                pass_over(&mut self.reader, &header);
-                continue;
-            }
             if is_folder || is_hidden(&name) || !ask.wants(&name) {
                 pass_over(&mut self.reader, &header);
+                remains.folders.extend((is_folder && !is_hidden(&name)).then_some(name));
                 continue;
             }
             let found = read_data(&name, &mut self.reader, &header, ask);
