@@ -137,6 +137,8 @@ fn long_sums() -> Vec<Case<Op>> {
     vec![
         of("conv2d", conv, &[8, 1, 98, 98]),
         of("conv2d", r#"{"out_channels": 2, "kernel": 3, "stride": 2}"#, &[4, 1, 99, 99]),
+        of("depthwise_conv2d", r#"{"kernel": 3}"#, &[8, 2, 98, 98]),
+        of("depthwise_conv2d", r#"{"kernel": 3, "stride": 2}"#, &[4, 2, 99, 99]),
         of("conv_pool2d", fused, &[12, 1, 98, 98]),
         of("dense", r#"{"out_features": 3}"#, &[2, 30_000]),
         of("batch_norm2d", "{}", &[4, 2, 100, 100]),
@@ -168,7 +170,12 @@ fn sums_that_round_up_all_the_way_stay_within_the_heights_of_their_trees() {
             all.push((format!("{} {variant:?}", adapter.report.line()), upward(&mut backend)));
         }
     }
-    for kernel in ["conv2d.backward_weight", "conv_pool2d.backward_weight", "dense.forward"] {
+    for kernel in [
+        "conv2d.backward_weight",
+        "depthwise_conv2d.backward_weight",
+        "conv_pool2d.backward_weight",
+        "dense.forward",
+    ] {
         let worst = all.iter().map(|(_, worst)| worst[kernel]).fold(0.0, f64::max);
         assert!(worst > 0.02, "{kernel}: {all:?}");
     }

@@ -69,6 +69,14 @@ class Network:
             padding = [0, 0] if padding in (0, "valid") else pair(padding)
             shape = [layer["out_channels"], x.shape[1], *kernel]
             return F.conv2d(x, *self.of(name, math.prod(shape[1:]), shape), stride=stride, padding=padding)
+        if op == "depthwise_conv2d":
+            kernel, stride, channels = pair(kernel), pair(stride or 1), x.shape[1]
+            if padding == "same":
+                (top, bottom), (left, right) = (same(x.shape[2 + a], kernel[a], stride[a]) for a in (0, 1))
+                x, padding = F.pad(x, [left, right, top, bottom]), 0
+            padding = [0, 0] if padding in (0, "valid") else pair(padding)
+            weight, bias = self.of(name, math.prod(kernel), [channels, *kernel])
+            return F.conv2d(x, weight.unsqueeze(1), bias, stride=stride, padding=padding, groups=channels)
         if op == "conv1d":
             shape = [layer["out_channels"], x.shape[1], kernel]
             weights = self.of(name, math.prod(shape[1:]), shape)
@@ -93,6 +101,7 @@ class Network:
             "global_avg_pool1d": lambda x: x.mean(2, keepdim=True),
             "max_pool2d": lambda x: F.max_pool2d(x, kernel, stride),
             "max_pool1d": lambda x: F.max_pool1d(x, kernel, stride),
+            "upsample2d": lambda x: F.interpolate(x, scale_factor=[float(s) for s in pair(layer["scale"])], mode="nearest"),
             "avg_pool2d": lambda x: F.avg_pool2d(x, kernel, stride),
             "add": lambda x: x + inputs[1],
         }

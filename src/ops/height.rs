@@ -47,6 +47,9 @@ mod tests {
             let step = format!("for (; piece + {PIECES_AT_A_TIME} <= end; piece += {PIECES_AT_A_TIME})");
             assert!(sums.contains(&step) && sums.contains("piece + SUMMED"), "{name}");
         }
+        let depthwise = shader("depthwise_conv2d.wgsl");
+        assert!(depthwise.contains(&format!("const SUMMED: i32 = {SUMMED};")));
+        assert!(depthwise.contains(&format!("for (; piece + {PIECES_AT_A_TIME} <= end; piece += ")));
         let lanes = shader("parts/sum_of_lanes.wgsl");
         assert!(lanes.contains(&format!("other < WORKGROUP; other += {LANES_A_VALUE}u")));
         assert!(shader("batch_norm2d.wgsl").contains("var half = WORKGROUP / 2u; half > 0u; half /= 2u"));

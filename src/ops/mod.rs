@@ -395,10 +395,12 @@ operators! {
     augment::Augment, Internal;
     tokens::Tokens, Internal;
     conv2d::Conv2d, Layer;
+    depthwise_conv2d::DepthwiseConv2d, Layer;
     max_pool2d::MaxPool2d, Layer;
     conv_pool2d::ConvPool2d, Internal;
     avg_pool2d::AvgPool2d, Layer;
     global_avg_pool2d::GlobalAvgPool2d, Layer;
+    upsample2d::Upsample2d, Layer;
     conv1d::Conv1d, Layer;
     max_pool1d::MaxPool1d, Layer;
     global_avg_pool1d::GlobalAvgPool1d, Layer;

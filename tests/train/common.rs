@@ -38,6 +38,20 @@ pub fn alike() -> Spec {
     Spec::parse(&text, "alike.toml").unwrap()
 }
 
+/// The same model with depthwise convolutions, the second of which leaves one pixel that is blown up for the sum.
+pub fn separable() -> Spec {
+    let layer = |name: &str, rest: &str| format!("[[layer]]\nname = \"{name}\"\n{rest}\n\n");
+    let conv = layer("conv2", "op = \"conv2d\"\nout_channels = 5\nkernel = 3\npadding = \"same\"");
+    let depthwise = "op = \"depthwise_conv2d\"\nkernel = 3";
+    let layers = layer("depthwise", &format!("{depthwise}\npadding = 1"))
+        + &layer("conv2", "op = \"conv2d\"\nout_channels = 5\nkernel = 1")
+        + &layer("narrow", &format!("{depthwise}\nstride = [3, 4]"))
+        + &layer("upsample", "op = \"upsample2d\"\nscale = 5");
+    let text =
+        TINY.replace(&conv, &layers).replace("[\"conv2\", \"dropout1\"]", "[\"upsample\", \"dropout1\"]");
+    Spec::parse(&text, "separable.toml").unwrap()
+}
+
 /// 23 faces to train on, 7 to validate with: neither is a multiple of the batch. Their labels are the ages and
 /// genders that the small models learn.
 pub fn faces(side: u32) -> (Samples, Split) {

@@ -1,6 +1,6 @@
 //! The same training gives the same bits, and nearly the same numbers on every backend.
 
-use crate::common::{TINY, backends, faces, tiny, train};
+use crate::common::{TINY, backends, faces, separable, tiny, train};
 use faceshader::cpu::CpuBackend;
 use faceshader::data::batches::batch;
 use faceshader::data::split::Split;
@@ -54,11 +54,13 @@ fn losses_agree_on_all_backends() {
 
 #[test]
 fn training_lowers_the_loss() {
-    for (name, backend) in backends() {
-        let mut trainer = Trainer::new(backend, &tiny()).unwrap();
-        let epochs = train(&mut trainer, 0, 12);
-        let (first, last) = (total_loss(&epochs[0].train), total_loss(&epochs[11].train));
-        assert!(last < 0.8 * first, "{name}: {first} became {last}");
+    for spec in [tiny(), separable()] {
+        for (name, backend) in backends() {
+            let mut trainer = Trainer::new(backend, &spec).unwrap();
+            let epochs = train(&mut trainer, 0, 12);
+            let (first, last) = (total_loss(&epochs[0].train), total_loss(&epochs[11].train));
+            assert!(last < 0.8 * first, "{name}: {first} became {last}");
+        }
     }
 }
 

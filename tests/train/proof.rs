@@ -1,6 +1,6 @@
 //! One whole training step, proven step by step on every backend.
 
-use crate::common::{alike, backends_as, faces, tiny};
+use crate::common::{alike, backends_as, faces, separable, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::ops::Variant;
@@ -24,6 +24,19 @@ fn every_step_of_a_plan_without_fusions_computes_what_its_twin_says() {
     let mut spec = tiny();
     spec.training.fuse = false;
     prove_every_step(spec, 25);
+}
+
+#[test]
+fn every_step_of_depthwise_convolutions_and_upsampling_computes_what_its_twin_says() {
+    let spec = separable();
+    let plan = lower(&Graph::new(&spec, 6).unwrap(), "separable", Purpose::Training);
+    for kernel in ["forward", "backward_input"] {
+        for op in ["depthwise_conv2d", "upsample2d"] {
+            let label = format!("{op}.{kernel}");
+            assert!(plan.steps.iter().any(|step| step.label() == label), "no {label}");
+        }
+    }
+    prove_every_step(spec, 24);
 }
 
 /// As for either kind of adapter.
