@@ -1,17 +1,21 @@
-//! The fast path on the CPU: a plane, or for the weights a channel, a task. Each tap adds a row of the input, as a whole,
-//! to a row of the output, so that vectors hold neighbouring pixels.
+//! The fast path on the CPU: a plane, or for the weights a channel, a task. Vectors hold neighbouring pixels of a row;
+//! the few windows that see padding left or right are computed one by one.
 
 use super::super::attr::Window as Taps;
 use super::super::gemm::{sum, sum_height};
 use super::Geometry;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Products of the weights' gradient that are summed up side by side.
-const LANES: usize = 16;
+/// Vectors of outputs that are computed at once.
+const VECTORS: usize = 4;
+/// Vectors of products of the weights' gradient that are summed up side by side.
+const SUMS: usize = 4;
 /// About how many pixels are summed up before they are added to the others, so that sums of many stay accurate.
-const SUMMED: usize = 4096;
+const SUMMED: usize = 1024;
+/// Lanes of a vector at most.
+const MOST_LANES: usize = 16;
 
 impl Taps {
     /// The windows whose tap `tap` sees no padding.
@@ -30,11 +34,12 @@ fn rows_at_once(g: &Geometry) -> usize {
     (SUMMED / g.x.output).clamp(1, g.y.output)
 }
 
-/// How many additions a term of `d_weight`, and of `d_bias`, passes through at most.
+/// How many additions a term of `d_weight`, and of `d_bias`, passes through at most, whatever the machine's vectors
+/// hold.
 pub fn weight_heights(g: &Geometry) -> [usize; 2] {
     let rows = rows_at_once(g);
-    let of_a_plane = rows * g.x.output.div_ceil(LANES) + LANES + g.y.output.div_ceil(rows);
-    [of_a_plane + g.batch, sum_height(g.out_pixels()) + g.batch]
+    let of_rows = rows * (g.x.output / SUMS + 1) + SUMS + MOST_LANES;
+    [of_rows + g.y.output.div_ceil(rows) + g.batch, sum_height(g.out_pixels()) + g.batch]
 }
 
 pub fn forward(g: Geometry, input: &[f32], weight: &[f32], bias: &[f32], output: &mut [f32]) {
@@ -42,74 +47,127 @@ pub fn forward(g: Geometry, input: &[f32], weight: &[f32], bias: &[f32], output:
     planes.for_each(|(plane, (output, input))| {
         let channel = plane % g.channels;
         let weight = &weight[channel * g.taps()..][..g.taps()];
-        Arch::new().dispatch(|| correlate([&g.y, &g.x], input, weight, bias[channel], output));
+        Arch::new().dispatch(Correlation { y: g.y, x: g.x, input, weight, bias: bias[channel], output });
     });
 }
 
 /// The correlation of a plane with a filter.
-#[inline(always)]
-fn correlate([y, x]: [&Taps; 2], input: &[f32], weight: &[f32], bias: f32, output: &mut [f32]) {
-    for (out_y, row) in output.chunks_exact_mut(x.output).enumerate() {
-        row.fill(bias);
-        for (tap_y, weights) in weight.chunks_exact(x.kernel).enumerate() {
-            let Some(in_y) = y.source(out_y, tap_y) else { continue };
-            let input = &input[in_y * x.input..][..x.input];
-            match (weights, x.stride) {
-                (&[a, b, c], 1) => add_taps::<3, 1>(x, input, [a, b, c], row),
-                (&[a, b, c], 2) => add_taps::<3, 2>(x, input, [a, b, c], row),
-                (&[a, b, c, d, e], 1) => add_taps::<5, 1>(x, input, [a, b, c, d, e], row),
-                (&[a, b, c, d, e], 2) => add_taps::<5, 2>(x, input, [a, b, c, d, e], row),
-                _ => add_each_tap(x, input, weights, row),
+struct Correlation<'a> {
+    y: Taps,
+    x: Taps,
+    input: &'a [f32],
+    weight: &'a [f32],
+    bias: f32,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Correlation<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Correlation { y, x, input, weight, bias, output } = self;
+        // Windows that see no padding along x, and whose last tap has a whole stride of pixels before the end.
+        let first = x.before.div_ceil(x.stride).min(x.output);
+        let seen = (x.input + x.before).saturating_sub(first * x.stride + x.kernel - 1);
+        let inside = first..(first + seen / x.stride).min(x.output);
+        // All others, with the first pixel that they see and the taps that see any.
+        let borders: Vec<(usize, usize, Range<usize>)> = (0..inside.start)
+            .chain(inside.end..x.output)
+            .map(|out_x| {
+                let start = x.before.saturating_sub(out_x * x.stride).min(x.kernel);
+                let end = (x.input + x.before).saturating_sub(out_x * x.stride).clamp(start, x.kernel);
+                (out_x, (out_x * x.stride + start).saturating_sub(x.before).min(x.input), start..end)
+            })
+            .collect();
+        // Where the first of the windows inside sees each tap of the rows that are not padding.
+        let mut taps: Vec<(usize, f32)> = Vec::with_capacity(weight.len());
+        for (out_y, row) in output.chunks_exact_mut(x.output).enumerate() {
+            let rows = weight.chunks_exact(x.kernel).enumerate();
+            let rows = rows.filter_map(|(tap_y, weights)| Some((y.source(out_y, tap_y)?, weights)));
+            for (out_x, in_x, taps) in &borders {
+                let mut sum = bias;
+                for (in_y, weights) in rows.clone() {
+                    let pixels = &input[in_y * x.input + in_x..];
+                    for (weight, pixel) in weights[taps.clone()].iter().zip(pixels) {
+                        sum += weight * pixel;
+                    }
+                }
+                row[*out_x] = sum;
+            }
+            if inside.is_empty() {
+                continue;
+            }
+            let begin = inside.start * x.stride - x.before;
+            taps.clear();
+            for (in_y, weights) in rows {
+                let place = in_y * x.input + begin;
+                taps.extend(weights.iter().enumerate().map(|(tap, &weight)| (place + tap, weight)));
+            }
+            let row = &mut row[inside.clone()];
+            match x.stride {
+                1 => neighbours(simd, input, &taps, bias, row),
+                stride => apart(stride, input, &taps, bias, row),
             }
         }
     }
 }
 
-/// Adds to a row of outputs what a row of taps sees of a row of the input, all taps at once.
+/// A row of outputs whose windows are neighbours: vectors of them walk through the taps together.
 #[inline(always)]
-fn add_taps<const TAPS: usize, const STRIDE: usize>(
-    x: &Taps,
+fn neighbours<S: Simd>(simd: S, input: &[f32], taps: &[(usize, f32)], bias: f32, row: &mut [f32]) {
+    let (mut at, one) = (0, S::F32_LANES);
+    while at + VECTORS * one <= row.len() {
+        vectors::<S, VECTORS>(simd, input, taps, bias, row, at);
+        at += VECTORS * one;
+    }
+    while at + one <= row.len() {
+        vectors::<S, 1>(simd, input, taps, bias, row, at);
+        at += one;
+    }
+    if at < row.len() && row.len() >= one {
+        // Some of the last vector once more.
+        vectors::<S, 1>(simd, input, taps, bias, row, row.len() - one);
+    } else {
+        for (at, output) in row.iter_mut().enumerate().skip(at) {
+            *output = taps.iter().fold(bias, |sum, (place, weight)| sum + weight * input[place + at]);
+        }
+    }
+}
+
+/// Computes `N` vectors of outputs from the one at `at` on.
+#[inline(always)]
+fn vectors<S: Simd, const N: usize>(
+    simd: S,
     input: &[f32],
-    weights: [f32; TAPS],
+    taps: &[(usize, f32)],
+    bias: f32,
     row: &mut [f32],
+    at: usize,
 ) {
-    // Windows that see no padding, and whose last tap has a whole stride of pixels before the end.
-    let first = x.before.div_ceil(STRIDE).min(x.output);
-    let seen = (x.input + x.before).saturating_sub(first * STRIDE + TAPS - 1);
-    let inside = first..(first + seen / STRIDE).min(x.output);
-    if !inside.is_empty() {
-        let begin = first * STRIDE - x.before;
-        let pixels: [&[[f32; STRIDE]]; TAPS] =
-            std::array::from_fn(|tap| &input[begin + tap..].as_chunks::<STRIDE>().0[..inside.len()]);
-        for (i, output) in row[inside.clone()].iter_mut().enumerate() {
-            for tap in 0..TAPS {
-                *output += weights[tap] * pixels[tap][i][0];
-            }
+    let mut sums = [simd.splat_f32s(bias); N];
+    for &(place, weight) in taps {
+        let (pixels, _) = S::as_simd_f32s(&input[place + at..][..N * S::F32_LANES]);
+        let weight = simd.splat_f32s(weight);
+        for v in 0..N {
+            sums[v] = simd.mul_add_e_f32s(weight, pixels[v], sums[v]);
         }
     }
-    for out_x in (0..inside.start).chain(inside.end..x.output) {
-        for (tap, weight) in weights.iter().enumerate() {
-            if let Some(in_x) = x.source(out_x, tap) {
-                row[out_x] += weight * input[in_x];
-            }
-        }
-    }
+    S::as_mut_simd_f32s(&mut row[at..][..N * S::F32_LANES]).0.copy_from_slice(&sums);
 }
 
-/// The same, one tap after the other.
+/// A row of outputs whose windows are a stride apart, one tap after the other.
 #[inline(always)]
-fn add_each_tap(x: &Taps, input: &[f32], weights: &[f32], row: &mut [f32]) {
-    for (tap, weight) in weights.iter().enumerate() {
-        let windows = x.seeing(tap);
-        if windows.is_empty() {
-            continue;
-        }
-        let input = &input[windows.start * x.stride + tap - x.before..];
-        let outputs = row[windows].iter_mut();
-        if x.stride == 1 {
-            outputs.zip(input).for_each(|(output, pixel)| *output += weight * pixel);
+fn apart(stride: usize, input: &[f32], taps: &[(usize, f32)], bias: f32, row: &mut [f32]) {
+    row.fill(bias);
+    for &(place, weight) in taps {
+        let (outputs, pixels) = (row.iter_mut(), &input[place..]);
+        if stride == 2 {
+            // Of known length, so that it becomes vectors.
+            let pairs = pixels.as_chunks::<2>().0;
+            outputs.zip(pairs).for_each(|(output, pair)| *output += weight * pair[0]);
         } else {
-            outputs.zip(input.iter().step_by(x.stride)).for_each(|(output, pixel)| *output += weight * pixel);
+            outputs.zip(pixels.iter().step_by(stride)).for_each(|(output, pixel)| *output += weight * pixel);
         }
     }
 }
@@ -119,13 +177,10 @@ pub fn d_input(g: Geometry, d_output: &[f32], weight: &[f32], d_input: &mut [f32
     let planes = d_input.par_chunks_mut(g.in_pixels()).zip(d_output.par_chunks(g.out_pixels())).enumerate();
     planes.for_each(|(plane, (d_input, d_output))| {
         let weight = &weight[plane % g.channels * g.taps()..][..g.taps()];
-        Arch::new().dispatch(|| match &turned {
-            [Some(y), Some(x)] => {
-                let weight: Vec<f32> = weight.iter().rev().copied().collect();
-                correlate([y, x], d_output, &weight, 0.0, d_input);
-            }
-            _ => scatter(&g, d_output, weight, d_input),
-        });
+        let [Some(y), Some(x)] = turned else { return scatter(&g, d_output, weight, d_input) };
+        let weight: Vec<f32> = weight.iter().rev().copied().collect();
+        let (input, output) = (d_output, d_input);
+        Arch::new().dispatch(Correlation { y, x, input, weight: &weight, bias: 0.0, output });
     });
 }
 
@@ -137,7 +192,6 @@ fn turned(taps: &Taps) -> Option<Taps> {
 }
 
 /// Adds the gradient of every window to the pixels that it sees.
-#[inline(always)]
 fn scatter(g: &Geometry, d_output: &[f32], weight: &[f32], d_input: &mut [f32]) {
     d_input.fill(0.0);
     for (out_y, d_row) in d_output.chunks_exact(g.x.output).enumerate() {
@@ -166,19 +220,41 @@ pub fn d_weight(g: Geometry, input: &[f32], d_output: &[f32], d_weight: &mut [f3
         for plane in (channel..g.planes()).step_by(g.channels) {
             let input = &input[plane * g.in_pixels()..][..g.in_pixels()];
             let d_output = &d_output[plane * g.out_pixels()..][..g.out_pixels()];
-            Arch::new().dispatch(|| {
-                for (tap, d_weight) in d_weight.iter_mut().enumerate() {
-                    *d_weight += products(&g, input, d_output, [tap / g.x.kernel, tap % g.x.kernel]);
-                }
-            });
+            Arch::new().dispatch(WeightGradient { g: &g, input, d_output, d_weight });
             *d_bias += sum(d_output);
         }
     });
 }
 
+/// Adds to the gradient of a filter's weights what one plane gives.
+struct WeightGradient<'a> {
+    g: &'a Geometry,
+    input: &'a [f32],
+    d_output: &'a [f32],
+    d_weight: &'a mut [f32],
+}
+
+impl WithSimd for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let WeightGradient { g, input, d_output, d_weight } = self;
+        for (tap, d_weight) in d_weight.iter_mut().enumerate() {
+            *d_weight += products(simd, g, input, d_output, [tap / g.x.kernel, tap % g.x.kernel]);
+        }
+    }
+}
+
 /// The sum over a plane of the gradient of each output times what one tap sees.
 #[inline(always)]
-fn products(g: &Geometry, input: &[f32], d_output: &[f32], [tap_y, tap_x]: [usize; 2]) -> f32 {
+fn products<S: Simd>(
+    simd: S,
+    g: &Geometry,
+    input: &[f32],
+    d_output: &[f32],
+    [tap_y, tap_x]: [usize; 2],
+) -> f32 {
     let windows = g.x.seeing(tap_x);
     if windows.is_empty() {
         return 0.0;
@@ -187,36 +263,39 @@ fn products(g: &Geometry, input: &[f32], d_output: &[f32], [tap_y, tap_x]: [usiz
     let mut gathered = vec![0.0; if g.x.stride == 1 { 0 } else { windows.len() }];
     let mut sum = 0.0;
     for first_row in (0..g.y.output).step_by(rows_at_once(g)) {
-        let mut lanes = [0.0; LANES];
+        let mut sums = [simd.splat_f32s(0.0); SUMS];
         for out_y in first_row..(first_row + rows_at_once(g)).min(g.y.output) {
             let Some(in_y) = g.y.source(out_y, tap_y) else { continue };
             let pixels = &input[in_y * g.x.input..][first..g.x.input];
             let d_row = &d_output[out_y * g.x.output..][windows.clone()];
             if g.x.stride == 1 {
-                add_products(&mut lanes, d_row, pixels);
+                sums = add_products(simd, sums, d_row, &pixels[..windows.len()]);
             } else {
                 gathered.iter_mut().zip(pixels.iter().step_by(g.x.stride)).for_each(|(to, from)| *to = *from);
-                add_products(&mut lanes, d_row, &gathered);
+                sums = add_products(simd, sums, d_row, &gathered);
             }
         }
-        sum += lanes.iter().sum::<f32>();
+        let [a, b, c, d] = sums;
+        sum += simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)));
     }
     sum
 }
 
-/// Adds the products of two rows, the shorter of which counts, to sums side by side.
+/// Adds the products of two rows of the same length. Each lane of a sum gets at most one product more than those of
+/// the vectors that come [`SUMS`] at a time.
 #[inline(always)]
-fn add_products(lanes: &mut [f32; LANES], a: &[f32], b: &[f32]) {
-    let b = &b[..a.len()];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = *lanes;
+fn add_products<S: Simd>(simd: S, mut sums: [S::f32s; SUMS], a: &[f32], b: &[f32]) -> [S::f32s; SUMS] {
+    let ((a, a_rest), (b, b_rest)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
+    let ((a, a_few), (b, b_few)) = (a.as_chunks::<SUMS>(), b.as_chunks::<SUMS>());
     for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
+        for i in 0..SUMS {
+            sums[i] = simd.mul_add_e_f32s(a[i], b[i], sums[i]);
         }
     }
-    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
-        sums[lane] += a * b;
+    for (sum, (&a, &b)) in sums.iter_mut().zip(a_few.iter().zip(b_few)) {
+        *sum = simd.mul_add_e_f32s(a, b, *sum);
     }
-    *lanes = sums;
+    let rest = [a_rest, b_rest].map(|rest| simd.partial_load_f32s(rest));
+    sums[SUMS - 1] = simd.mul_add_e_f32s(rest[0], rest[1], sums[SUMS - 1]);
+    sums
 }
