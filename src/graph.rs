@@ -7,7 +7,7 @@ use crate::ops::dropout::Dropout;
 use crate::ops::tokens::Tokens;
 use crate::ops::{Op, Parameter};
 use crate::shape::{DType, Shape};
-use crate::spec::{Branch, InputSpec, Layer, PhotoSpec, Spec, SpecError, is_plain};
+use crate::spec::{Branch, InputSpec, Layer, Network, PhotoSpec, Spec, SpecError, is_plain};
 use crate::tasks::Target;
 use std::collections::HashMap;
 
@@ -74,8 +74,10 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Where the branches end.
     pub branches: Vec<BranchEnd>,
-    /// The optimiser.
-    pub optimizer: Op,
+    /// Other nodes whose values a prediction is asked for.
+    pub outputs: Vec<usize>,
+    /// The optimiser, of a model that is trained.
+    pub optimizer: Option<Op>,
     /// Whether plans may do at once what several layers do.
     pub fuse: bool,
 }
@@ -83,18 +85,14 @@ pub struct Graph {
 impl Graph {
     /// Infers all shapes of a model for batches of `batch` samples.
     pub fn new(spec: &Spec, batch: usize) -> Result<Graph, SpecError> {
-        let mut builder =
-            Builder { spec, nodes: Vec::new(), places: HashMap::new(), dropouts: 0, outputs: 0 };
+        let mut builder = Builder::new(&spec.file, &spec.input);
         match &spec.input {
             InputSpec::Photo(PhotoSpec { width: 0, .. }) => {
                 let message = "the size of the input is that of the photos, which are not known yet; give --data, or \
                                width and height in [input]";
                 return Err(spec.error(1, message));
             }
-            &InputSpec::Photo(PhotoSpec { width, height, range }) => {
-                let photos: Shape = [batch, height, width, IMAGE_CHANNELS].into();
-                builder.push("photo".into(), Op::Augment(Augment { range }), vec![], vec![photos], 1)?;
-            }
+            InputSpec::Photo(photo) => builder.photo(photo, batch)?,
             InputSpec::Text(text) => {
                 let tokens: Shape = [batch, text.length].into();
                 builder.push("tokens".into(), Op::Tokens(Tokens {}), vec![], vec![tokens], 1)?;
@@ -111,13 +109,32 @@ impl Graph {
             for layer in &branch.layers {
                 node = builder.layer(layer, &branch.name, node)?;
             }
-            branches.push(builder.end(branch, node, batch)?);
+            branches.push(builder.end(spec, branch, node, batch)?);
         }
         spec.optimizer.output_shape(&[[1].into()]).map_err(|reason| {
             spec.error(spec.optimizer_line, format!("optimizer {:?}: {reason}", spec.optimizer.name()))
         })?;
-        let (nodes, optimizer, fuse) = (builder.nodes, spec.optimizer.clone(), spec.training.fuse);
-        Ok(Graph { batch, nodes, branches, optimizer, fuse })
+        let (nodes, optimizer, fuse) = (builder.nodes, Some(spec.optimizer.clone()), spec.training.fuse);
+        Ok(Graph { batch, nodes, branches, outputs: Vec::new(), optimizer, fuse })
+    }
+
+    /// Infers all shapes of a network for batches of `batch` photos.
+    ///
+    /// # Errors
+    /// When layers do not fit each other, or an output is no layer.
+    pub fn of_network(network: &Network, batch: usize) -> Result<Graph, SpecError> {
+        let input = InputSpec::Photo(network.input.clone());
+        let mut builder = Builder::new(&network.file, &input);
+        builder.photo(&network.input, batch)?;
+        let mut last = 0;
+        for layer in &network.layers {
+            last = builder.layer(layer, "", last)?;
+        }
+        let find = |name: &String| {
+            builder.find(name).ok_or_else(|| network.error(1, format!("output {name:?} is no layer")))
+        };
+        let outputs = network.outputs.iter().map(find).collect::<Result<_, _>>()?;
+        Ok(Graph { batch, nodes: builder.nodes, branches: Vec::new(), outputs, optimizer: None, fuse: true })
     }
 
     /// Every parameter with its full name, such as `age.conv3.weight`, in the order of the nodes.
@@ -169,7 +186,9 @@ impl Graph {
 }
 
 struct Builder<'a> {
-    spec: &'a Spec,
+    /// The file of the model, for messages.
+    file: &'a str,
+    input: &'a InputSpec,
     nodes: Vec<Node>,
     /// The place of each node by its name.
     places: HashMap<String, usize>,
@@ -178,10 +197,26 @@ struct Builder<'a> {
     outputs: usize,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(file: &'a str, input: &'a InputSpec) -> Self {
+        Self { file, input, nodes: Vec::new(), places: HashMap::new(), dropouts: 0, outputs: 0 }
+    }
+
+    fn error(&self, line: usize, message: impl Into<String>) -> SpecError {
+        SpecError { file: self.file.into(), line, message: message.into() }
+    }
+
+    /// The first node: floats of photos.
+    fn photo(&mut self, photo: &PhotoSpec, batch: usize) -> Result<(), SpecError> {
+        let photos: Shape = [batch, photo.height, photo.width, IMAGE_CHANNELS].into();
+        let op = Op::Augment(Augment { range: photo.range });
+        self.push("photo".into(), op, vec![], vec![photos], 1)?;
+        Ok(())
+    }
+
     /// Ends a branch at a node, if what the node gives is what the branch's target needs.
-    fn end(&self, branch: &Branch, node: usize, batch: usize) -> Result<BranchEnd, SpecError> {
-        let (spec, name, target) = (self.spec, branch.name.clone(), self.spec.target(branch));
+    fn end(&self, spec: &Spec, branch: &Branch, node: usize, batch: usize) -> Result<BranchEnd, SpecError> {
+        let (name, target) = (branch.name.clone(), spec.target(branch));
         let refuse = |message: String| Err(spec.error(branch.line, message));
         let Some(kind) = target.kind else {
             return refuse(format!(
@@ -230,18 +265,18 @@ impl Builder<'_> {
     fn layer(&mut self, layer: &Layer, branch: &str, before: usize) -> Result<usize, SpecError> {
         if !is_plain(&layer.name) {
             let message = format!("the name {:?} may only hold letters, digits and _", layer.name);
-            return Err(self.spec.error(layer.line, message));
+            return Err(self.error(layer.line, message));
         }
         let full = |name: &str| if branch.is_empty() { name.into() } else { format!("{branch}.{name}") };
         let name: String = full(&layer.name);
         if self.find(&name).is_some() {
-            return Err(self.spec.error(layer.line, format!("there are two layers {name:?}; rename one")));
+            return Err(self.error(layer.line, format!("there are two layers {name:?}; rename one")));
         }
         let mut inputs = Vec::new();
         for input in &layer.inputs {
             let found = self.find(&full(input)).or_else(|| self.find(input));
             inputs.push(found.ok_or_else(|| {
-                self.spec.error(layer.line, format!("layer {name:?}: no layer {input:?} comes before it"))
+                self.error(layer.line, format!("layer {name:?}: no layer {input:?} comes before it"))
             })?);
         }
         if inputs.is_empty() {
@@ -250,7 +285,7 @@ impl Builder<'_> {
         if inputs.len() != layer.op.inputs().len() {
             let (needs, has) = (layer.op.inputs().len(), inputs.len());
             let message = format!("layer {name:?}: {} reads {needs} inputs, but has {has}", layer.op.name());
-            return Err(self.spec.error(layer.line, message));
+            return Err(self.error(layer.line, message));
         }
         let mut op = layer.op.clone();
         if let Op::Dropout(dropout) = &mut op {
@@ -263,23 +298,23 @@ impl Builder<'_> {
             if self.outputs == 0 {
                 let message =
                     format!("layer {name:?}: out_features = \"target\" is for the layers of a branch");
-                return Err(self.spec.error(layer.line, message));
+                return Err(self.error(layer.line, message));
             }
             dense.out_features = self.outputs;
         }
-        if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&mut op, &self.spec.input)
+        if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&mut op, self.input)
             && embedding.vocabulary == 0
         {
             embedding.vocabulary = text.vocabulary;
         }
-        if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&op, &self.spec.input)
+        if let (Op::Embedding(embedding), InputSpec::Text(text)) = (&op, self.input)
             && embedding.vocabulary < text.vocabulary
         {
             let (rows, words) = (embedding.vocabulary, text.vocabulary);
             let message = format!(
                 "layer {name:?}: its vocabulary of {rows} is smaller than the input's of {words}; leave it out"
             );
-            return Err(self.spec.error(layer.line, message));
+            return Err(self.error(layer.line, message));
         }
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.nodes[input].shape.clone()).collect();
         for (argument, &input) in op.inputs().iter().zip(&inputs) {
@@ -291,7 +326,7 @@ impl Builder<'_> {
                     _ => "it cannot read the numbers of words; put an embedding before it",
                 };
                 let message = format!("layer {name:?} ({}): {advice}", op.name());
-                return Err(self.spec.error(layer.line, message));
+                return Err(self.error(layer.line, message));
             }
         }
         self.push(name, op, inputs, shapes, layer.line)
@@ -309,8 +344,7 @@ impl Builder<'_> {
         input_shapes: Vec<Shape>,
         line: usize,
     ) -> Result<usize, SpecError> {
-        let error =
-            |reason: String| self.spec.error(line, format!("layer {name:?} ({}): {reason}", op.name()));
+        let error = |reason: String| self.error(line, format!("layer {name:?} ({}): {reason}", op.name()));
         let shape = op.output_shape(&input_shapes).map_err(error)?;
         for (what, shape) in [("output", shape.clone())].into_iter().chain(
             op.parameters(&input_shapes).into_iter().map(|parameter| (parameter.name, parameter.shape)),

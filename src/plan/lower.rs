@@ -40,6 +40,10 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
     for branch in &graph.branches {
         lowering.branch_end(graph, branch, &mut gradients);
     }
+    for &node in &graph.outputs {
+        let output = lowering.outputs[node];
+        lowering.buffers[output].kind = Kind::Output;
+    }
     if purpose == Purpose::Training {
         lowering.backward(graph, gradients);
         lowering.update(graph);
@@ -204,7 +208,7 @@ impl Lowering {
 
     /// The optimiser: what it does to every parameter.
     fn update(&mut self, graph: &Graph) {
-        let op = &graph.optimizer;
+        let Some(op) = &graph.optimizer else { return };
         for (name, parameter) in graph.parameters() {
             let (Some(param), Some(grad)) = (self.find(&name), self.find(&gradient_name(&name))) else {
                 continue;

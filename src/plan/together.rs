@@ -50,6 +50,7 @@ fn units(graph: &Graph) -> (Vec<Unit>, usize) {
 
 /// Puts the parameters together, and the steps of the optimiser, if this plan has one for each of them.
 pub fn together(plan: &mut Plan, graph: &Graph) {
+    let Some(optimizer) = &graph.optimizer else { return };
     let (units, bytes) = units(graph);
     let mut places: HashMap<String, BufferId> = HashMap::new();
     for (id, buffer) in plan.buffers.iter().enumerate() {
@@ -65,7 +66,7 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
     }
     let small: Vec<&Unit> = units.iter().filter(|unit| unit.offset_bytes.is_some()).collect();
     let mut steps: HashMap<&str, usize> = HashMap::new();
-    for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.op == graph.optimizer) {
+    for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.op == *optimizer) {
         steps.entry(&step.layer).or_insert(index);
     }
     let update_of = |name: &String| steps.get(name.as_str()).copied();
@@ -79,7 +80,7 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
         return;
     };
     let (first, last) = (updates[0], updates.iter().copied().max().unwrap_or(updates[0]));
-    let mut all = Step { layer: graph.optimizer.name().into(), ..plan.steps[first].clone() };
+    let mut all = Step { layer: optimizer.name().into(), ..plan.steps[first].clone() };
     for (index, argument) in all.arguments.iter_mut().enumerate() {
         let parts: Vec<BufferId> =
             updates.iter().map(|&step| plan.steps[step].arguments[index].buffer).collect();
