@@ -21,7 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cpu", &["machine", "ops", "plan", "shape"]),
     ("gpu", &["machine", "ops", "plan", "shaders"]),
     ("verify", &["number", "ops", "plan", "rng", "shape"]),
-    ("data", &["file", "machine", "ops", "rng", "spec", "tasks"]),
+    ("faces", &["cpu", "graph", "ops", "plan", "shape", "spec"]),
+    ("data", &["faces", "file", "machine", "ops", "rng", "spec", "tasks"]),
     ("profile", &["ops", "plan", "shape"]),
     ("report", &["file"]),
     (
@@ -31,8 +32,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cpu", "data", "file", "gpu", "graph", "machine", "measure", "ops", "plan", "profile", "report",
-            "rng", "shaders", "shape", "spec", "tasks", "train", "verify",
+            "cpu", "data", "faces", "file", "gpu", "graph", "machine", "measure", "ops", "plan", "profile",
+            "report", "rng", "shaders", "shape", "spec", "tasks", "train", "verify",
         ],
     ),
 ];

@@ -8,6 +8,7 @@ mod jpeg_kind;
 mod png;
 
 use std::io::{Cursor, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use budget::{Budget, Reserved};
 use image::codecs::bmp::BmpDecoder;
@@ -17,7 +18,7 @@ use image::codecs::png::PngDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::error::LimitErrorKind;
-use image::imageops::FilterType;
+use image::imageops::{FilterType, resize, thumbnail};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits, RgbImage};
 
 use super::content::{Content, Format, HEAD_BYTES, unread_reason};
@@ -27,11 +28,11 @@ pub const MIN_SIDE: u32 = 8;
 /// The longer side, in pixels, above which a photo is taken for a decompression bomb.
 pub const MAX_SIDE: u32 = 16_384;
 /// Width times height above which a photo is taken for a decompression bomb; at 16 bits and four
-/// channels this many pixels take 512 MiB.
-pub const MAX_PIXELS: u64 = 64 << 20;
+/// channels this many pixels take 1 GiB.
+pub const MAX_PIXELS: u64 = 128 << 20;
 
 /// For all photos that are being decoded at a time: one of [`MAX_PIXELS`] or many small ones.
-static MEMORY: Budget = Budget::new(512 << 20);
+static MEMORY: Budget = Budget::new(1 << 30);
 
 /// Decodes one photo and resizes it: `height` x `width` x 3 bytes, RGB interleaved.
 ///
@@ -42,12 +43,41 @@ static MEMORY: Budget = Budget::new(512 << 20);
 /// # Errors
 /// A short reason for skipping the photo: empty, another format, truncated, damaged, too small, too big.
 pub fn decode(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
-    // A decoder that panics on a malformed photo must cost that photo only.
-    std::panic::catch_unwind(|| decode_unguarded(bytes, width, height))
-        .unwrap_or_else(|_| Err("the decoder failed on it; the file is damaged".to_owned()))
+    guarded(bytes, |rgb| match rgb.dimensions() == (width, height) {
+        true => rgb.into_raw(),
+        false => resize(&rgb, width, height, FilterType::Triangle).into_raw(),
+    })
 }
 
-fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+/// The longer side, in pixels, of a photo that faces are looked for in, at most.
+const MAX_WHOLE_SIDE: u32 = 4096;
+
+/// Decodes one photo in its own size, as [`decode`] does otherwise. One with a side of more than [`MAX_WHOLE_SIDE`]
+/// pixels is made that small. Returns it with the width and height that it had, upright.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_whole(bytes: &[u8]) -> Result<(RgbImage, [u32; 2]), String> {
+    guarded(bytes, |rgb| {
+        let (width, height) = rgb.dimensions();
+        let shrink = f64::from(MAX_WHOLE_SIDE) / f64::from(width.max(height));
+        let small = |side: u32| ((f64::from(side) * shrink).round() as u32).max(1);
+        let rgb = if shrink < 1.0 { thumbnail(&rgb, small(width), small(height)) } else { rgb };
+        (rgb, [width, height])
+    })
+}
+
+/// Decodes a photo, and hands it on while its memory is accounted for. A decoder that panics on a malformed photo costs
+/// that photo only.
+fn guarded<T>(bytes: &[u8], hand_on: impl Fn(RgbImage) -> T) -> Result<T, String> {
+    let decoded = AssertUnwindSafe(|| {
+        let (image, _memory) = decode_unguarded(bytes)?;
+        Ok(hand_on(to_rgb(image)))
+    });
+    catch_unwind(decoded).unwrap_or_else(|_| Err("the decoder failed on it; the file is damaged".to_owned()))
+}
+
+fn decode_unguarded(bytes: &[u8]) -> Result<(DynamicImage, Reserved<'static>), String> {
     let format = match Content::of(&bytes[..bytes.len().min(HEAD_BYTES)]) {
         Content::Image(format) => format,
         Content::Unread(kind) => return Err(unread_reason(&kind)),
@@ -73,12 +103,7 @@ fn decode_unguarded(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, St
         Format::Bmp => Box::new(BmpDecoder::new(input).map_err(failed)?),
         Format::Tiff => Box::new(TiffDecoder::new(input).map_err(failed)?),
     };
-    let (image, _memory) = read(decoder, format, bytes)?;
-    let rgb = to_rgb(image);
-    if rgb.dimensions() == (width, height) {
-        return Ok(rgb.into_raw());
-    }
-    Ok(image::imageops::resize(&rgb, width, height, FilterType::Triangle).into_raw())
+    read(decoder, format, bytes)
 }
 
 /// Checks the size before a pixel is decoded, then decodes and turns the photo upright.

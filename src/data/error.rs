@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::skipped::{Ignored, Skipped, SkippedRows, by_reason};
+use crate::faces::DetectorError;
 use crate::file::open_plain;
 use crate::spec::SpecError;
 use bytesize::ByteSize;
@@ -83,6 +84,9 @@ pub enum DataError {
     /// A target that the data cannot give.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// Faces cannot be looked for.
+    #[error(transparent)]
+    Faces(#[from] DetectorError),
     /// Labels that cannot be read.
     #[error("{}", shown(.reason))]
     Labels {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use image::{ImageError, ImageReader};
@@ -12,11 +12,13 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 
 use super::decode::decode;
 use super::error::DataError;
+use super::faces;
 use super::photos::Photos;
 use super::skipped::{Ignored, Skipped};
 use super::source::{Ask, Entry, Source};
 use super::split::Content;
 use super::storage::Storage;
+use crate::spec::{Faces, PhotoSpec};
 
 /// What a source holds, by names and first bytes.
 #[derive(Debug, Default)]
@@ -68,27 +70,28 @@ pub fn survey(source: &Source) -> Result<Survey, DataError> {
 /// Photos by their places among the names, those that can be used, and the others.
 pub type Loaded<T> = Result<(T, Vec<usize>, Vec<Skipped>), DataError>;
 
-/// Reads, decodes and resizes the photos of these names, some of `all` in the source and sorted, to `size`: width and
-/// height in pixels. Returns those that can be used in their order, their places among the names, and the others.
+/// Reads and decodes the photos of these names, some of `all` in the source and sorted, as the model takes them: whole,
+/// or the largest face of each. Returns those that can be used in their order, their places among the names, and the
+/// others.
 ///
 /// # Errors
 /// When the source cannot be read, not one photo can be used, or the photos take more room than there is.
 pub fn load(
     source: &Source,
-    size: [u32; 2],
+    input: &PhotoSpec,
     names: &[String],
     all: &[String],
     storage: &Storage,
     progress: Progress,
 ) -> Loaded<Photos> {
-    let photos = storage.room(source, size, names, all)?;
+    let photos = storage.room(source, input, names, all)?;
     let is_there: Vec<bool> = (0..names.len()).map(|place| photos.is_there(place)).collect();
     let photos = Mutex::new(photos);
     let put = |place, rgb: &[u8]| {
         let hash = blake3::hash(rgb).into();
         photos.lock().unwrap_or_else(PoisonError::into_inner).write(place, rgb, hash)
     };
-    let (kept, skipped) = decode_to(&put, source, size, names, is_there, progress)?;
+    let (kept, skipped) = decode_to(&put, source, input, names, is_there, progress)?;
     let mut photos = photos.into_inner().unwrap_or_else(PoisonError::into_inner);
     photos.finish()?;
     photos.keep(&kept);
@@ -101,7 +104,7 @@ pub fn load(
 /// When the source cannot be read, or not one photo can be used.
 pub fn contents(
     source: &Source,
-    size: [u32; 2],
+    input: &PhotoSpec,
     names: &[String],
     progress: Progress,
 ) -> Loaded<Vec<Content>> {
@@ -111,7 +114,7 @@ pub fn contents(
         contents.lock().unwrap_or_else(PoisonError::into_inner)[place] = hash;
         Ok(())
     };
-    let (kept, skipped) = decode_to(&put, source, size, names, vec![false; names.len()], progress)?;
+    let (kept, skipped) = decode_to(&put, source, input, names, vec![false; names.len()], progress)?;
     let contents = contents.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok((kept.iter().map(|&place| contents[place]).collect(), kept, skipped))
 }
@@ -127,7 +130,7 @@ type Put<'a> = &'a (dyn Fn(usize, &[u8]) -> Result<(), DataError> + Sync);
 fn decode_to(
     put: Put,
     source: &Source,
-    [width, height]: [u32; 2],
+    input: &PhotoSpec,
     names: &[String],
     is_there: Vec<bool>,
     progress: Progress,
@@ -138,10 +141,8 @@ fn decode_to(
     progress(before, names.len());
     let state = Mutex::new((is_there, Vec::new(), before));
     let only = places.keys().map(|name| name.to_string()).collect();
-    each(source, &only, &|entry| {
-        let decoded =
-            entry.bytes.as_ref().map_err(String::clone).and_then(|bytes| decode(bytes, width, height));
-        let place = places.get(entry.name.as_str()).copied();
+    let take = |name: String, decoded: Result<Vec<u8>, String>| {
+        let place = places.get(name.as_str()).copied();
         if let (Ok(rgb), Some(place)) = (&decoded, place) {
             put(place, rgb)?;
         }
@@ -150,12 +151,18 @@ fn decode_to(
         match (decoded, place) {
             (Ok(_), Some(place)) => is_there[place] = true,
             (Ok(_), None) => {}
-            (Err(reason), _) => skipped.push(Skipped { file: entry.name, reason }),
+            (Err(reason), _) => skipped.push(Skipped { file: name, reason }),
         }
         *done += 1;
         progress(*done, names.len());
         Ok(())
-    })?;
+    };
+    match input.faces {
+        Some(Faces::Detect) => faces::each_largest(source, &only, input, &take)?,
+        _ => each(source, &only, &|Entry { name, bytes }| {
+            take(name, bytes.and_then(|bytes| decode(&bytes, input.width as u32, input.height as u32)))
+        })?,
+    }
     let (is_there, mut skipped, _) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let told: HashSet<&str> = skipped.iter().map(|skipped| skipped.file.as_str()).collect();
     let gone = |place: &usize| !is_there[*place] && !told.contains(names[*place].as_str());
@@ -176,11 +183,20 @@ fn decode_to(
 }
 
 /// Calls `visit` with the photos of these names, from several threads, until it fails.
-fn each(
+pub(super) fn each<E: From<DataError> + Send>(
     source: &Source,
     only: &HashSet<String>,
-    visit: &(dyn Fn(Entry) -> Result<(), DataError> + Sync),
-) -> Result<(), DataError> {
+    visit: &(dyn Fn(Entry) -> Result<(), E> + Sync),
+) -> Result<(), E> {
+    read_ahead(source, only, |entries| entries.into_iter().par_bridge().try_for_each(visit))
+}
+
+/// Reads the photos of these names in a thread of its own, as many ahead as there are threads, while `take` takes them.
+pub(super) fn read_ahead<E: From<DataError>>(
+    source: &Source,
+    only: &HashSet<String>,
+    take: impl FnOnce(Receiver<Entry>) -> Result<(), E>,
+) -> Result<(), E> {
     if only.is_empty() {
         return Ok(());
     }
@@ -199,9 +215,9 @@ fn each(
                 }
             })
         });
-        let visited = receiver.into_iter().par_bridge().try_for_each(visit);
+        let taken = take(receiver);
         let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-        visited.and(read.map(|_| ()))
+        taken.and(read.map(|_| ()).map_err(E::from))
     })
 }
 
@@ -216,7 +232,7 @@ pub fn usual_side(source: &Source, names: &[String]) -> Result<Option<u32>, Data
     let step = names.len().div_ceil(MEASURED).max(1);
     let chosen: HashSet<String> = names.iter().step_by(step).cloned().collect();
     let sides = Mutex::new(Vec::new());
-    each(source, &chosen, &|entry| {
+    each::<DataError>(source, &chosen, &|entry| {
         let bytes = entry.bytes.unwrap_or_default();
         let reader = ImageReader::new(Cursor::new(&bytes[..])).with_guessed_format();
         if let Ok((width, height)) =

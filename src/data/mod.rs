@@ -6,6 +6,7 @@ pub mod content;
 pub mod csv;
 pub mod decode;
 pub mod error;
+pub mod faces;
 pub mod labels;
 pub mod load;
 mod names;

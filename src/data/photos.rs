@@ -192,23 +192,25 @@ pub fn bytes_of([width, height]: [u32; 2], count: usize) -> u128 {
     u128::from(width) * u128::from(height) * 3 * count as u128
 }
 
-/// Rotates, zooms and flips about the middle of the photo: from a pixel of the varied photo to where
+/// Rotates, zooms and flips about the middle of the photo, and shifts: from a pixel of the varied photo to where
 /// it is read in the original, in signed 16.16 fixed point.
 fn draw_transform(variation: Variation, sample: u32, width: u32, height: u32) -> [i32; TRANSFORM] {
     let Variation { augment, seed, epoch } = variation;
     let mut generator = Generator::new(seed, epoch, sample, Stream::Augment);
-    let mut within = |reach: f64| reach * (2.0 * f64::from(generator.unit()) - 1.0);
-    let angle = within(augment.rotation_degrees).to_radians();
-    let zoom = [1.0 + within(augment.zoom), 1.0 + within(augment.zoom)];
-    let mirrored = if f64::from(generator.unit()) < augment.flip_probability { -1.0 } else { 1.0 };
+    let mut unit = || f64::from(generator.unit());
+    let within = |reach: f64, unit: f64| reach * (2.0 * unit - 1.0);
+    let angle = within(augment.rotation_degrees, unit()).to_radians();
+    let zoom = [1.0 + within(augment.zoom, unit()), 1.0 + within(augment.zoom, unit())];
+    let mirrored = if unit() < augment.flip_probability { -1.0 } else { 1.0 };
+    let shift = [width, height].map(|side| within(augment.shift, unit()) * f64::from(side));
     let (sin, cos) = angle.sin_cos();
     let rows = [[cos * zoom[0] * mirrored, -sin * zoom[1]], [sin * zoom[0] * mirrored, cos * zoom[1]]];
     let middle = [f64::from(width - 1) / 2.0, f64::from(height - 1) / 2.0];
     let fixed = |value: f64| (value * 65_536.0).round() as i32;
     let mut transform = [0; TRANSFORM];
     for (axis, row) in rows.iter().enumerate() {
-        let shift = middle[axis] - row[0] * middle[0] - row[1] * middle[1];
-        transform[3 * axis..3 * axis + 3].copy_from_slice(&[fixed(row[0]), fixed(row[1]), fixed(shift)]);
+        let first = middle[axis] - row[0] * middle[0] - row[1] * middle[1] + shift[axis];
+        transform[3 * axis..3 * axis + 3].copy_from_slice(&[fixed(row[0]), fixed(row[1]), fixed(first)]);
     }
     transform
 }
@@ -218,7 +220,8 @@ mod tests {
     use super::*;
     use crate::spec::AugmentSpec;
 
-    const AUGMENT: AugmentSpec = AugmentSpec { rotation_degrees: 20.0, zoom: 0.2, flip_probability: 0.5 };
+    const AUGMENT: AugmentSpec =
+        AugmentSpec { rotation_degrees: 20.0, zoom: 0.2, shift: 0.0, flip_probability: 0.5 };
 
     #[test]
     fn photos_are_kept_in_place() {
@@ -267,5 +270,22 @@ mod tests {
             mirrored += u32::from(t[0] < 0.0);
         }
         assert!((400..600).contains(&mirrored), "{mirrored} of 1000 are mirrored");
+    }
+
+    #[test]
+    fn shifts_are_shares_of_each_side_and_change_nothing_else() {
+        let moved = AugmentSpec { shift: 0.1, ..AUGMENT };
+        let mut most = [0.0_f64; 2];
+        for sample in 0..1000 {
+            let draw = |augment| draw_transform(Variation { augment, seed: 1, epoch: 0 }, sample, 100, 50);
+            let (plain, shifted) = (draw(&AUGMENT), draw(&moved));
+            for (place, (a, b)) in plain.iter().zip(shifted).enumerate() {
+                match place % 3 {
+                    2 => most[place / 3] = most[place / 3].max(f64::from(b - a).abs() / 65_536.0),
+                    _ => assert_eq!(*a, b),
+                }
+            }
+        }
+        assert!((9.9..10.01).contains(&most[0]) && (4.9..5.01).contains(&most[1]), "{most:?}");
     }
 }

@@ -21,7 +21,7 @@ use super::skipped::Ignored;
 use kind::{Kind, is_hidden, named_like_a_photo};
 
 /// The size, uncompressed, above which a file is taken for a decompression bomb and skipped.
-pub const MAX_ENTRY_BYTES: u64 = 64 << 20;
+pub const MAX_ENTRY_BYTES: u64 = 128 << 20;
 
 /// A place that holds photos.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::photos::{Photos, bytes_of};
 use super::source::Source;
 use super::split::Content;
 use crate::machine::free_bytes;
+use crate::spec::{Faces, PhotoSpec};
 use bytesize::ByteSize;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -36,16 +37,17 @@ impl Storage {
     pub(super) fn room(
         &self,
         source: &Source,
-        size: [u32; 2],
+        input: &PhotoSpec,
         names: &[String],
         all: &[String],
     ) -> Result<Photos, DataError> {
+        let size = [input.width as u32, input.height as u32];
         let folder = match &self.cache {
             Some(folder) if bytes_of(size, names.len()) > self.memory_bytes.into() => folder,
             _ => return Photos::in_memory(size, names.len(), self.memory_bytes),
         };
         let photo_bytes = Photos::new(size[0], size[1]).photo_bytes();
-        let cache = Cache::open(folder, key(source, size, all), all.len(), photo_bytes, names.len())?;
+        let cache = Cache::open(folder, key(source, input, all), all.len(), photo_bytes, names.len())?;
         let path = cache.path().to_owned();
         let place_of: HashMap<&String, usize> = all.iter().zip(0..).collect();
         let places = names.iter().filter_map(|name| place_of.get(name).copied()).collect();
@@ -67,11 +69,16 @@ impl Storage {
 
 /// What tells decoded photos from others: where they come from, when their files were changed, their size, and what
 /// decodes them.
-fn key(source: &Source, [width, height]: [u32; 2], all: &[String]) -> Content {
+fn key(source: &Source, input: &PhotoSpec, all: &[String]) -> Content {
+    let (width, height) = (input.width, input.height);
     let mut hasher = blake3::Hasher::new();
     let path = source.path().canonicalize().unwrap_or(source.path().to_owned());
     hasher.update(path.as_os_str().as_encoded_bytes());
     hasher.update(format!("\n{} {width} {height} {}\n", env!("CARGO_PKG_VERSION"), all.len()).as_bytes());
+    // Photos that are taken whole have no mark, as before there was anything else.
+    if input.faces == Some(Faces::Detect) {
+        hasher.update(b"faces\n");
+    }
     for name in all {
         hasher.update(format!("{} {name}\n", name.len()).as_bytes());
     }

@@ -2,8 +2,11 @@
 //!
 //! Every error names the file, the line, and the layer where there is one.
 
+mod network;
 mod older;
 mod read;
+
+pub use network::Network;
 
 use crate::ops::Op;
 pub use crate::tasks::Target;
@@ -97,10 +100,65 @@ pub struct PhotoSpec {
     /// What the bytes 0 to 255 are mapped to.
     #[serde(default = "unit_range")]
     pub range: [f64; 2],
+    /// How the photos of a training show faces. If it is not said, a training finds out; of a run, that it is from
+    /// before there was a choice, and takes photos whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faces: Option<Faces>,
+    /// How much of a face's surroundings they show.
+    #[serde(default, skip_serializing_if = "CropSpec::is_usual")]
+    pub crop: CropSpec,
 }
 
-fn unit_range() -> [f64; 2] {
+/// How much of a face's surroundings a photo shows, compared with UTKFace's: everything in units of the side of the
+/// square that UTKFace would show.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CropSpec {
+    /// The photo's side.
+    pub side: f32,
+    /// How far its middle lies to the right of the square's.
+    pub right: f32,
+    /// How far below it.
+    pub down: f32,
+}
+
+impl CropSpec {
+    /// As UTKFace's photos.
+    pub const USUAL: CropSpec = CropSpec { side: 1.0, right: 0.0, down: 0.0 };
+
+    fn is_usual(&self) -> bool {
+        *self == Self::USUAL
+    }
+}
+
+impl Default for CropSpec {
+    fn default() -> CropSpec {
+        CropSpec::USUAL
+    }
+}
+
+/// How the photos of a training show faces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Faces {
+    /// They do not, or it does not matter: photos are taken whole.
+    Whole,
+    /// Each shows one face, and not much besides: it is taken whole. Other photos are cut in the same way for a
+    /// prediction.
+    Cropped,
+    /// They are ordinary ones, and the faces in them are found and cut out.
+    Detect,
+}
+
+const fn unit_range() -> [f64; 2] {
     [0.0, 1.0]
+}
+
+impl PhotoSpec {
+    /// Photos of this size, in pixels, with everything else as it is by default.
+    pub const fn new(width: usize, height: usize) -> PhotoSpec {
+        PhotoSpec { width, height, range: unit_range(), faces: None, crop: CropSpec::USUAL }
+    }
 }
 
 /// How training photos are varied. Nothing is, by default.
@@ -111,6 +169,9 @@ pub struct AugmentSpec {
     pub rotation_degrees: f64,
     /// Zoom along each axis, uniform within 1 - zoom and 1 + zoom.
     pub zoom: f64,
+    /// Shift along each axis, uniform within this share of the photo's side to either direction.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shift: f64,
     /// The probability of being mirrored.
     pub flip_probability: f64,
 }
@@ -158,6 +219,10 @@ impl Schedule {
 
 fn yes() -> bool {
     true
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn is_true(value: &bool) -> bool {

@@ -2,8 +2,8 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, DataSpec, EVERY, InputSpec, Layer, MAX_TEXT_LENGTH, PhotoSpec, Spec, SpecError,
-    Target, TextSpec, TrainingSpec, is_plain, nearest, older,
+    AugmentSpec, Branch, CropSpec, DataSpec, EVERY, InputSpec, Layer, MAX_TEXT_LENGTH, Network, PhotoSpec,
+    Spec, SpecError, Target, TextSpec, TrainingSpec, is_plain, nearest, older,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
@@ -46,11 +46,27 @@ impl<'a> Reader<'a> {
         self.error(error.span().unwrap_or_else(|| whole.clone()), message)
     }
 
-    /// The whole model.
-    pub fn spec(&self) -> Result<Spec, SpecError> {
+    /// All of the file.
+    fn root(&self, of: &str) -> Result<Table<'a>, SpecError> {
         let root =
             DeTable::parse(self.text).map_err(|error| self.toml_error("", &(0..self.text.len()), &error))?;
-        let mut root = Table { span: root.span(), items: root.into_inner(), of: "the model".into() };
+        Ok(Table { span: root.span(), items: root.into_inner(), of: of.into() })
+    }
+
+    /// A network without targets.
+    pub fn network(&self) -> Result<Network, SpecError> {
+        let mut root = self.root("the network")?;
+        let name = self.required(&mut root, "name")?;
+        let input = self.required(&mut root, "input")?;
+        let outputs = self.required(&mut root, "output")?;
+        let layers = self.layers(&mut root)?;
+        self.finish(&root)?;
+        Ok(Network { name, file: self.file.into(), input, layers, outputs })
+    }
+
+    /// The whole model.
+    pub fn spec(&self) -> Result<Spec, SpecError> {
+        let mut root = self.root("the model")?;
         let line_of = |key: &str| root.items.get(key).map_or(1, |value| self.error(value.span(), "").line);
         let lines =
             Lines { input: line_of("input"), augment: line_of("augment"), training: line_of("training") };
@@ -118,6 +134,9 @@ impl<'a> Reader<'a> {
                 lines.augment,
                 format!("zoom is {}; it must be at least 0 and below 0.95", a.zoom),
             );
+        }
+        if !(0.0..=0.5).contains(&a.shift) {
+            return refuse(lines.augment, format!("shift is {}; it must be from 0 to 0.5", a.shift));
         }
         if !(0.0..=1.0).contains(&a.flip_probability) {
             let message = format!("flip_probability is {}; it must be from 0 to 1", a.flip_probability);
@@ -379,7 +398,14 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
         false => Err(format!("the input's {name} is {number}; it must be from {low} to {high}")),
     };
     match input {
-        InputSpec::Photo(PhotoSpec { width, height, range: [low, high] }) => {
+        InputSpec::Photo(PhotoSpec { width, height, range: [low, high], crop, .. }) => {
+            let CropSpec { side, right, down } = crop;
+            if !(0.1..=10.0).contains(side) || !right.abs().max(down.abs()).le(&10.0) {
+                return Err(format!(
+                    "crop of the input is {side}, {right}, {down}: side must be from 0.1 to 10, right and down from -10 \
+                     to 10"
+                ));
+            }
             // Both 0: the photos tell.
             if (*width, *height) != (0, 0) {
                 within("width", *width, 1, 4096)?;

@@ -6,6 +6,7 @@ use faceshader::data::decode::decode;
 use faceshader::data::load::{load, survey, usual_side};
 use faceshader::data::source::Source;
 use faceshader::data::storage::Storage;
+use faceshader::spec::PhotoSpec;
 use tempfile::TempDir;
 
 use crate::make::*;
@@ -42,7 +43,8 @@ fn only_what_was_chosen_is_decoded() {
         // There is room for two photos and no third.
         let progress = |count, total| done.lock().unwrap().push((count, total));
         let (photos, kept, skipped) =
-            load(&source, [16; 2], &names, &names, &memory(2 * 16 * 16 * 3), &progress).unwrap();
+            load(&source, &PhotoSpec::new(16, 16), &names, &names, &memory(2 * 16 * 16 * 3), &progress)
+                .unwrap();
         assert_eq!(done.into_inner().unwrap(), [(0, 2), (1, 2), (2, 2)]);
         assert_eq!(skipped, [], "{}: what was not chosen was decoded", path.display());
         assert_eq!(kept, [0, 1]);
@@ -69,11 +71,11 @@ fn photos_that_memory_may_not_hold_are_decoded_once_into_a_file() {
         let begun = std::sync::Mutex::new(Vec::new());
         let progress = |count, _| begun.lock().unwrap().push(count);
         let (want, kept, skipped) =
-            load(&source, [16; 2], &names, &names, &memory(u64::MAX), &|_, _| {}).unwrap();
+            load(&source, &PhotoSpec::new(16, 16), &names, &names, &memory(u64::MAX), &|_, _| {}).unwrap();
         for before in [0, 19] {
             begun.lock().unwrap().clear();
             let (photos, places, reasons) =
-                load(&source, [16; 2], &names, &names, &cached, &progress).unwrap();
+                load(&source, &PhotoSpec::new(16, 16), &names, &names, &cached, &progress).unwrap();
             assert_eq!((&places, &reasons), (&kept, &skipped), "{}", path.display());
             assert_eq!(begun.lock().unwrap()[0], before, "{}", path.display());
             assert_eq!(photos.contents(), want.contents());
@@ -83,11 +85,12 @@ fn photos_that_memory_may_not_hold_are_decoded_once_into_a_file() {
         assert_eq!(files(&folder), 1);
         // Another size, and other photos under the same names, are other files.
         let small = Storage { memory_bytes: 1, ..cached.clone() };
-        load(&source, [8; 2], &names, &names, &small, &|_, _| {}).unwrap();
+        load(&source, &PhotoSpec::new(8, 8), &names, &names, &small, &|_, _| {}).unwrap();
         assert_eq!(files(&folder), 2);
         if number == 0 {
             std::fs::write(path.join(&names[7]), &twenty()[0].1).unwrap();
-            let (photos, ..) = load(&source, [16; 2], &names, &names, &cached, &|_, _| {}).unwrap();
+            let (photos, ..) =
+                load(&source, &PhotoSpec::new(16, 16), &names, &names, &cached, &|_, _| {}).unwrap();
             assert_eq!(files(&folder), 3);
             assert_eq!(photos.photo(6).unwrap(), decode(&twenty()[0].1, 16, 16).unwrap());
         }
@@ -130,7 +133,7 @@ fn a_chosen_photo_that_is_gone_or_damaged_is_skipped_and_the_others_stay_in_orde
     for path in sources(&temp, &files) {
         let source = Source::open(&path).unwrap();
         let (photos, kept, skipped) =
-            load(&source, [16; 2], &names, &names, &memory(u64::MAX), &|_, _| {}).unwrap();
+            load(&source, &PhotoSpec::new(16, 16), &names, &names, &memory(u64::MAX), &|_, _| {}).unwrap();
         assert_eq!(kept, [0, 2], "{}", path.display());
         assert_eq!(photos.photo(1).unwrap(), decode(&files[11].1, 16, 16).unwrap(), "{}", path.display());
         let skipped: Vec<(&str, &str)> =

@@ -5,6 +5,7 @@ mod archives;
 mod choosing;
 mod content;
 mod damage;
+mod faces;
 mod hand_made_archives;
 mod jpeg_kinds;
 mod make;

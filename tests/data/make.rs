@@ -11,6 +11,7 @@ use faceshader::data::records::{Key, Records};
 use faceshader::data::skipped::{Ignored, Skipped};
 use faceshader::data::source::Source;
 use faceshader::data::storage::Storage;
+use faceshader::spec::PhotoSpec;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use tempfile::TempDir;
 
@@ -104,8 +105,14 @@ pub struct Loaded {
 /// All photos of a source, 16x16 pixels, if they fit into so much memory.
 pub fn load_within(source: &Source, memory_bytes: u64, progress: Progress) -> Result<Loaded, DataError> {
     let Survey { mut names, mut skipped, ignored, warning, .. } = survey(source)?;
-    let (photos, kept, more) =
-        load(source, [16; 2], &names, &names, &Storage { memory_bytes, cache: None }, progress)?;
+    let (photos, kept, more) = load(
+        source,
+        &PhotoSpec::new(16, 16),
+        &names,
+        &names,
+        &Storage { memory_bytes, cache: None },
+        progress,
+    )?;
     skipped.extend(more);
     skipped.sort();
     names = kept.into_iter().map(|place| names[place].clone()).collect();

@@ -9,7 +9,7 @@ fn is_near(pixel: &[u8], colour: Rgb<u8>) -> bool {
 }
 
 /// Puts an APP1 segment with this EXIF orientation behind the start-of-image marker.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0".to_vec();
     exif.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0]);
     exif.extend([0; 4]);

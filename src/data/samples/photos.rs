@@ -3,6 +3,7 @@
 use super::choose::{accepted, choose, require_sides};
 use super::{Failed, Inputs, Purpose, Samples, Watch};
 use crate::data::error::{shown, shown_path};
+use crate::data::faces;
 use crate::data::labels::{self, base_name, utkface};
 use crate::data::load::{Loaded, Survey, contents, load as decode, survey, usual_side};
 use crate::data::photos::Photos;
@@ -13,7 +14,8 @@ use crate::data::split::{Content, Split};
 use crate::data::storage::Storage;
 use crate::data::synthetic::{draw, label};
 use crate::data::table::Column;
-use crate::spec::{InputSpec, PhotoSpec, Spec};
+use crate::faces::Detector;
+use crate::spec::{Faces, InputSpec, PhotoSpec, Spec};
 use anyhow::bail;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -98,7 +100,6 @@ pub fn read_photos(
     watch: &dyn Watch,
 ) -> Loaded<Photos> {
     watch.begin("reading photos", Some(names.len()));
-    let size = [size.width as u32, size.height as u32];
     let read = decode(source, size, names, all, storage, &|done, _| watch.at(done));
     watch.end();
     read
@@ -115,7 +116,6 @@ pub fn read_contents(
     watch: &dyn Watch,
 ) -> Loaded<Vec<Content>> {
     watch.begin("reading photos", Some(names.len()));
-    let size = [size.width as u32, size.height as u32];
     let read = contents(source, size, names, &|done, _| watch.at(done));
     watch.end();
     read
@@ -174,9 +174,39 @@ pub(super) fn load(
     let records = if kept.len() == records.len() { records } else { records.chosen(&kept) };
     let split = accepted(&records, photos.contents(), chosen, spec, purpose)?;
     if purpose == Purpose::Training {
+        settle_faces(spec, &photos, &split.train)?;
         records.settle_training(spec, &split.train);
     }
     Ok((Samples::new(records, Inputs::Photos(photos), spec), split))
+}
+
+/// Photos that tell whether all show faces.
+const PROBED: usize = 24;
+/// The least side, in pixels, of photos that a face can be found in.
+const LEAST_SIDE: usize = 32;
+
+/// Finds out whether the photos that a model is trained on are faces, and with how much around them, where the model does
+/// not say.
+fn settle_faces(spec: &mut Spec, photos: &Photos, train: &[usize]) -> Result<(), Failed> {
+    let InputSpec::Photo(input) = &mut spec.input else { return Ok(()) };
+    if input.faces.is_some() {
+        return Ok(());
+    }
+    input.faces = Some(Faces::Whole);
+    if input.width.min(input.height) < LEAST_SIDE {
+        return Ok(());
+    }
+    let mut probed = Vec::new();
+    for &index in train.iter().step_by(train.len().div_ceil(PROBED).max(1)) {
+        probed.extend(RgbImage::from_raw(photos.width, photos.height, photos.photo(index)?.into_owned()));
+    }
+    if let Some(crop) = faces::shown(probed, &mut Detector::on_cpu())? {
+        (input.faces, input.crop) = (Some(Faces::Cropped), crop);
+        log::info!(
+            "faces: most training photos show one, and alike: predict will find faces in other photos and cut them out so"
+        );
+    }
+    Ok(())
 }
 
 /// Makes the input as large as most photos are, where the model does not say.

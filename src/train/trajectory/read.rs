@@ -207,7 +207,7 @@ fn numbers_of(view: &TensorView) -> Option<Vec<f64>> {
 /// (samples, height, width, 3) bytes of (samples, 3, height, width) scaled values: byte k is `low + k / 255 * (high -
 /// low)`, but for the last places of float32.
 fn photo_bytes(values: &[f64], photo: &PhotoSpec) -> Result<Vec<u8>, String> {
-    let &PhotoSpec { width, height, range: [low, high] } = photo;
+    let &PhotoSpec { width, height, range: [low, high], .. } = photo;
     let (pixels, room) = (width * height, 4.0 * f64::from(f32::EPSILON) * low.abs().max(high.abs()));
     let mut bytes = vec![0; values.len()];
     for (index, &value) in values.iter().enumerate() {
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn every_byte_is_recovered_from_its_scaled_value_and_nothing_else_is_taken() {
         for range in [[0.0, 1.0], [-1.0, 1.0], [-0.5, 2.0]] {
-            let photo = PhotoSpec { width: 16, height: 16, range };
+            let photo = PhotoSpec { range, ..PhotoSpec::new(16, 16) };
             let [low, high] = range;
             let scaled = |k: u32| f64::from((low + (high - low) * (f64::from(k) / 255.0)) as f32);
             // Channel c of pixel p holds p + c.
