@@ -3,6 +3,7 @@
 use super::drivers::heard;
 use super::{Usage, first_check, tune};
 use crate::cpu::CpuBackend;
+use crate::faces::Detector;
 use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::ops::Variant;
@@ -67,6 +68,16 @@ impl AdapterArguments {
             first_check::run(&mut *backend, &first_check::kernels(variant, checked, used))?;
         }
         Ok(backend)
+    }
+
+    /// What finds faces: on the adapter if it is a GPU, else on the cpu, which needs no minutes to compile kernels.
+    pub fn open_detector(&self) -> Result<Detector<'static>> {
+        Ok(match heard(|| choose(&self.adapter))?.0 {
+            Choice::Gpu(adapter) if !adapter.report.is_software => {
+                Detector::new(Box::new(GpuBackend::open(&adapter, self.options())?))
+            }
+            Choice::Gpu(_) | Choice::Cpu => Detector::on_cpu(),
+        })
     }
 
     /// Opens it for a training. Before the first one its kernels are proven, and the faster of their variants

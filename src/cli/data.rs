@@ -1,5 +1,7 @@
 //! `faceshader data`
 
+mod crop;
+
 use super::progress::Bars;
 use super::{Outcome, Usage, at_least_one, print, print_data, progress, seed, texts};
 use crate::data::DataError;
@@ -32,6 +34,8 @@ pub enum Command {
     Show(ShowArguments),
     /// Print what photos or a CSV or TSV of texts hold: columns of labels, counts, copies, and what was skipped and why
     Check(CheckArguments),
+    /// Cut the faces out of ordinary photos, to train on
+    Crop(crop::Arguments),
     /// Write the built-in set as JPEG files with UTKFace names
     Synth(SynthArguments),
 }
@@ -89,7 +93,7 @@ pub struct SynthArguments {
 /// Faces in the grid, and how many of them in a row.
 pub const GRID: [usize; 2] = [20, 5];
 /// The size of the photos in the grid.
-const SHOWN: PhotoSpec = PhotoSpec { width: 128, height: 128, range: [0.0, 1.0] };
+const SHOWN: PhotoSpec = PhotoSpec::new(128, 128);
 /// Faces that are drawn at most: more differ in little.
 const MAX_COUNT: usize = 1_000_000;
 /// Width and height in pixels that are drawn at most: the lines have no more detail.
@@ -101,6 +105,7 @@ pub fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Show(arguments) => show(&arguments),
         Command::Check(arguments) => check(&arguments),
+        Command::Crop(arguments) => crop::run(&arguments),
         Command::Synth(arguments) => synth(&arguments),
     }
 }

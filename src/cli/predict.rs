@@ -1,15 +1,18 @@
 //! `faceshader predict`
 
+mod drawn;
+mod rows;
+
 use super::backend::AdapterArguments;
 use super::data::GRID;
 use super::eval::Weights;
 use super::progress::{Bars, bar};
 use super::said::{draw_predictions, told};
 use super::storage::Memory;
-use super::texts::csv_line;
 use super::{Outcome, Usage, print_data, texts};
 use crate::data::DataError;
 use crate::data::error::shown_path;
+use crate::data::faces::{Crop, NO_FACE, crops};
 use crate::data::labels::WAYS;
 use crate::data::load::survey;
 use crate::data::photos::Photos;
@@ -18,31 +21,44 @@ use crate::data::samples::{Inputs, Samples, read_photos, tell_skipped};
 use crate::data::skipped::Skipped;
 use crate::data::source::Source;
 use crate::data::storage::Storage;
-use crate::report::picture::Told;
-use crate::spec::{PhotoSpec, Spec};
+use crate::faces::Detector;
+use crate::report::marks::Mark;
+use crate::report::picture::{Told, captions};
+use crate::spec::{Faces, PhotoSpec, Spec};
 use crate::tasks::{Answer, Target};
 use crate::train::Trainer;
 use crate::train::run::RunFolder;
 use anyhow::{Context, Result, bail};
+use drawn::draw_photos;
+use rows::{OfFace, Rows};
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The run folder
     run: PathBuf,
-    /// Photos, folders, zips or tar.gz files; for a model that reads texts: texts, or files with one a line
-    /// or of CSV
+    /// Photos, folders, zips or tar.gz files, or - for a photo on standard input; for a model that reads texts: texts, or
+    /// files with one a line or of CSV
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Find the faces in each photo and answer for each (auto), or take each photo whole; auto if the model was trained
+    /// on faces
+    #[arg(long)]
+    faces: Option<Looking>,
     #[command(flatten)]
     columns: texts::Columns,
     /// Which weights of the run to use
     #[arg(long, default_value = "best")]
     weights: Weights,
-    /// Where to write the picture of the first 20 photos; RUN/plots/predict.png if not given
+    /// Where to write the picture of the first 20 photos or faces; RUN/plots/predict.png if not given
     #[arg(long)]
     picture: Option<PathBuf>,
+    /// A folder for a picture of each photo, with boxes and answers drawn in
+    #[arg(long, value_name = "DIR")]
+    draw: Option<PathBuf>,
     #[command(flatten)]
     adapter: AdapterArguments,
     /// Skip the short check of the kernels before an adapter's first use
@@ -50,47 +66,73 @@ pub struct Arguments {
     no_verify: bool,
     #[command(flatten)]
     memory: Memory,
-    /// One line of JSON a photo or text instead of CSV
+    /// One line of JSON a face, photo or text instead of CSV
     #[arg(long)]
     json: bool,
 }
 
+/// What of a photo the model is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Looking {
+    /// Each face in it; a photo that is no more than a face is taken whole
+    Auto,
+    /// All of it
+    Whole,
+}
+
+/// What stands for standard input among the paths.
+const STDIN: &str = "-";
+
 pub fn run(arguments: Arguments) -> Result<Outcome> {
     let (run, spec) = RunFolder::open(&arguments.run)?;
-    let Some(size) = spec.input.photo() else {
+    let Some(input) = spec.input.photo() else {
+        if arguments.picture.is_some() || arguments.draw.is_some() || arguments.faces.is_some() {
+            return Err(Usage("--picture, --draw and --faces are for photos".into()).into());
+        }
         let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
         trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
-        if arguments.picture.is_some() {
-            return Err(Usage("--picture is for photos".into()).into());
-        }
         return texts::predict(&run, &spec, trainer, &arguments.paths, &arguments.columns, arguments.json);
+    };
+    let of_faces = match (arguments.faces, input.faces) {
+        (Some(looking), _) => looking == Looking::Auto,
+        (None, faces) => matches!(faces, Some(Faces::Cropped | Faces::Detect)),
     };
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
+    let rows = Rows { spec: &spec, json: arguments.json, of_faces };
     if !arguments.json {
-        print_data(csv_line(&header(&spec))?)?;
+        print_data(rows.header()?)?;
     }
-    let shown = Photos::new(size.width as u32, size.height as u32);
-    let mut asking = Asking { trainer, spec: &spec, json: arguments.json, shown, answers: Vec::new() };
-    let (storage, mut failed) = (arguments.memory.storage(None), Vec::new());
+    let mut asking = Asking {
+        trainer,
+        spec: &spec,
+        rows,
+        input: PhotoSpec { faces: None, ..input.clone() },
+        detector: if of_faces { Some(arguments.adapter.open_detector()?) } else { None },
+        storage: arguments.memory.storage(None),
+        folder: arguments.draw,
+        shown: Photos::new(input.width as u32, input.height as u32),
+        answers: Vec::new(),
+        read: 0,
+    };
+    let mut failed = Vec::new();
     for path in &arguments.paths {
-        let mut answer = |samples: &Samples| asking.answer(path, samples);
-        let (skipped, error) = read(path, size, &spec, &storage, &mut answer)?;
-        asking.tell_skipped(path, &skipped)?;
         // A path that cannot be read does not stop the others.
-        if let Some(error) = error {
+        if let Some(error) = asking.path(path)? {
             log::error!("{error}");
             asking.refuse(path, &error)?;
             failed.push(shown_path(path));
         }
     }
-    if asking.answers.is_empty() {
+    if asking.read == 0 {
         bail!("there is no photo to predict");
     }
-    let picture = arguments.picture.unwrap_or_else(|| run.plot("predict.png"));
-    draw_predictions(&picture, "Predicted, and in brackets true", &asking.shown, &asking.answers)
-        .context("the predictions are complete, but not their picture; choose a place with --picture")?;
-    log::info!("picture: {}", shown_path(&picture));
+    if !asking.answers.is_empty() {
+        let picture = arguments.picture.unwrap_or_else(|| run.plot("predict.png"));
+        draw_predictions(&picture, "Predicted, and in brackets true", &asking.shown, &asking.answers)
+            .context("the predictions are complete, but not their picture; choose a place with --picture")?;
+        log::info!("picture: {}", shown_path(&picture));
+    }
     if !failed.is_empty() {
         bail!(
             "{} of {} paths could not be read, or not to their end: {}",
@@ -102,61 +144,197 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What of a path has no answer: photos that cannot be used, and why the path could not be read to its end.
-type Unanswered = (Vec<Skipped>, Option<DataError>);
+/// A model, what it is asked, and the first answers.
+struct Asking<'a> {
+    trainer: Trainer<'a>,
+    spec: &'a Spec,
+    rows: Rows<'a>,
+    input: PhotoSpec,
+    /// Finds the faces, where they are asked about and not photos.
+    detector: Option<Detector<'a>>,
+    storage: Storage,
+    /// Where photos are drawn to.
+    folder: Option<PathBuf>,
+    shown: Photos,
+    answers: Vec<(usize, Vec<Told>)>,
+    /// Photos that could be read.
+    read: usize,
+}
 
-/// Reads the photos of a path, as many at a time as memory may take, and hands them to `answer` with their labels
-/// where their names tell them. An error is one of `answer`.
-fn read(
-    path: &Path,
-    size: &PhotoSpec,
-    spec: &Spec,
-    storage: &Storage,
-    answer: &mut dyn FnMut(&Samples) -> Result<()>,
-) -> Result<Unanswered> {
-    let listed = Source::open(path).and_then(|source| Ok((survey(&source)?, source)));
-    let (listed, source) = match listed {
-        Ok(listed) => listed,
-        Err(error) => return Ok((Vec::new(), Some(error))),
-    };
-    if let Some(warning) = &listed.warning {
-        log::warn!("warning: {warning}");
-    }
-    if listed.ignored.total() > 0 {
-        log::info!("ignored {} files that are no photos: {}", listed.ignored.total(), listed.ignored);
-    }
-    let truths = truths(&listed.names, spec);
-    let at_once = storage.photos([size.width as u32, size.height as u32]).max(1);
-    let (mut all_skipped, mut read, mut failed) = (listed.skipped, 0, None);
-    for (part, names) in listed.names.chunks(at_once).enumerate() {
-        let (photos, kept, skipped) =
-            match read_photos(&source, size, names, names, storage, &Bars::default()) {
-                Ok(photos) => photos,
-                Err(DataError::NoneUsable { skipped, .. }) => {
-                    all_skipped.extend(skipped);
-                    continue;
+/// Samples that the model is asked about at once.
+struct Part {
+    samples: Samples,
+    /// The photo that each is of, as a place among the names.
+    places: Vec<usize>,
+    /// The face that each is, where they are faces.
+    faces: Vec<Option<OfFace>>,
+    skipped: Vec<Skipped>,
+}
+
+/// Photos whose faces are found before the model is asked about them, at most.
+const MOST_AT_ONCE: usize = 256;
+
+impl Asking<'_> {
+    /// Answers for the photos of a path, as many at a time as memory may take. Returns why it could not be read to its
+    /// end, if so; an error is one of output or of the model.
+    fn path(&mut self, path: &Path) -> Result<Option<DataError>> {
+        let from_stdin = if path == Path::new(STDIN) { Some(stdin()?) } else { None };
+        let at = from_stdin.as_ref().map_or(path, |file| file.path());
+        let listed = Source::open(at).and_then(|source| Ok((survey(&source)?, source)));
+        let (listed, source) = match listed {
+            Ok(listed) => listed,
+            Err(error) => return Ok(Some(error)),
+        };
+        if let Some(warning) = &listed.warning {
+            log::warn!("warning: {warning}");
+        }
+        if listed.ignored.total() > 0 {
+            log::info!("ignored {} files that are no photos: {}", listed.ignored.total(), listed.ignored);
+        }
+        let truths = truths(&listed.names, self.spec);
+        let mut at_once = self.storage.photos([self.shown.width, self.shown.height]).max(1);
+        if self.detector.is_some() {
+            at_once = at_once.min(MOST_AT_ONCE);
+        }
+        let (mut skipped, mut read, mut failed) = (listed.skipped, 0, None);
+        for (chunk, names) in listed.names.chunks(at_once).enumerate() {
+            let truths: Vec<&[Option<f32>]> =
+                truths.iter().map(|truths| &truths[chunk * at_once..][..names.len()]).collect();
+            match self.read(&source, names, &truths) {
+                Ok(part) => {
+                    let without = |reason: &str| part.skipped.iter().filter(|it| it.reason != reason).count();
+                    read += names.len() - without(NO_FACE);
+                    skipped.extend(part.skipped.iter().cloned());
+                    self.part(path, &source, names, part)?;
                 }
+                Err(DataError::NoneUsable { skipped: all, .. }) => skipped.extend(all),
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
-            };
-        read += kept.len();
-        all_skipped.extend(skipped);
-        let names = kept.iter().map(|&place| names[place].clone()).collect();
-        let of_target =
-            |truths: &Vec<Option<f32>>| kept.iter().map(|&place| truths[part * at_once + place]).collect();
-        let answers = truths.iter().map(of_target).collect();
-        let records = Records { answers, ..Records::unlabelled(Key::File, names) };
-        answer(&Samples::new(records, Inputs::Photos(photos), spec))?;
+            }
+        }
+        self.read += read;
+        skipped.sort();
+        skipped.dedup();
+        if read == 0 && failed.is_none() {
+            return Ok(Some(DataError::NoneUsable { path: path.to_owned(), skipped }));
+        }
+        tell_skipped(&skipped);
+        self.tell_skipped(path, &skipped)?;
+        Ok(failed)
     }
-    all_skipped.sort();
-    all_skipped.dedup();
-    if read == 0 && failed.is_none() {
-        return Ok((Vec::new(), Some(DataError::NoneUsable { path: path.to_owned(), skipped: all_skipped })));
+
+    /// Reads photos, with their labels where their names tell them: whole, or the faces in them.
+    fn read(
+        &mut self,
+        source: &Source,
+        names: &[String],
+        truths: &[&[Option<f32>]],
+    ) -> Result<Part, DataError> {
+        let bars = Bars::default();
+        let (photos, places, faces, skipped) = match &mut self.detector {
+            None => {
+                let (photos, places, skipped) =
+                    read_photos(source, &self.input, names, names, &self.storage, &bars)?;
+                let faces = vec![None; places.len()];
+                (photos, places, faces, skipped)
+            }
+            Some(detector) => {
+                let (photos, crops, skipped) = crops(source, names, &self.input, detector, &bars)?;
+                let face = |crop: &Crop| Some(OfFace { number: crop.number, area: crop.area });
+                let places = crops.iter().map(|crop| crop.place).collect();
+                (photos, places, crops.iter().map(face).collect(), skipped)
+            }
+        };
+        // Of several faces nobody knows which is meant.
+        let is_alone = |place: usize| places.iter().filter(|&&other| other == place).count() == 1;
+        let truth = |truths: &&[Option<f32>]| {
+            places.iter().map(|&place| truths[place].filter(|_| is_alone(place))).collect()
+        };
+        let answers = truths.iter().map(truth).collect();
+        let named = places.iter().map(|&place| names[place].clone()).collect();
+        let records = Records { answers, ..Records::unlabelled(Key::File, named) };
+        Ok(Part { samples: Samples::new(records, Inputs::Photos(photos), self.spec), places, faces, skipped })
     }
-    tell_skipped(&all_skipped);
-    Ok((all_skipped, failed))
+
+    /// Predicts batch by batch, and prints each batch's rows as soon as they are known.
+    fn part(&mut self, path: &Path, source: &Source, names: &[String], part: Part) -> Result<()> {
+        let all: Vec<usize> = (0..part.places.len()).collect();
+        let bar = bar("predicting", Some(all.len()));
+        let mut marks: HashMap<String, Vec<Mark>> = HashMap::new();
+        for batch in all.chunks(self.trainer.evaluation_batch()) {
+            let outputs = self.trainer.predict(&part.samples, batch)?;
+            let mut rows = Vec::new();
+            for (place, &index) in batch.iter().enumerate() {
+                let of_branch = |((_, target), values): ((_, &Target), &Vec<f32>)| {
+                    let width = values.len() / batch.len();
+                    target.answer(&values[place * width..][..width])
+                };
+                let answers: Vec<Answer> = self.spec.tasks().zip(&outputs).map(of_branch).collect();
+                let (name, face) = (&names[part.places[index]], part.faces[index]);
+                rows.push(self.rows.answer(&given_name(path, name), face, &answers)?);
+                let told = self.told(&answers, &part.samples, index);
+                if self.folder.is_some() {
+                    marks.entry(name.clone()).or_default().push(mark(face, &told));
+                }
+                if let Some(photos) = part.samples.photos().filter(|_| self.shown.len() < GRID[0]) {
+                    self.answers.push((self.shown.len(), told));
+                    self.shown.push(&photos.photo(index)?);
+                }
+            }
+            bar.suspend(|| rows.iter().try_for_each(print_data))?;
+            bar.inc(batch.len() as u64);
+        }
+        bar.finish_and_clear();
+        if let Some(folder) = &self.folder {
+            for Skipped { file, reason } in part.skipped {
+                marks.entry(file).or_default().push(Mark { area: None, lines: vec![reason] });
+            }
+            let within = if matches!(source, Source::Photo(_)) { None } else { Some(path) };
+            draw_photos(folder, within, source, names, &marks)?;
+        }
+        Ok(())
+    }
+
+    /// Answers beside the labels of a sample, where they are known.
+    fn told(&self, answers: &[Answer], samples: &Samples, index: usize) -> Vec<Told> {
+        let of_target = |((branch, target), answer): ((_, &Target), &Answer)| {
+            told(target, answer, samples.records.answers[self.spec.target_place(branch)][index])
+        };
+        self.spec.tasks().zip(answers).map(of_target).collect()
+    }
+
+    /// Prints why there is no answer for anything in a path.
+    fn refuse(&self, path: &Path, error: &DataError) -> Result<()> {
+        match error {
+            DataError::NoneUsable { skipped, .. } => self.tell_skipped(path, skipped),
+            _ => Ok(print_data(self.rows.refusal(&path.to_string_lossy(), &error.to_string())?)?),
+        }
+    }
+
+    fn tell_skipped(&self, path: &Path, skipped: &[Skipped]) -> Result<()> {
+        for Skipped { file, reason } in skipped {
+            print_data(self.rows.refusal(&given_name(path, file), reason)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is drawn into a photo of an answer.
+fn mark(face: Option<OfFace>, told: &[Told]) -> Mark {
+    let lines = captions(told).into_iter().map(|caption| caption.text).collect();
+    let area = face.map(|OfFace { area, .. }| [area.x, area.y, area.width, area.height]);
+    Mark { area, lines }
+}
+
+/// The photo on standard input, as a file.
+fn stdin() -> Result<NamedTempFile> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).context("standard input cannot be read")?;
+    let mut file = NamedTempFile::new().context("no temporary file can be made")?;
+    file.write_all(&bytes).context("the photo on standard input cannot be kept")?;
+    Ok(file)
 }
 
 /// The labels of photos, as far as their names tell them.
@@ -174,116 +352,13 @@ fn truths(names: &[String], spec: &Spec) -> Vec<Vec<Option<f32>>> {
     records.answers.iter().map(of_target).collect()
 }
 
-/// A model, and the first photos that it was asked about.
-struct Asking<'a> {
-    trainer: Trainer<'a>,
-    spec: &'a Spec,
-    json: bool,
-    shown: Photos,
-    answers: Vec<(usize, Vec<Told>)>,
-}
-
-impl Asking<'_> {
-    /// Predicts batch by batch, and prints each batch's rows as soon as they are known.
-    fn answer(&mut self, path: &Path, samples: &Samples) -> Result<()> {
-        let all: Vec<usize> = (0..samples.records.len()).collect();
-        let bar = bar("predicting", Some(all.len()));
-        for batch in all.chunks(self.trainer.evaluation_batch()) {
-            let outputs = self.trainer.predict(samples, batch)?;
-            let mut rows = Vec::new();
-            for (place, &index) in batch.iter().enumerate() {
-                let of_branch = |((_, target), values): ((_, &Target), &Vec<f32>)| {
-                    let width = values.len() / batch.len();
-                    target.answer(&values[place * width..][..width])
-                };
-                let answers: Vec<Answer> = self.spec.tasks().zip(&outputs).map(of_branch).collect();
-                if let Some(photos) = samples.photos().filter(|_| self.shown.len() < GRID[0]) {
-                    let of_target = |((branch, target), answer): ((_, &Target), &Answer)| {
-                        told(target, answer, samples.records.answers[self.spec.target_place(branch)][index])
-                    };
-                    let told = self.spec.tasks().zip(&answers).map(of_target).collect();
-                    self.answers.push((self.shown.len(), told));
-                    self.shown.push(&photos.photo(index)?);
-                }
-                let name = given_name(path, &samples.records.names[index]);
-                rows.push(row(&name, Ok(&answers), self.spec, self.json)?);
-            }
-            bar.suspend(|| rows.iter().try_for_each(print_data))?;
-            bar.inc(batch.len() as u64);
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    /// Prints why there is no answer for anything in a path.
-    fn refuse(&self, path: &Path, error: &DataError) -> Result<()> {
-        match error {
-            DataError::NoneUsable { skipped, .. } => self.tell_skipped(path, skipped),
-            _ => {
-                let name = path.to_string_lossy();
-                Ok(print_data(row(&name, Err(&error.to_string()), self.spec, self.json)?)?)
-            }
-        }
-    }
-
-    fn tell_skipped(&self, path: &Path, skipped: &[Skipped]) -> Result<()> {
-        for Skipped { file, reason } in skipped {
-            print_data(row(&given_name(path, file), Err(reason), self.spec, self.json)?)?;
-        }
-        Ok(())
-    }
-}
-
 /// What the user knows a photo by: the path as given, and behind it the way within a folder or archive.
 fn given_name(path: &Path, inner: &str) -> String {
+    if path == Path::new(STDIN) {
+        return STDIN.into();
+    }
     // A single photo's name within itself is that of its file.
     let is_photo = path.is_file() && path.file_name().is_some_and(|name| name.to_string_lossy() == inner);
     let given = if is_photo { path.to_owned() } else { path.join(inner) };
     given.to_string_lossy().into_owned()
-}
-
-/// The columns of a target: its name, and of classes that of the probability, which has no name of its own where no
-/// other target has classes.
-fn columns_of(target: &Target, spec: &Spec) -> Vec<String> {
-    let with_classes = spec.targets.iter().filter(|target| !target.classes.is_empty()).count();
-    match (target.classes.is_empty(), with_classes) {
-        (true, _) => vec![target.name.clone()],
-        (false, 1) => vec![target.name.clone(), "probability".into()],
-        (false, _) => vec![target.name.clone(), format!("{}_probability", target.name)],
-    }
-}
-
-fn header(spec: &Spec) -> Vec<String> {
-    let mut columns = vec!["file".to_string()];
-    columns.extend(spec.tasks().flat_map(|(_, target)| columns_of(target, spec)));
-    columns.push("error".into());
-    columns
-}
-
-/// One line of CSV or JSON. What the model does not tell stays empty.
-fn row(file: &str, answers: Result<&Vec<Answer>, &str>, spec: &Spec, json: bool) -> Result<String> {
-    let mut line = serde_json::Map::new();
-    line.insert("file".into(), file.into());
-    let mut fields = vec![file.to_string()];
-    for (place, (_, target)) in spec.tasks().enumerate() {
-        let answer = answers.ok().map(|answers| &answers[place]);
-        let columns = columns_of(target, spec);
-        let value = answer.map(|answer| match answer.number {
-            Some(number) => (number.into(), format!("{number:.2}")),
-            None => (serde_json::Value::from(target.shown(answer)), target.shown(answer)),
-        });
-        let (value, field) = value.unwrap_or_default();
-        line.insert(columns[0].clone(), value);
-        fields.push(field);
-        if let Some(column) = columns.get(1) {
-            let probability = answer.and_then(|answer| answer.probability);
-            line.insert(column.clone(), probability.into());
-            fields.push(probability.map_or(String::new(), |probability| format!("{probability:.4}")));
-        }
-    }
-    if let Err(error) = answers {
-        line.insert("error".into(), error.into());
-    }
-    fields.push(answers.err().unwrap_or_default().into());
-    if json { Ok(serde_json::Value::Object(line).to_string()) } else { csv_line(&fields) }
 }

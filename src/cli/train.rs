@@ -11,7 +11,7 @@ use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed, sto
 use crate::data::DataError;
 use crate::data::samples::{Purpose, Samples, fitting_model, require_kind};
 use crate::plan::BackendInfo;
-use crate::spec::{InputSpec, Schedule, Spec};
+use crate::spec::{Faces, InputSpec, Schedule, Spec};
 use crate::train::run::{RunFolder, SAMPLES_NOTE};
 use crate::train::{Place, Trainer};
 use anyhow::{Context, Result, bail};
@@ -34,6 +34,9 @@ pub struct Arguments {
     /// A CSV or TSV with the labels of photos: a column of file names, and others
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
+    /// How the photos show faces; found out from the photos if not given
+    #[arg(long)]
+    faces: Option<FacesArgument>,
     /// Run every layer's kernels on their own
     #[arg(long)]
     no_fuse: bool,
@@ -55,10 +58,31 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse", "faces"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     how: How,
+}
+
+/// How photos show faces, for the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FacesArgument {
+    /// They are taken whole, here and by predictions
+    Whole,
+    /// Each is a face and not much besides; predictions cut faces out of other photos alike
+    Cropped,
+    /// They are ordinary photos: the largest face of each is found and cut out
+    Detect,
+}
+
+impl From<FacesArgument> for Faces {
+    fn from(argument: FacesArgument) -> Faces {
+        match argument {
+            FacesArgument::Whole => Faces::Whole,
+            FacesArgument::Cropped => Faces::Cropped,
+            FacesArgument::Detect => Faces::Detect,
+        }
+    }
 }
 
 /// What a resumed training may be told as well.
@@ -119,13 +143,22 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     if for_texts && spec.data.path.is_none() {
         return Err(Usage("--text-column and --label-column need --data".into()).into());
     }
+    let faces = arguments.faces.map(Faces::from);
     match &mut spec.input {
+        InputSpec::Text(_) if faces.is_some() => {
+            return Err(Usage("--faces is for models that see photos".into()).into());
+        }
         InputSpec::Text(text) => text.keep_negations |= arguments.keep_negations,
         InputSpec::Photo(_) if for_texts || arguments.keep_negations => {
             let message = "--text-column, --label-column and --keep-negations are for models that read texts";
             return Err(Usage(message.into()).into());
         }
-        InputSpec::Photo(_) => {}
+        InputSpec::Photo(photo) => photo.faces = faces.or(photo.faces),
+    }
+    if faces == Some(Faces::Detect) && spec.data.path.is_none() {
+        return Err(
+            Usage("--faces detect needs --data: the faces of the built-in set are drawn".into()).into()
+        );
     }
     if arguments.columns.label_column.is_some() && spec.targets.len() > 1 {
         let message = "--label-column names the column of a model's only target, and this model has several; name \

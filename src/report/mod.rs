@@ -7,6 +7,7 @@ pub mod curves;
 pub mod font;
 pub mod groups;
 pub mod html;
+pub mod marks;
 pub mod picture;
 
 use crate::file::{FileError, write_whole};

@@ -5,6 +5,7 @@ mod accidents;
 mod bad_input;
 mod common;
 mod docs;
+mod faces;
 mod guessing;
 mod labels;
 mod machine;
