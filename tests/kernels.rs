@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use faceshader::cpu::CpuBackend;
+use faceshader::faces::{Detector, Face};
 use faceshader::gpu::adapter::{self, Adapter};
 use faceshader::gpu::{GpuBackend, Options};
 use faceshader::ops::{Case, Op, Variant};
@@ -266,4 +267,20 @@ fn recorded_steps_of_adam_agree_early_and_late() {
         assert!(result.is_ok(), "step {step}: {}", result.unwrap_err());
     }
     assert!(verify(131, 132).is_err() && verify(1, 2).is_err());
+}
+
+#[test]
+fn gpu_faces_are_those_of_the_cpu() {
+    let photo = image::load_from_memory(include_bytes!("assets/astronaut.jpg")).unwrap().into_rgb8();
+    let expected = Detector::on_cpu().detect(&photo).unwrap();
+    assert_eq!(expected.len(), 1);
+    for adapter in usable() {
+        let backend = GpuBackend::open(&adapter, Options::default()).unwrap();
+        let found = Detector::new(Box::new(backend)).detect(&photo).unwrap();
+        let [found] = found[..] else { panic!("{}: {found:?}", adapter.report.line()) };
+        let points = |face: &Face| [face.landmarks.as_flattened(), &[face.area.x, face.area.width]].concat();
+        for (a, b) in points(&found).iter().zip(points(&expected[0])) {
+            assert!((a - b).abs() < 0.01, "{}: {found:?}, not {:?}", adapter.report.line(), expected[0]);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::drivers::heard;
 use super::{Usage, first_check, tune};
 use crate::cpu::CpuBackend;
-use crate::faces::Detector;
+use crate::faces::Detectors;
 use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::ops::Variant;
@@ -70,14 +70,19 @@ impl AdapterArguments {
         Ok(backend)
     }
 
-    /// What finds faces: on the adapter if it is a GPU, else on the cpu, which needs no minutes to compile kernels.
-    pub fn open_detector(&self) -> Result<Detector<'static>> {
-        Ok(match heard(|| choose(&self.adapter))?.0 {
+    /// What finds faces: on the adapter if it is a GPU, with kernels that are proven before where `prove` says so; else on
+    /// the cpu, as a software adapter would compile kernels for minutes.
+    pub fn open_detectors(&self, prove: bool) -> Result<Detectors<'static>> {
+        match heard(|| choose(&self.adapter))?.0 {
             Choice::Gpu(adapter) if !adapter.report.is_software => {
-                Detector::new(Box::new(GpuBackend::open(&adapter, self.options())?))
+                Ok(Detectors::on_device(self.open_proven(prove)?))
             }
-            Choice::Gpu(_) | Choice::Cpu => Detector::on_cpu(),
-        })
+            Choice::Gpu(_) => {
+                log::info!("faces are found on the cpu, as the adapter is no GPU");
+                Ok(Detectors::on_cpu())
+            }
+            Choice::Cpu => Ok(Detectors::on_cpu()),
+        }
     }
 
     /// Opens it for a training. Before the first one its kernels are proven, and the faster of their variants

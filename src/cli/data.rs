@@ -8,6 +8,7 @@ use crate::data::DataError;
 use crate::data::check::{PhotoSummary, Rows, TextSummary};
 use crate::data::error::shown_path;
 use crate::data::photos::Photos;
+use crate::data::pictures::jpeg;
 use crate::data::records::Records;
 use crate::data::reviews::{TextOptions, Vocabulary, contents, read};
 use crate::data::samples::{
@@ -23,8 +24,7 @@ use crate::report::save_png;
 use crate::rng::{Generator, Stream};
 use crate::spec::PhotoSpec;
 use anyhow::{Context, Result, bail};
-use image::ImageEncoder;
-use image::codecs::jpeg::JpegEncoder;
+use image::RgbImage;
 use rayon::prelude::*;
 use std::path::PathBuf;
 
@@ -247,10 +247,9 @@ fn synth(arguments: &SynthArguments) -> Result<Outcome> {
     (0..arguments.count).into_par_iter().try_for_each(|index| {
         let face = draw(arguments.seed, index as u32, side);
         let path = dir.join(face.label.file_name(index));
-        let mut jpeg = Vec::new();
-        JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
-            .write_image(&face.rgb, side, side, image::ExtendedColorType::Rgb8)
-            .with_context(|| format!("{} cannot be encoded", shown_path(&path)))?;
+        let face = RgbImage::from_raw(side, side, face.rgb).context("a face was not drawn to its end")?;
+        let jpeg =
+            jpeg(&face, JPEG_QUALITY).with_context(|| format!("{} cannot be encoded", shown_path(&path)))?;
         write_whole(&path, &jpeg)?;
         bar.inc(1);
         anyhow::Ok(())

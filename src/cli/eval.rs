@@ -4,11 +4,12 @@ use super::backend::AdapterArguments;
 use super::figures::{Grouped, Predicted, figures_as_json, groups_by, print_figures};
 use super::progress::{Bars, bar};
 use super::said::{Said, confusion_json, print_confusion};
+use super::train::FacesArgument;
 use super::vocabulary::known_vocabulary;
 use super::{Outcome, Usage, guessing, print, print_data, storage, texts};
 use crate::data::samples::{Purpose, Samples};
 use crate::data::split::Side;
-use crate::spec::Spec;
+use crate::spec::{InputSpec, Spec};
 use crate::tasks::PLAIN_NAME;
 use crate::train::Trainer;
 use crate::train::history::{BranchResult, total_loss};
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// Which samples of a split of three sides count; those for the test if not given
     #[arg(long)]
     side: Option<Measured>,
+    /// How the photos of --data show faces; as the training photos if not given
+    #[arg(long, requires = "data")]
+    faces: Option<FacesArgument>,
     #[command(flatten)]
     columns: texts::Columns,
     /// Every figure by the groups of this column of labels (of a number, by bands), and the largest gaps
@@ -103,6 +107,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     } else {
         spec.data.split = Some(run.split());
         spec.data.limit = None;
+    }
+    if let Some(faces) = arguments.faces {
+        match &mut spec.input {
+            InputSpec::Photo(photo) => photo.faces = Some(faces.into()),
+            InputSpec::Text(_) => return Err(Usage("--faces is for models that see photos".into()).into()),
+        }
     }
     let own_or_all = arguments.split.is_none() && !trains_on_own;
     if let Some(split) = arguments.split {

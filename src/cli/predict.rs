@@ -12,16 +12,17 @@ use super::storage::Memory;
 use super::{Outcome, Usage, print_data, texts};
 use crate::data::DataError;
 use crate::data::error::shown_path;
-use crate::data::faces::{Crop, NO_FACE, crops};
+use crate::data::faces::{Crop, Crops, crops};
 use crate::data::labels::WAYS;
 use crate::data::load::survey;
 use crate::data::photos::Photos;
+use crate::data::pictures::Pictures;
 use crate::data::records::{Key, Records};
 use crate::data::samples::{Inputs, Samples, read_photos, tell_skipped};
 use crate::data::skipped::Skipped;
-use crate::data::source::Source;
+use crate::data::source::{MAX_ENTRY_BYTES, Source};
 use crate::data::storage::Storage;
-use crate::faces::Detector;
+use crate::faces::Detectors;
 use crate::report::marks::Mark;
 use crate::report::picture::{Told, captions};
 use crate::spec::{Faces, PhotoSpec, Spec};
@@ -30,11 +31,13 @@ use crate::train::Trainer;
 use crate::train::run::RunFolder;
 use anyhow::{Context, Result, bail};
 use drawn::draw_photos;
-use rows::{OfFace, Rows};
+use rows::{FaceBox, Rows};
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use std::sync::Mutex;
+use tempfile::TempDir;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -47,7 +50,7 @@ pub struct Arguments {
     /// Find the faces in each photo and answer for each (auto), or take each photo whole; auto if the model was trained
     /// on faces
     #[arg(long)]
-    faces: Option<Looking>,
+    faces: Option<FaceMode>,
     #[command(flatten)]
     columns: texts::Columns,
     /// Which weights of the run to use
@@ -73,13 +76,15 @@ pub struct Arguments {
 
 /// What of a photo the model is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Looking {
+enum FaceMode {
     /// Each face in it; a photo that is no more than a face is taken whole
     Auto,
     /// All of it
     Whole,
 }
 
+/// Of the pictures of photos, in percent.
+const DRAWN_QUALITY: u8 = 90;
 /// What stands for standard input among the paths.
 const STDIN: &str = "-";
 
@@ -94,7 +99,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         return texts::predict(&run, &spec, trainer, &arguments.paths, &arguments.columns, arguments.json);
     };
     let of_faces = match (arguments.faces, input.faces) {
-        (Some(looking), _) => looking == Looking::Auto,
+        (Some(looking), _) => looking == FaceMode::Auto,
         (None, faces) => matches!(faces, Some(Faces::Cropped | Faces::Detect)),
     };
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
@@ -108,9 +113,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         spec: &spec,
         rows,
         input: PhotoSpec { faces: None, ..input.clone() },
-        detector: if of_faces { Some(arguments.adapter.open_detector()?) } else { None },
+        detectors: match of_faces {
+            true => Some(arguments.adapter.open_detectors(!arguments.no_verify)?),
+            false => None,
+        },
         storage: arguments.memory.storage(None),
-        folder: arguments.draw,
+        pictures: arguments.draw.map(|folder| Mutex::new(Pictures::new(&folder, DRAWN_QUALITY))),
         shown: Photos::new(input.width as u32, input.height as u32),
         answers: Vec::new(),
         read: 0,
@@ -151,10 +159,10 @@ struct Asking<'a> {
     rows: Rows<'a>,
     input: PhotoSpec,
     /// Finds the faces, where they are asked about and not photos.
-    detector: Option<Detector<'a>>,
+    detectors: Option<Detectors<'a>>,
     storage: Storage,
     /// Where photos are drawn to.
-    folder: Option<PathBuf>,
+    pictures: Option<Mutex<Pictures>>,
     shown: Photos,
     answers: Vec<(usize, Vec<Told>)>,
     /// Photos that could be read.
@@ -167,20 +175,35 @@ struct Part {
     /// The photo that each is of, as a place among the names.
     places: Vec<usize>,
     /// The face that each is, where they are faces.
-    faces: Vec<Option<OfFace>>,
+    faces: Vec<Option<FaceBox>>,
+    /// Photos that could be read, with or without a face.
+    read: usize,
     skipped: Vec<Skipped>,
 }
 
-/// Photos whose faces are found before the model is asked about them, at most.
-const MOST_AT_ONCE: usize = 256;
+/// Faces that a photo shows, for how many photos memory may take.
+const FACES_A_PHOTO: usize = 8;
 
 impl Asking<'_> {
     /// Answers for the photos of a path, as many at a time as memory may take. Returns why it could not be read to its
     /// end, if so; an error is one of output or of the model.
     fn path(&mut self, path: &Path) -> Result<Option<DataError>> {
-        let from_stdin = if path == Path::new(STDIN) { Some(stdin()?) } else { None };
-        let at = from_stdin.as_ref().map_or(path, |file| file.path());
-        let listed = Source::open(at).and_then(|source| Ok((survey(&source)?, source)));
+        let from_stdin = match path == Path::new(STDIN) {
+            true => match Stdin::read() {
+                Ok(stdin) => Some(stdin),
+                Err(source) => return Ok(Some(DataError::Read { path: path.to_owned(), source })),
+            },
+            false => None,
+        };
+        let at = from_stdin.as_ref().map_or(path, |stdin| &stdin.file);
+        // The user knows nothing of the file that standard input is kept in.
+        let named = |error| match error {
+            DataError::NotPhotos { what, .. } => DataError::NotPhotos { path: path.to_owned(), what },
+            DataError::NoPhotos { ignored, .. } => DataError::NoPhotos { path: path.to_owned(), ignored },
+            DataError::NoneUsable { skipped, .. } => DataError::NoneUsable { path: path.to_owned(), skipped },
+            error => error,
+        };
+        let listed = Source::open(at).and_then(|source| Ok((survey(&source)?, source))).map_err(named);
         let (listed, source) = match listed {
             Ok(listed) => listed,
             Err(error) => return Ok(Some(error)),
@@ -193,8 +216,8 @@ impl Asking<'_> {
         }
         let truths = truths(&listed.names, self.spec);
         let mut at_once = self.storage.photos([self.shown.width, self.shown.height]).max(1);
-        if self.detector.is_some() {
-            at_once = at_once.min(MOST_AT_ONCE);
+        if self.detectors.is_some() {
+            at_once = at_once.div_ceil(FACES_A_PHOTO);
         }
         let (mut skipped, mut read, mut failed) = (listed.skipped, 0, None);
         for (chunk, names) in listed.names.chunks(at_once).enumerate() {
@@ -202,8 +225,7 @@ impl Asking<'_> {
                 truths.iter().map(|truths| &truths[chunk * at_once..][..names.len()]).collect();
             match self.read(&source, names, &truths) {
                 Ok(part) => {
-                    let without = |reason: &str| part.skipped.iter().filter(|it| it.reason != reason).count();
-                    read += names.len() - without(NO_FACE);
+                    read += part.read;
                     skipped.extend(part.skipped.iter().cloned());
                     self.part(path, &source, names, part)?;
                 }
@@ -233,29 +255,32 @@ impl Asking<'_> {
         truths: &[&[Option<f32>]],
     ) -> Result<Part, DataError> {
         let bars = Bars::default();
-        let (photos, places, faces, skipped) = match &mut self.detector {
+        let (photos, places, faces, read, skipped) = match &mut self.detectors {
             None => {
                 let (photos, places, skipped) =
                     read_photos(source, &self.input, names, names, &self.storage, &bars)?;
-                let faces = vec![None; places.len()];
-                (photos, places, faces, skipped)
+                let (faces, read) = (vec![None; places.len()], places.len());
+                (photos, places, faces, read, skipped)
             }
-            Some(detector) => {
-                let (photos, crops, skipped) = crops(source, names, &self.input, detector, &bars)?;
-                let face = |crop: &Crop| Some(OfFace { number: crop.number, area: crop.area });
-                let places = crops.iter().map(|crop| crop.place).collect();
-                (photos, places, crops.iter().map(face).collect(), skipped)
+            Some(detectors) => {
+                let Crops { photos, crops, read, skipped } =
+                    crops(source, names, &self.input, detectors, &bars)?;
+                let face = |&Crop { number, area, score, .. }: &Crop| Some(FaceBox { number, area, score });
+                let places = crops.iter().map(|crop| crop.place).collect::<Vec<_>>();
+                (photos, places, crops.iter().map(face).collect(), read, skipped)
             }
         };
         // Of several faces nobody knows which is meant.
-        let is_alone = |place: usize| places.iter().filter(|&&other| other == place).count() == 1;
+        let mut faces_of = vec![0; names.len()];
+        places.iter().for_each(|&place| faces_of[place] += 1);
         let truth = |truths: &&[Option<f32>]| {
-            places.iter().map(|&place| truths[place].filter(|_| is_alone(place))).collect()
+            places.iter().map(|&place| truths[place].filter(|_| faces_of[place] == 1)).collect()
         };
         let answers = truths.iter().map(truth).collect();
         let named = places.iter().map(|&place| names[place].clone()).collect();
         let records = Records { answers, ..Records::unlabelled(Key::File, named) };
-        Ok(Part { samples: Samples::new(records, Inputs::Photos(photos), self.spec), places, faces, skipped })
+        let samples = Samples::new(records, Inputs::Photos(photos), self.spec);
+        Ok(Part { samples, places, faces, read, skipped })
     }
 
     /// Predicts batch by batch, and prints each batch's rows as soon as they are known.
@@ -275,7 +300,7 @@ impl Asking<'_> {
                 let (name, face) = (&names[part.places[index]], part.faces[index]);
                 rows.push(self.rows.answer(&given_name(path, name), face, &answers)?);
                 let told = self.told(&answers, &part.samples, index);
-                if self.folder.is_some() {
+                if self.pictures.is_some() {
                     marks.entry(name.clone()).or_default().push(mark(face, &told));
                 }
                 if let Some(photos) = part.samples.photos().filter(|_| self.shown.len() < GRID[0]) {
@@ -287,12 +312,12 @@ impl Asking<'_> {
             bar.inc(batch.len() as u64);
         }
         bar.finish_and_clear();
-        if let Some(folder) = &self.folder {
+        if let Some(pictures) = &self.pictures {
             for Skipped { file, reason } in part.skipped {
                 marks.entry(file).or_default().push(Mark { area: None, lines: vec![reason] });
             }
             let within = if matches!(source, Source::Photo(_)) { None } else { Some(path) };
-            draw_photos(folder, within, source, names, &marks)?;
+            draw_photos(pictures, within, source, names, &marks)?;
         }
         Ok(())
     }
@@ -322,19 +347,32 @@ impl Asking<'_> {
 }
 
 /// What is drawn into a photo of an answer.
-fn mark(face: Option<OfFace>, told: &[Told]) -> Mark {
+fn mark(face: Option<FaceBox>, told: &[Told]) -> Mark {
     let lines = captions(told).into_iter().map(|caption| caption.text).collect();
-    let area = face.map(|OfFace { area, .. }| [area.x, area.y, area.width, area.height]);
+    let area = face.map(|FaceBox { area, .. }| [area.x, area.y, area.width, area.height]);
     Mark { area, lines }
 }
 
-/// The photo on standard input, as a file.
-fn stdin() -> Result<NamedTempFile> {
-    let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).context("standard input cannot be read")?;
-    let mut file = NamedTempFile::new().context("no temporary file can be made")?;
-    file.write_all(&bytes).context("the photo on standard input cannot be kept")?;
-    Ok(file)
+/// What was on standard input, as a file.
+struct Stdin {
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Stdin {
+    /// Reads all of it, up to what a file may have.
+    fn read() -> io::Result<Stdin> {
+        let mut bytes = Vec::new();
+        io::stdin().take(MAX_ENTRY_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_ENTRY_BYTES {
+            let message = format!("larger than {} MiB", MAX_ENTRY_BYTES >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("stdin");
+        fs::write(&file, bytes)?;
+        Ok(Stdin { file, _folder: folder })
+    }
 }
 
 /// The labels of photos, as far as their names tell them.
@@ -354,7 +392,7 @@ fn truths(names: &[String], spec: &Spec) -> Vec<Vec<Option<f32>>> {
 
 /// What the user knows a photo by: the path as given, and behind it the way within a folder or archive.
 fn given_name(path: &Path, inner: &str) -> String {
-    if path == Path::new(STDIN) {
+    if path == Path::new(STDIN) && inner == "stdin" {
         return STDIN.into();
     }
     // A single photo's name within itself is that of its file.

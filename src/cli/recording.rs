@@ -15,10 +15,9 @@ use crate::spec::Spec;
 use crate::train::Trainer;
 use crate::train::checkpoint::{Notes, Tensor, save};
 use anyhow::{Context, Result};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Trains `steps` steps of `spec` on an adapter with one kind of kernels, evaluates and predicts the last batch, and
 /// writes into `folder`:
@@ -63,7 +62,7 @@ pub fn record(folder: &Path, spec: &Spec, steps: usize, adapter: &str, kernels: 
 
 /// Trains on the built-in set, a batch a step, as the program does.
 fn train(backend: &mut dyn Backend, spec: &Spec, steps: usize) -> Result<Tape> {
-    let tape = Rc::new(RefCell::new(Tape::default()));
+    let tape = Arc::new(Mutex::new(Tape::default()));
     let size = spec.training.batch;
     let mut spec = spec.clone();
     let set = Samples::built_in(&mut spec, size * steps, &Bars::default())?;
@@ -77,7 +76,7 @@ fn train(backend: &mut dyn Backend, spec: &Spec, steps: usize) -> Result<Tape> {
     }
     trainer.wait()?;
     drop(trainer);
-    Ok(tape.take())
+    Ok(std::mem::take(&mut locked(&tape)))
 }
 
 /// What a run has written and the host may read.
@@ -115,18 +114,22 @@ struct Tape {
 /// A backend that keeps what the plan that was prepared first is given.
 struct Recorder<'a> {
     backend: &'a mut dyn Backend,
-    tape: Rc<RefCell<Tape>>,
+    tape: Arc<Mutex<Tape>>,
+}
+
+fn locked(tape: &Mutex<Tape>) -> MutexGuard<'_, Tape> {
+    tape.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Backend for Recorder<'_> {
     fn prepare(&mut self, plan: &Plan) -> Result<PlanId, BackendError> {
         let id = self.backend.prepare(plan)?;
-        self.tape.borrow_mut().training.get_or_insert_with(|| (plan.clone(), id));
+        locked(&self.tape).training.get_or_insert_with(|| (plan.clone(), id));
         Ok(id)
     }
 
     fn write(&mut self, plan: PlanId, buffer: BufferId, bytes: &[u8]) -> Result<(), BackendError> {
-        let mut tape = self.tape.borrow_mut();
+        let mut tape = locked(&self.tape);
         let written = tape.training.as_ref().filter(|(_, id)| *id == plan);
         if let Some(tensor) = written.map(|(plan, _)| tensor(plan, buffer, bytes.to_vec())) {
             let is_input =
@@ -140,7 +143,7 @@ impl Backend for Recorder<'_> {
     }
 
     fn run(&mut self, plan: PlanId) -> Result<(), BackendError> {
-        let mut tape = self.tape.borrow_mut();
+        let mut tape = locked(&self.tape);
         if tape.training.as_ref().is_some_and(|(_, id)| *id == plan) {
             let inputs = std::mem::take(&mut tape.inputs);
             tape.steps.push(inputs);

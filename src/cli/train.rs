@@ -66,7 +66,7 @@ pub struct Arguments {
 
 /// How photos show faces, for the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum FacesArgument {
+pub enum FacesArgument {
     /// They are taken whole, here and by predictions
     Whole,
     /// Each is a face and not much besides; predictions cut faces out of other photos alike

@@ -35,6 +35,9 @@ pub struct Survey {
     pub warning: Option<String>,
 }
 
+/// Why a photo that was listed has not come.
+pub(super) const GONE: &str = "it is gone, or lies behind damage";
+
 /// Told how many photos are done, and of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
@@ -168,10 +171,7 @@ fn decode_to(
     let gone = |place: &usize| !is_there[*place] && !told.contains(names[*place].as_str());
     let gone: Vec<Skipped> = (0..names.len())
         .filter(gone)
-        .map(|place| Skipped {
-            file: names[place].clone(),
-            reason: "it is gone, or lies behind damage".into(),
-        })
+        .map(|place| Skipped { file: names[place].clone(), reason: GONE.into() })
         .collect();
     skipped.extend(gone);
     skipped.sort();

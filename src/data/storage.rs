@@ -6,7 +6,7 @@ use super::photos::{Photos, bytes_of};
 use super::source::Source;
 use super::split::Content;
 use crate::machine::free_bytes;
-use crate::spec::{Faces, PhotoSpec};
+use crate::spec::{CropSpec, Faces, PhotoSpec};
 use bytesize::ByteSize;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -77,7 +77,8 @@ fn key(source: &Source, input: &PhotoSpec, all: &[String]) -> Content {
     hasher.update(format!("\n{} {width} {height} {}\n", env!("CARGO_PKG_VERSION"), all.len()).as_bytes());
     // Photos that are taken whole have no mark, as before there was anything else.
     if input.faces == Some(Faces::Detect) {
-        hasher.update(b"faces\n");
+        let CropSpec { side, right, down } = input.crop;
+        hasher.update(format!("faces {side:?} {right:?} {down:?}\n").as_bytes());
     }
     for name in all {
         hasher.update(format!("{} {name}\n", name.len()).as_bytes());

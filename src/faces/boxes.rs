@@ -55,6 +55,11 @@ pub struct Face {
 }
 
 impl Face {
+    fn is_finite(&self) -> bool {
+        let Rectangle { x, y, width, height } = self.area;
+        [x, y, width, height].iter().chain(self.landmarks.as_flattened()).all(|value| value.is_finite())
+    }
+
     /// The same face so many pixels to the right and further below.
     pub fn moved(&self, right: f32, down: f32) -> Face {
         let area = Rectangle { x: self.area.x + right, y: self.area.y + down, ..self.area };
@@ -71,6 +76,7 @@ impl Face {
 }
 
 /// The maps of one stride: planes of `columns` x rows values, one after the other.
+#[derive(Clone, Copy)]
 pub(super) struct Maps<'a> {
     /// Pixels of the photo a place, along each axis.
     pub stride: usize,
@@ -96,7 +102,8 @@ impl Maps<'_> {
         let (places, stride) = (self.cls.len(), self.stride as f32);
         (0..places).filter_map(move |place| {
             let score = (sigmoid(self.cls[place]) * sigmoid(self.obj[place])).sqrt();
-            if score < least_score {
+            // Not a number is no score.
+            if score.is_nan() || score < least_score {
                 return None;
             }
             let [row, column] = [place / self.columns, place % self.columns].map(|value| value as f32);
@@ -108,14 +115,19 @@ impl Maps<'_> {
             let [x, y] = at(self.area, 0);
             let area = Rectangle { x: x - width / 2.0, y: y - height / 2.0, width, height };
             let landmarks = std::array::from_fn(|point| at(self.landmarks, 2 * point));
-            Some(Face { area, landmarks, score })
+            let face = Face { area, landmarks, score };
+            (face.is_finite() && width.max(height) < MOST_PLACES * stride * self.columns as f32)
+                .then_some(face)
         })
     }
 }
 
-/// Of faces that overlap by more than `most_overlap` (intersection over union) the surest, in falling order of
+/// How many times as wide as its map a face is at most.
+const MOST_PLACES: f32 = 4.0;
+
+/// Non-maximum suppression: of faces that overlap by more than `most_overlap` (intersection over union) the surest, in falling order of
 /// their scores.
-pub(super) fn apart(mut faces: Vec<Face>, most_overlap: f32) -> Vec<Face> {
+pub(super) fn non_maximum_suppression(mut faces: Vec<Face>, most_overlap: f32) -> Vec<Face> {
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Face> = Vec::new();
     for face in faces {
@@ -148,7 +160,7 @@ mod tests {
     #[test]
     fn of_faces_that_overlap_the_surest_stays() {
         let faces = vec![square(0.0, 10.0, 0.7), square(1.0, 10.0, 0.9), square(30.0, 10.0, 0.6)];
-        let kept: Vec<f32> = apart(faces, 0.3).iter().map(|face| face.score).collect();
+        let kept: Vec<f32> = non_maximum_suppression(faces, 0.3).iter().map(|face| face.score).collect();
         assert_eq!(kept, [0.9, 0.6]);
     }
 
@@ -176,5 +188,13 @@ mod tests {
         assert_eq!(face.landmarks[0], [24.0, 8.0]);
         near(face.score, 1.0);
         near(face.scaled(2.0).area.width, 64.0);
+        // What is no number, or larger than anything that fits, is no face.
+        for (plane, value) in [(2, f32::INFINITY), (2, 20.0), (0, f32::NAN)] {
+            let mut area = area;
+            area[6 * plane + 5] = value;
+            assert_eq!(Maps { area: &area, ..maps }.faces(0.5).count(), 0, "{value}");
+        }
+        let cls = [f32::NAN; 6];
+        assert_eq!(Maps { cls: &cls, ..maps }.faces(0.5).count(), 0);
     }
 }

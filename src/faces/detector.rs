@@ -1,6 +1,6 @@
 //! Finds faces in photos, by YuNet on this project's own operators.
 
-use super::boxes::{Face, Maps, apart};
+use super::boxes::{Face, Maps, non_maximum_suppression};
 use super::frame::Frame;
 use crate::cpu::CpuBackend;
 use crate::graph::Graph;
@@ -11,7 +11,9 @@ use crate::shape::DType;
 use crate::spec::{Network, PhotoSpec, SpecError};
 use image::RgbImage;
 use image::imageops::{FilterType, replace, resize};
+use rayon::prelude::*;
 use safetensors::SafeTensors;
+use std::sync::{Mutex, PoisonError};
 
 const NETWORK: &str = include_str!("../../assets/detector/yunet.toml");
 const WEIGHTS: &[u8] = include_bytes!("../../assets/detector/yunet.safetensors");
@@ -59,6 +61,54 @@ pub struct Detector<'a> {
     plans: [Option<Prepared>; CANVASES.len()],
 }
 
+/// Detectors that work through many photos.
+pub enum Detectors<'a> {
+    /// One a thread, each on the CPU. Those that nobody uses at the moment are kept here.
+    OnCpu(Mutex<Vec<Detector<'static>>>),
+    /// One, on a device.
+    OnDevice(Box<Detector<'a>>),
+}
+
+impl<'a> Detectors<'a> {
+    /// One a thread, each on the CPU.
+    pub fn on_cpu() -> Self {
+        Detectors::OnCpu(Mutex::default())
+    }
+
+    /// One that computes on a backend.
+    pub fn on_device(backend: Box<dyn Backend + 'a>) -> Self {
+        Detectors::OnDevice(Box::new(Detector::new(backend)))
+    }
+
+    /// Prepares all items, on all threads, and hands each to `detect` with a detector. The results are in the order of
+    /// the items.
+    pub fn map<Item: Send, Prepared: Send, Result: Send>(
+        &mut self,
+        items: Vec<Item>,
+        prepare: impl Fn(Item) -> Prepared + Send + Sync,
+        detect: impl Fn(Prepared, &mut Detector) -> Result + Send + Sync,
+    ) -> Vec<Result> {
+        match self {
+            Detectors::OnCpu(idle) => {
+                let idle = &*idle;
+                let detect_alone = |item| {
+                    let prepared = prepare(item);
+                    let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let mut detector = kept.unwrap_or_else(Detector::on_cpu);
+                    let result = detect(prepared, &mut detector);
+                    idle.lock().unwrap_or_else(PoisonError::into_inner).push(detector);
+                    result
+                };
+                items.into_par_iter().map(detect_alone).collect()
+            }
+            Detectors::OnDevice(detector) => {
+                let prepared: Vec<Prepared> = items.into_par_iter().map(&prepare).collect();
+                prepared.into_iter().map(|item| detect(item, detector)).collect()
+            }
+        }
+    }
+}
+
 /// The network for photos of one size.
 struct Prepared {
     id: PlanId,
@@ -89,7 +139,7 @@ impl<'a> Detector<'a> {
         for face in self.look(photo)? {
             faces.extend(self.look_closer(photo, &face)?);
         }
-        Ok(apart(faces, MOST_OVERLAP))
+        Ok(non_maximum_suppression(faces, MOST_OVERLAP))
     }
 
     /// The faces of a photo at first sight, also those that a closer look would not find.
@@ -148,7 +198,7 @@ impl<'a> Detector<'a> {
             let columns = CANVASES[canvas][0] as usize / stride;
             faces.extend(Maps { stride, columns, cls, obj, area, landmarks }.faces(least_score));
         }
-        Ok(apart(faces, MOST_OVERLAP))
+        Ok(non_maximum_suppression(faces, MOST_OVERLAP))
     }
 }
 

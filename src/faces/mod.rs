@@ -7,5 +7,5 @@ mod detector;
 mod frame;
 
 pub use boxes::{Face, Rectangle};
-pub use detector::{Detector, DetectorError};
+pub use detector::{Detector, DetectorError, Detectors};
 pub use frame::{Frame, whole};

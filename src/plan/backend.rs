@@ -84,7 +84,7 @@ pub fn check_memory(plan: &Plan, buffers_bytes: usize, free: Option<u64>) -> Res
 }
 
 /// Replays plans. Persistent buffers start as zeros and are shared by all plans that name them.
-pub trait Backend {
+pub trait Backend: Send {
     /// What computes.
     fn info(&self) -> BackendInfo;
 

@@ -126,8 +126,25 @@ impl CropSpec {
     /// As UTKFace's photos.
     pub const USUAL: CropSpec = CropSpec { side: 1.0, right: 0.0, down: 0.0 };
 
-    fn is_usual(&self) -> bool {
+    /// Whether it is that of UTKFace's photos.
+    pub fn is_usual(&self) -> bool {
         *self == Self::USUAL
+    }
+
+    /// What is wrong with it, if a photo cannot be cropped so.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn check(&self) -> Result<(), String> {
+        let CropSpec { side, right, down } = self;
+        let is_near = [right, down].iter().all(|shift| shift.abs() <= 10.0);
+        match (0.1..=10.0).contains(side) && is_near {
+            true => Ok(()),
+            false => Err(format!(
+                "crop of the input is side {side}, right {right}, down {down}; side must be from 0.1 to 10, right and down \
+                 from -10 to 10"
+            )),
+        }
     }
 }
 

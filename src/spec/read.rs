@@ -2,8 +2,8 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, CropSpec, DataSpec, EVERY, InputSpec, Layer, MAX_TEXT_LENGTH, Network, PhotoSpec,
-    Spec, SpecError, Target, TextSpec, TrainingSpec, is_plain, nearest, older,
+    AugmentSpec, Branch, DataSpec, EVERY, InputSpec, Layer, MAX_TEXT_LENGTH, Network, PhotoSpec, Spec,
+    SpecError, Target, TextSpec, TrainingSpec, is_plain, nearest, older,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
@@ -399,13 +399,7 @@ fn check_input(input: &InputSpec) -> Result<(), String> {
     };
     match input {
         InputSpec::Photo(PhotoSpec { width, height, range: [low, high], crop, .. }) => {
-            let CropSpec { side, right, down } = crop;
-            if !(0.1..=10.0).contains(side) || !right.abs().max(down.abs()).le(&10.0) {
-                return Err(format!(
-                    "crop of the input is {side}, {right}, {down}: side must be from 0.1 to 10, right and down from -10 \
-                     to 10"
-                ));
-            }
+            crop.check()?;
             // Both 0: the photos tell.
             if (*width, *height) != (0, 0) {
                 within("width", *width, 1, 4096)?;

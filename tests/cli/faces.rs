@@ -68,7 +68,7 @@ fn predict_has_a_row_a_face_and_says_where_there_is_none() {
     assert!(rows[4][2..9].iter().all(|field| field.is_empty()), "{:?}", rows[4]);
     // Each photo that can be read is drawn, in the folders that it lies in.
     for (file, [width, height]) in
-        [("one.jpg", [320, 320]), ("sub/two.png.jpg", [900, 400]), ("none.jpg", [400, 300])]
+        [("one.jpg", [320, 320]), ("sub/two.jpg", [900, 400]), ("none.jpg", [400, 300])]
     {
         let drawn = image::open(folder.path().join("drawn/holiday").join(file)).unwrap();
         assert_eq!([drawn.width(), drawn.height()], [width, height], "{file}");
@@ -89,6 +89,7 @@ fn predict_has_a_row_a_face_and_says_where_there_is_none() {
     );
     assert!(rows[0]["age"].is_number() && rows[0].get("error").is_none(), "{}", rows[0]);
     assert_eq!((&rows[4]["error"], rows[4].get("age")), (&"no face was found".into(), Some(&Value::Null)));
+    assert_eq!((rows[4].get("box"), rows[0]["score"].as_f64() > Some(0.9)), (Some(&Value::Null), true));
 }
 
 #[test]
@@ -129,8 +130,15 @@ fn a_photo_comes_by_standard_input() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let rows = json(&String::from_utf8(output.stdout).unwrap());
     assert_eq!((&rows[0]["file"], &rows[0]["face"]), (&"-".into(), &1.into()));
+    // By the name that the user knows.
+    let drawn = [&PREDICT[..], &["-", "--draw", "drawn"]].concat();
+    let mut child =
+        program(folder.path()).args(drawn).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), ASTRONAUT).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(folder.path().join("drawn/stdin.jpg").is_file());
     // Nothing at all.
-    fail(folder.path(), &[&PREDICT[..], &["-"]].concat(), 1, &["empty file"]);
+    fail(folder.path(), &[&PREDICT[..], &["-"]].concat(), 1, &["-: empty file"]);
 }
 
 #[test]
@@ -152,11 +160,7 @@ fn a_model_trained_on_faces_says_so_by_its_photos() {
         ["train", "--data", "people", "--adapter", "cpu", "--no-verify", "--epochs", "1", "--out", "run"];
     let output = run(folder.path(), &train);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("faces: most training photos show one, and alike"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("training photos show one, cropped alike"), "{}", stderr(&output));
     fs::write(folder.path().join("astronaut.jpg"), ASTRONAUT).unwrap();
     let text = succeed(folder.path(), &[&PREDICT[..], &["astronaut.jpg"]].concat());
     assert!(
@@ -197,7 +201,7 @@ fn faces_are_cut_out_with_their_labels() {
     assert!(crop("skip", &["--several", "skip"]).contains("1 photos with several are left out"));
     assert_eq!(read("skip/labels.csv"), "file,mood\none.jpg,calm\n");
     // Nothing is written over.
-    fail(folder.path(), &["data", "crop", "holiday", "skip"], 1, &["skip"]);
+    fail(folder.path(), &["data", "crop", "holiday", "skip"], 1, &["skip is not empty; name another folder"]);
     fail(
         folder.path(),
         &["data", "crop", "holiday/none.jpg", "none"],

@@ -2,11 +2,11 @@
 
 use crate::make::encode;
 use faceshader::data::DataError;
-use faceshader::data::faces::{Found, NO_FACE, crops, each_found, shown};
+use faceshader::data::faces::{Crops, Estimate, Found, NO_FACE, crops, each_found, estimate_crop};
 use faceshader::data::samples::Unwatched;
 use faceshader::data::source::Source;
 use faceshader::data::synthetic;
-use faceshader::faces::{Detector, Face, Frame, Rectangle};
+use faceshader::faces::{Detector, Detectors, Face, Frame, Rectangle};
 use faceshader::spec::{CropSpec, PhotoSpec};
 use image::imageops::{FilterType, crop_imm, flip_horizontal, grayscale, replace, resize, rotate270};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
@@ -124,7 +124,8 @@ fn a_face_that_the_border_cuts_is_framed_beyond_it() {
     let frame = Frame::of(&found);
     assert!(frame.middle[0] - frame.side / 2.0 < 0.0, "{frame:?}");
     let crop = frame.cut(&cut, [64, 64]);
-    assert_eq!(crop.dimensions(), (64, 64));
+    let is_black = |x: u32| (0..64).all(|y| crop.get_pixel(x, y).0 == [0; 3]);
+    assert!(is_black(0) && !is_black(40));
 }
 
 fn found_in(folder: &Path) -> Vec<(String, Result<Found, String>)> {
@@ -134,7 +135,7 @@ fn found_in(folder: &Path) -> Vec<(String, Result<Found, String>)> {
     each_found::<DataError>(
         &source,
         &names.collect::<HashSet<_>>(),
-        &mut Detector::on_cpu(),
+        &mut Detectors::on_cpu(),
         &mut |name, found| {
             all.push((name, found));
             Ok(())
@@ -181,8 +182,9 @@ fn crops_come_in_the_order_of_names_and_from_left_to_right() {
     astronaut().save(folder.path().join("one.png")).unwrap();
     let source = Source::open(folder.path()).unwrap();
     let names = ["none.png", "one.png", "two.png"].map(str::to_owned);
-    let (photos, crops, skipped) =
-        crops(&source, &names, &PhotoSpec::new(32, 32), &mut Detector::on_cpu(), &Unwatched).unwrap();
+    let Crops { photos, crops, read, skipped } =
+        crops(&source, &names, &PhotoSpec::new(32, 32), &mut Detectors::on_cpu(), &Unwatched).unwrap();
+    assert_eq!(read, 3);
     let told: Vec<_> = crops.iter().map(|crop| (crop.place, crop.number)).collect();
     assert_eq!((photos.len(), told), (3, vec![(1, 1), (2, 1), (2, 2)]));
     assert!(crops[1].area.width > crops[2].area.width && crops[1].area.x < crops[2].area.x);
@@ -209,18 +211,42 @@ fn a_face_that_was_cropped_before_is_taken_whole() {
 
 #[test]
 fn how_a_set_shows_faces_is_found_out() {
-    let mut detector = Detector::on_cpu();
     let draw = |index| RgbImage::from_raw(96, 96, synthetic::draw(0, index, 96).rgb).unwrap();
     // Drawn faces have much around them.
-    let crop = shown((0..8).map(draw).collect(), &mut detector).unwrap().unwrap();
-    assert!((1.2..2.0).contains(&crop.side) && crop.right.abs() < 0.1 && crop.down.abs() < 0.3, "{crop:?}");
+    let estimate = estimate_crop((0..8).map(draw).collect()).unwrap().unwrap();
+    assert!(estimate.is_cropped() && estimate.of == 8);
+    let CropSpec { side, right, down } = estimate.crop;
+    assert!((1.2..2.0).contains(&side) && right.abs() < 0.1 && down.abs() < 0.3, "{:?}", estimate.crop);
     // The same face in the same photo, but elsewhere each time.
     let anywhere = |n: u32| {
         let mut photo = texture(400, 300);
         replace(&mut photo, &face(60 + 20 * n), i64::from(90 * n % 260), i64::from(50 * n % 120));
         photo
     };
-    assert_eq!(shown((0..8).map(anywhere).collect(), &mut detector).unwrap(), None);
-    assert_eq!(shown(vec![texture(64, 64); 3], &mut detector).unwrap(), None);
-    assert_eq!(shown(Vec::new(), &mut detector).unwrap(), None);
+    let is_cropped = |photos| estimate_crop(photos).unwrap().as_ref().is_some_and(Estimate::is_cropped);
+    assert!(!is_cropped((0..8).map(anywhere).collect()));
+    assert!(!is_cropped(vec![texture(64, 64); 3]));
+    assert!(!is_cropped(Vec::new()));
+    // Alike, but not faces and little more: the model would see next to nothing of them.
+    let mut small = texture(600, 600);
+    replace(&mut small, &face(100), 250, 250);
+    assert!(!is_cropped(vec![small; 3]));
+}
+
+#[test]
+fn a_turned_face_is_cut_upright() {
+    let upright = only(&astronaut());
+    let expected = Frame::of(&upright).cut(&astronaut(), [64, 64]);
+    for degrees in [-25.0_f32, 25.0] {
+        // The photo, turned about its middle.
+        let turned = Frame { middle: [160.0; 2], side: 320.0, angle: degrees.to_radians() };
+        let turned = turned.cut(&astronaut(), [320, 320]);
+        let frame = Frame::of(&only(&turned));
+        let angle = (frame.angle - Frame::of(&upright).angle).to_degrees();
+        assert!((angle + degrees).abs() < 6.0, "{angle} for {degrees}");
+        let cut = frame.cut(&turned, [64, 64]);
+        let difference = cut.iter().zip(expected.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
+        let mean = difference / cut.len() as f64;
+        assert!(mean < 14.0, "{mean} for {degrees}");
+    }
 }

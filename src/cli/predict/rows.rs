@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 
 /// A face of a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OfFace {
+pub struct FaceBox {
     /// From 1, from left to right.
     pub number: usize,
     /// In pixels of the photo, upright.
     pub area: Rectangle,
+    /// How sure the detector is, 0 to 1.
+    pub score: f32,
 }
 
 /// How rows look.
@@ -38,7 +40,7 @@ impl Rows<'_> {
     }
 
     /// What is said of a photo, or of a face in it. What the model does not tell stays empty.
-    pub fn answer(&self, file: &str, face: Option<OfFace>, answers: &[Answer]) -> Result<String> {
+    pub fn answer(&self, file: &str, face: Option<FaceBox>, answers: &[Answer]) -> Result<String> {
         self.row(file, face, Ok(answers))
     }
 
@@ -47,7 +49,7 @@ impl Rows<'_> {
         self.row(file, None, Err(reason))
     }
 
-    fn row(&self, file: &str, face: Option<OfFace>, answers: Result<&[Answer], &str>) -> Result<String> {
+    fn row(&self, file: &str, face: Option<FaceBox>, answers: Result<&[Answer], &str>) -> Result<String> {
         let mut line = Map::new();
         line.insert("file".into(), file.into());
         let mut fields = vec![file.to_string()];
@@ -78,14 +80,18 @@ impl Rows<'_> {
     }
 }
 
-/// The fields of a face; in JSON its number and its box, in tenths of a pixel.
-fn of_face(face: Option<OfFace>, line: &mut Map<String, Value>) -> [String; 5] {
-    let Some(OfFace { number, area: Rectangle { x, y, width, height } }) = face else {
+/// The fields of a face; in JSON its number, its box in tenths of a pixel, and how sure the detector is.
+fn of_face(face: Option<FaceBox>, line: &mut Map<String, Value>) -> [String; 5] {
+    let Some(FaceBox { number, area: Rectangle { x, y, width, height }, score }) = face else {
+        ["face", "box", "score"].into_iter().for_each(|key| drop(line.insert(key.into(), Value::Null)));
         return Default::default();
     };
-    let [x, y, width, height] = [x, y, width, height].map(|value| (f64::from(value) * 10.0).round() / 10.0);
+    // Without the sign of a zero.
+    let tenths = |value: f32| (f64::from(value) * 10.0).round() / 10.0 + 0.0;
+    let [x, y, width, height] = [x, y, width, height].map(tenths);
     line.insert("face".into(), number.into());
     line.insert("box".into(), json!({ "x": x, "y": y, "width": width, "height": height }));
+    line.insert("score".into(), score.into());
     [number.to_string(), x.to_string(), y.to_string(), width.to_string(), height.to_string()]
 }
 

@@ -7,7 +7,7 @@ mod texts;
 pub use choose::warn_of_copies;
 pub use photos::{
     BUILT_IN_FACES, BUILT_IN_SEED, built_in_faces, built_in_records, labelled, read_contents, read_photos,
-    tell_skipped,
+    tell, tell_skipped,
 };
 pub use texts::{built_in_reviews, tell_skipped_rows};
 

@@ -2,8 +2,9 @@
 
 use super::choose::{accepted, choose, require_sides};
 use super::{Failed, Inputs, Purpose, Samples, Watch};
+use crate::data::DataError;
 use crate::data::error::{shown, shown_path};
-use crate::data::faces;
+use crate::data::faces::{Estimate, estimate_crop, estimate_crop_of};
 use crate::data::labels::{self, base_name, utkface};
 use crate::data::load::{Loaded, Survey, contents, load as decode, survey, usual_side};
 use crate::data::photos::Photos;
@@ -14,7 +15,6 @@ use crate::data::split::{Content, Split};
 use crate::data::storage::Storage;
 use crate::data::synthetic::{draw, label};
 use crate::data::table::Column;
-use crate::faces::Detector;
 use crate::spec::{Faces, InputSpec, PhotoSpec, Spec};
 use anyhow::bail;
 use image::RgbImage;
@@ -151,6 +151,9 @@ pub(super) fn load(
     let InputSpec::Photo(size) = &spec.input else { bail!("the model does not read photos") };
     let (photos, kept) = match &source {
         Some((source, all)) => {
+            if purpose == Purpose::EvaluationOfAll && size.faces == Some(Faces::Cropped) {
+                warn_of_uncropped(size, source, &records)?;
+            }
             let (photos, kept, skipped) = read_photos(source, size, &records.names, all, storage, watch)?;
             tell_skipped(&skipped);
             let lost = records.len() - kept.len();
@@ -174,7 +177,7 @@ pub(super) fn load(
     let records = if kept.len() == records.len() { records } else { records.chosen(&kept) };
     let split = accepted(&records, photos.contents(), chosen, spec, purpose)?;
     if purpose == Purpose::Training {
-        settle_faces(spec, &photos, &split.train)?;
+        settle_faces(spec, source.as_ref().map(|(source, _)| source), &records, &photos, &split.train)?;
         records.settle_training(spec, &split.train);
     }
     Ok((Samples::new(records, Inputs::Photos(photos), spec), split))
@@ -182,28 +185,78 @@ pub(super) fn load(
 
 /// Photos that tell whether all show faces.
 const PROBED: usize = 24;
-/// The least side, in pixels, of photos that a face can be found in.
+/// The least side of the input, in pixels, for which it matters: no face is found in smaller photos.
 const LEAST_SIDE: usize = 32;
 
+/// So many of these samples, spread over all.
+fn probed(samples: &[usize]) -> impl Iterator<Item = usize> + '_ {
+    samples.iter().step_by(samples.len().div_ceil(PROBED).max(1)).copied()
+}
+
 /// Finds out whether the photos that a model is trained on are faces, and with how much around them, where the model does
-/// not say.
-fn settle_faces(spec: &mut Spec, photos: &Photos, train: &[usize]) -> Result<(), Failed> {
+/// not say. `source` is where the photos come from, unless they are drawn.
+fn settle_faces(
+    spec: &mut Spec,
+    source: Option<&Source>,
+    records: &Records,
+    photos: &Photos,
+    train: &[usize],
+) -> Result<(), Failed> {
     let InputSpec::Photo(input) = &mut spec.input else { return Ok(()) };
-    if input.faces.is_some() {
+    let is_said = match input.faces {
+        None => false,
+        Some(Faces::Cropped) => !input.crop.is_usual(),
+        Some(Faces::Whole | Faces::Detect) => true,
+    };
+    let asked = input.faces;
+    input.faces = asked.or(Some(Faces::Whole));
+    if is_said || input.width.min(input.height) < LEAST_SIDE {
         return Ok(());
     }
-    input.faces = Some(Faces::Whole);
-    if input.width.min(input.height) < LEAST_SIDE {
-        return Ok(());
+    let estimate = match source {
+        Some(source) => {
+            estimate_crop_of(source, &probed(train).map(|index| records.names[index].clone()).collect())?
+        }
+        None => {
+            let rgb = |index| -> Result<_, DataError> {
+                Ok(RgbImage::from_raw(photos.width, photos.height, photos.photo(index)?.into_owned()))
+            };
+            let photos: Vec<Option<RgbImage>> = probed(train).map(rgb).collect::<Result<_, _>>()?;
+            estimate_crop(photos.into_iter().flatten().collect())?
+        }
+    };
+    match estimate {
+        Some(estimate) if estimate.is_cropped() => {
+            let Estimate { crop, alike, of } = estimate;
+            (input.faces, input.crop) = (Some(Faces::Cropped), crop);
+            log::info!(
+                "faces: {alike} of {of} training photos show one, cropped alike (side {}, right {}, down {}); predict finds \
+                 faces in other photos and crops them so",
+                crop.side,
+                crop.right,
+                crop.down
+            );
+        }
+        _ if asked == Some(Faces::Cropped) => log::warn!(
+            "warning: the training photos do not show faces that are cropped alike; predictions crop them as UTKFace's"
+        ),
+        _ => {}
     }
-    let mut probed = Vec::new();
-    for &index in train.iter().step_by(train.len().div_ceil(PROBED).max(1)) {
-        probed.extend(RgbImage::from_raw(photos.width, photos.height, photos.photo(index)?.into_owned()));
-    }
-    if let Some(crop) = faces::shown(probed, &mut Detector::on_cpu())? {
-        (input.faces, input.crop) = (Some(Faces::Cropped), crop);
-        log::info!(
-            "faces: most training photos show one, and alike: predict will find faces in other photos and cut them out so"
+    Ok(())
+}
+
+/// Warns where photos that are measured are not cropped as those that the model was trained on.
+fn warn_of_uncropped(input: &PhotoSpec, source: &Source, records: &Records) -> Result<(), Failed> {
+    let all: Vec<usize> = (0..records.len()).collect();
+    let names = probed(&all).map(|index| records.names[index].clone()).collect();
+    let alike = estimate_crop_of(source, &names)?.is_some_and(|estimate| {
+        let Estimate { crop, .. } = estimate;
+        estimate.is_cropped() && (crop.side / input.crop.side).ln().abs() < 0.2
+    });
+    if !alike {
+        log::warn!(
+            "warning: most of these photos are not faces that are cropped as the training photos were; --faces detect finds \
+             the faces and crops them"
         );
     }
     Ok(())
@@ -225,7 +278,8 @@ fn settle_size(spec: &mut Spec, photos: Option<(&Source, &Records)>) -> Result<(
     Ok(())
 }
 
-fn tell(Survey { skipped, ignored, warning, .. }: &Survey) {
+/// Says what a source holds besides its photos.
+pub fn tell(Survey { skipped, ignored, warning, .. }: &Survey) {
     if let Some(warning) = warning {
         log::warn!("warning: {warning}");
     }
