@@ -390,17 +390,16 @@ macro_rules! operators {
     };
 }
 
-// The table of operators: `shaders/MODULE.wgsl`, `src/ops/MODULE.rs`, and where it may stand.
+// The table of operators: `shaders/MODULE.wgsl`, `src/ops/MODULE.rs`, and where it may stand. A case's place in the
+// order of all cases is the seed that its numbers are drawn by: a new row at the end leaves those of the others alone.
 operators! {
     augment::Augment, Internal;
     tokens::Tokens, Internal;
     conv2d::Conv2d, Layer;
-    depthwise_conv2d::DepthwiseConv2d, Layer;
     max_pool2d::MaxPool2d, Layer;
     conv_pool2d::ConvPool2d, Internal;
     avg_pool2d::AvgPool2d, Layer;
     global_avg_pool2d::GlobalAvgPool2d, Layer;
-    upsample2d::Upsample2d, Layer;
     conv1d::Conv1d, Layer;
     max_pool1d::MaxPool1d, Layer;
     global_avg_pool1d::GlobalAvgPool1d, Layer;
@@ -422,6 +421,8 @@ operators! {
     dense_adam::DenseAdam, Internal;
     sgd::Sgd, Optimizer;
     probe::Probe, Internal;
+    depthwise_conv2d::DepthwiseConv2d, Layer;
+    upsample2d::Upsample2d, Layer;
 }
 
 impl Op {
