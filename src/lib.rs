@@ -2,6 +2,7 @@
 pub mod cli;
 pub mod cpu;
 pub mod data;
+pub mod export;
 pub mod faces;
 pub mod file;
 pub mod gpu;

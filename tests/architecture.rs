@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("data", &["faces", "file", "machine", "ops", "rng", "spec", "tasks"]),
     ("profile", &["ops", "plan", "shape"]),
     ("report", &["file"]),
+    ("export", &["data", "file", "graph", "ops", "shape", "spec", "tasks", "train"]),
     (
         "train",
         &["data", "file", "graph", "ops", "plan", "profile", "rng", "shape", "spec", "tasks", "verify"],
@@ -32,7 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cpu", "data", "faces", "file", "gpu", "graph", "machine", "measure", "ops", "plan", "profile",
+            "cpu", "data", "export", "faces", "file", "gpu", "graph", "machine", "measure", "ops", "plan", "profile",
             "report", "rng", "shaders", "shape", "spec", "tasks", "train", "verify",
         ],
     ),

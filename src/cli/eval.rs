@@ -77,6 +77,14 @@ pub enum Weights {
 }
 
 impl Weights {
+    /// What they are called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Weights::Best => "best",
+            Weights::Last => "last",
+        }
+    }
+
     /// The file in the run folder, which has to be of this run.
     pub fn file(self, run: &RunFolder, spec: &Spec) -> Result<PathBuf> {
         let file = match self {

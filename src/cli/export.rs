@@ -1,8 +1,10 @@
-//! `faceshader export program`
+//! `faceshader export program`, and the other forms of `export`
 //!
-//! Writes `training.json`, `evaluation.json` and `prediction.json`, the shaders as WGSL, and every
+//! `program` writes `training.json`, `evaluation.json` and `prediction.json`, the shaders as WGSL, and every
 //! specialised pipeline as SPIR-V. Whatever has WebGPU can replay them; no line of this program is
 //! needed for that.
+
+mod onnx;
 
 use super::backend::Kernels;
 use super::recording::record;
@@ -21,6 +23,8 @@ use std::path::{Path, PathBuf};
 pub enum Command {
     /// Every dispatch of a model as JSON, with its WGSL and SPIR-V
     Program(ProgramArguments),
+    /// A trained model as an ONNX file
+    Onnx(onnx::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,6 +90,7 @@ struct ExportedPipeline<'a> {
 pub fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Program(arguments) => program(&arguments),
+        Command::Onnx(arguments) => onnx::run(&arguments),
     }
 }
 

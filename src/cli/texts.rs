@@ -1,6 +1,6 @@
 //! What a model says of texts that it is asked about.
 
-use super::vocabulary::vocabulary_of;
+use super::vocabulary::{fill_classes, vocabulary_of};
 use super::{Outcome, message, print_data};
 use crate::data::records::{Key, Records};
 use crate::data::reviews::{ReadOptions, Texts, Vocabulary, read};
@@ -52,12 +52,7 @@ pub fn predict(
 ) -> Result<Outcome> {
     let vocabulary = vocabulary_of(run, spec)?;
     let mut spec = spec.clone();
-    for target in spec.targets.iter_mut().filter(|target| target.classes.is_empty()) {
-        if target.has_classes() {
-            // A run from before models had targets.
-            target.classes = vocabulary.classes().to_vec();
-        }
-    }
+    fill_classes(&mut spec, &vocabulary);
     let mut failed = Vec::new();
     let mut texts = Vec::new();
     for argument in asked {

@@ -28,6 +28,15 @@ pub fn vocabulary_of(run: &RunFolder, spec: &Spec) -> Result<Vocabulary> {
     Ok(vocabulary)
 }
 
+/// Gives targets the classes of the vocabulary, in a run from before models had targets.
+pub fn fill_classes(spec: &mut Spec, vocabulary: &Vocabulary) {
+    for target in spec.targets.iter_mut().filter(|target| target.classes.is_empty()) {
+        if target.has_classes() {
+            target.classes = vocabulary.classes().to_vec();
+        }
+    }
+}
+
 /// Where a vocabulary is not that of a model: its numbers would be of other words, or of none.
 fn misfit(vocabulary: &Vocabulary, text: &TextSpec) -> Option<String> {
     let ours = vocabulary.options();

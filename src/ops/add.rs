@@ -2,7 +2,7 @@
 //! layers use.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,10 @@ impl Operator for Add {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = shape(if kernel == "forward" { "output" } else { "d_output" }).len();
         vec![Dispatch::line(kernel, elements, &[("ELEMENTS", elements as f64)])]
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![onnx::Node::new("Add", &["input", "other"])])
     }
 
     fn cases() -> Vec<Case<Self>> {

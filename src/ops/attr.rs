@@ -1,6 +1,6 @@
 //! Attributes that several operators share.
 
-use super::Dispatch;
+use super::{Dispatch, onnx};
 use crate::shape::Shape;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,12 @@ impl Window {
         Ok(Window { input, kernel, stride, before, output })
     }
 
+    /// Zeros behind the input that the last window sees, at least.
+    pub fn after(&self) -> usize {
+        let end = (self.output.max(1) - 1) * self.stride + self.kernel;
+        end.saturating_sub(self.before + self.input)
+    }
+
     /// The input position that tap `tap` of window `output` sees, unless it is padding.
     #[inline]
     pub fn source(&self, output: usize, tap: usize) -> Option<usize> {
@@ -186,6 +192,12 @@ pub fn pool_output(inputs: &[Shape], kernel: Pair, stride: Option<Pair>) -> Resu
     let [batch, channels, ..] = image_axes(inputs)?;
     let [y, x] = pool_windows(inputs, kernel, stride)?;
     Ok([batch, channels, y.output, x.output].into())
+}
+
+/// A pooling layer in ONNX.
+pub fn pool_onnx(op_type: &'static str, kernel: Pair, stride: Option<Pair>) -> onnx::Node {
+    let stride = stride.unwrap_or(kernel);
+    onnx::Node::new(op_type, &["input"]).with("kernel_shape", kernel.0).with("strides", stride.0)
 }
 
 /// A pooling kernel as one dispatch: `forward` computes an output an invocation, all others an input.

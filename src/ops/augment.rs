@@ -7,7 +7,7 @@
 //! that every backend sees the same picture. The identity leaves the photo as it is.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, ROW, Variant};
+use super::{Arg, ArgumentSpec, Case, CaseData, Dispatch, Kernel, Operator, ROW, Variant, onnx};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::{DType, Shape};
@@ -103,6 +103,17 @@ impl Operator for Augment {
             ("LOW", self.range[0]),
         ];
         vec![Dispatch::line(kernel, batch * height * width, &constants)]
+    }
+
+    /// Without a transform: a photo is predicted as it is.
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let [low, high] = self.range;
+        Some(vec![
+            onnx::Node::new("Cast", &["photos"]).with("to", onnx::FLOAT),
+            onnx::Node::after("Mul", [onnx::Value::Scalar(((high - low) / 255.0) as f32)]),
+            onnx::Node::after("Add", [onnx::Value::Scalar(low as f32)]),
+            onnx::Node::after("Transpose", []).with("perm", [0_usize, 3, 1, 2]),
+        ])
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -2,9 +2,9 @@
 //!
 //! Input (N, C, H, W), output (N, C, OH, OW).
 
-use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
+use super::attr::{Pair, Window, pool_dispatch, pool_onnx, pool_output, pool_windows, wrong_arguments};
 use super::share::{self, Share};
-use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP, onnx};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,10 @@ impl Operator for AvgPool2d {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
         pool_dispatch(kernel, &input, self.known_windows(input.clone()))
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![pool_onnx("AveragePool", self.kernel, self.stride)])
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -5,7 +5,9 @@
 use super::attr::{Padding, Pair};
 use super::conv2d::Conv2d;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, Share, Variant, WORKGROUP};
+use super::{
+    Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Parameter, Share, Variant, WORKGROUP, onnx,
+};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -89,6 +91,14 @@ impl Operator for Conv1d {
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         self.raised().dispatches(kernel, variant, &|name| raised(shape(name)))
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let conv = onnx::Node::new("Conv", &["input", "weight", "bias"])
+            .with("kernel_shape", [self.kernel.0])
+            .with("strides", [self.stride.0])
+            .with("pads", [self.padding.0; 2]);
+        Some(vec![conv])
     }
 
     fn cases() -> Vec<Case<Self>> {

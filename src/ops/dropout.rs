@@ -6,7 +6,7 @@
 
 use super::attr::wrong_arguments;
 use super::{
-    Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP,
+    Arg, BATCH_EPOCH, BATCH_SEED, Case, CaseData, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP, onnx,
 };
 use crate::number::Number;
 use crate::rng::{Generator, Stream, philox4x32, philox4x32_row};
@@ -132,6 +132,10 @@ impl Operator for Dropout {
         let extents = [("BATCH", batch as f64), ("FEATURES", features as f64), ("SCALE", self.scale())];
         let constants = [extents.as_slice(), &self.mask_constants()].concat();
         vec![Dispatch::line(kernel, batch * features.div_ceil(4), &constants)]
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(Vec::new())
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -9,7 +9,7 @@ use super::gemm::{sum, sum_height};
 use super::share::{self, Share};
 use super::{
     Arg, ArgumentSpec, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant,
-    WINDOW_BYTES, WORKGROUP,
+    WINDOW_BYTES, WORKGROUP, onnx,
 };
 use crate::number::{Accumulator, Number};
 use crate::rng::Generator;
@@ -255,6 +255,13 @@ impl Operator for Embedding {
         dispatches.push(line("sum_blocks", positions / SUMMED * self.width, 0));
         dispatches.push(line(kernel, self.vocabulary * self.width, 0));
         dispatches
+    }
+
+    /// `Gather` refuses a number beyond the table.
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let rows = onnx::Node::new("Gather", &["weight", "input"]).with("axis", 0);
+        let turned = onnx::Node::after("Transpose", []).with("perm", [0_usize, 2, 1]);
+        Some(if self.channels_first { vec![rows, turned] } else { vec![rows] })
     }
 
     fn cases() -> Vec<Case<Self>> {

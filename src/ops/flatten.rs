@@ -1,7 +1,7 @@
 //! All axes but the batch become one. Nothing is computed: the buffer stays as it is.
 
 use super::attr::wrong_arguments;
-use super::{Arg, Case, Dispatch, Kernel, Operator, Variant};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Variant, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,10 @@ impl Operator for Flatten {
 
     fn dispatches(&self, _kernel: &str, _variant: Variant, _shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         Vec::new()
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![onnx::Node::new("Flatten", &["input"]).with("axis", 1)])
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -4,7 +4,7 @@
 
 use super::global_avg_pool2d::GlobalAvgPool2d;
 use super::line::{lowered, raise, raised, raised_inputs};
-use super::{Arg, Case, Dispatch, Kernel, Operator, Share, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Share, Variant, WORKGROUP, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,10 @@ impl Operator for GlobalAvgPool1d {
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         GlobalAvgPool2d {}.dispatches(kernel, variant, &|name| raised(shape(name)))
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![onnx::Node::new("GlobalAveragePool", &["input"])])
     }
 
     fn cases() -> Vec<Case<Self>> {

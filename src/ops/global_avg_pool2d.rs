@@ -5,7 +5,7 @@
 use super::attr::{Pair, image_axes};
 use super::avg_pool2d::AvgPool2d;
 use super::gemm::sum;
-use super::{Arg, Case, Dispatch, Kernel, Operator, Share, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, Share, Variant, WORKGROUP, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,10 @@ impl Operator for GlobalAvgPool2d {
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let image = shape(if kernel == "forward" { "input" } else { "d_input" });
         Self::windowed(&image).dispatches(kernel, variant, shape)
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![onnx::Node::new("GlobalAveragePool", &["input"])])
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -5,7 +5,7 @@
 use super::attr::Pair;
 use super::line::{Length, lowered, lowered_local, raise, raised, raised_inputs};
 use super::max_pool2d::MaxPool2d;
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,14 @@ impl Operator for MaxPool1d {
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         self.raised().dispatches(kernel, variant, &|name| raised(shape(name)))
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let stride = self.stride.unwrap_or(self.kernel);
+        let pool = onnx::Node::new("MaxPool", &["input"])
+            .with("kernel_shape", [self.kernel.0])
+            .with("strides", [stride.0]);
+        Some(vec![pool])
     }
 
     fn cases() -> Vec<Case<Self>> {

@@ -3,8 +3,8 @@
 //! Input (N, C, H, W), output (N, C, OH, OW), and a code for each output: the number `i * kw + j` of
 //! the window's largest element. The first maximum wins, as in PyTorch.
 
-use super::attr::{Pair, Window, pool_dispatch, pool_output, pool_windows, wrong_arguments};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP};
+use super::attr::{Pair, Window, pool_dispatch, pool_onnx, pool_output, pool_windows, wrong_arguments};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, WORKGROUP, onnx};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,10 @@ impl Operator for MaxPool2d {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape(if kernel == "forward" { "input" } else { "d_input" });
         pool_dispatch(kernel, &input, self.known_windows(input.clone()))
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![pool_onnx("MaxPool", self.kernel, self.stride)])
     }
 
     fn cases() -> Vec<Case<Self>> {

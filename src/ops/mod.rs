@@ -14,6 +14,7 @@ mod height;
 mod kernel;
 mod layers;
 mod line;
+pub mod onnx;
 mod packed;
 mod parameter;
 mod sample_weight;
@@ -184,6 +185,12 @@ pub trait Operator: Sized {
         None
     }
 
+    /// The operator outside of training as ONNX nodes; an empty list means that the output is the input. `None`: an
+    /// ONNX file cannot hold it, and an export that meets it is refused.
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        None
+    }
+
     /// What the kernels are proven for.
     fn cases() -> Vec<Case<Self>>;
 
@@ -316,6 +323,11 @@ macro_rules! operators {
             /// See [`Operator::local`].
             pub fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
                 match self { $(Op::$operator(op) => op.local(name, inputs),)+ }
+            }
+
+            /// See [`Operator::onnx`].
+            pub fn onnx(&self, inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+                match self { $(Op::$operator(op) => op.onnx(inputs),)+ }
             }
 
             /// See [`Operator::flops`].

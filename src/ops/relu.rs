@@ -1,7 +1,7 @@
 //! Rectified linear unit, element by element.
 
 use super::attr::wrong_arguments;
-use super::{Arg, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,10 @@ impl Operator for Relu {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let elements = shape("output").len();
         vec![Dispatch::line(kernel, elements, &[("ELEMENTS", elements as f64)])]
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![onnx::Node::new("Relu", &["input"])])
     }
 
     fn cases() -> Vec<Case<Self>> {

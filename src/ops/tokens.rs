@@ -3,7 +3,7 @@
 //! Tokens (N, L). There is nothing to compute.
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant};
+use super::{Arg, ArgumentSpec, Case, Dispatch, Kernel, Operator, Variant, onnx};
 use crate::number::Number;
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,10 @@ impl Operator for Tokens {
 
     fn dispatches(&self, _kernel: &str, _variant: Variant, _shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         Vec::new()
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(Vec::new())
     }
 
     fn cases() -> Vec<Case<Self>> {

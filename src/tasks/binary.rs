@@ -3,6 +3,7 @@
 use super::target::{Answer, Target};
 use super::{Rules, balanced, distinct, likeliest, only, place};
 use crate::ops::Metric;
+use crate::ops::onnx::{Node, Value};
 
 /// See the module.
 pub struct Binary;
@@ -64,6 +65,15 @@ impl Rules for Binary {
 
     fn answer(&self, outputs: &[f32], _target: &Target) -> Answer {
         likeliest(outputs)
+    }
+
+    /// The softmax of 0 and the logit.
+    fn onnx(&self, _target: &Target) -> Vec<Node> {
+        vec![
+            Node::new("Flatten", &["input"]).with("axis", 1),
+            Node::after("Mul", [Value::Floats(vec![0.0, 1.0])]),
+            Node::after("Softmax", []).with("axis", 1),
+        ]
     }
 
     fn balance(&self, labels: &[f32], target: &Target) -> Option<Vec<f32>> {

@@ -3,6 +3,7 @@
 use super::target::{Answer, Target};
 use super::{MAX_CLASSES, Rules, balanced, distinct, likeliest, only, place, value};
 use crate::ops::Metric;
+use crate::ops::onnx::Node;
 
 /// See the module.
 pub struct Classes;
@@ -71,6 +72,10 @@ impl Rules for Classes {
 
     fn answer(&self, outputs: &[f32], _target: &Target) -> Answer {
         likeliest(outputs)
+    }
+
+    fn onnx(&self, _target: &Target) -> Vec<Node> {
+        vec![Node::new("Flatten", &["input"]).with("axis", 1), Node::after("Softmax", []).with("axis", 1)]
     }
 
     fn balance(&self, labels: &[f32], target: &Target) -> Option<Vec<f32>> {

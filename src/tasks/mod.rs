@@ -11,7 +11,7 @@ pub use number::Number;
 pub use target::{Answer, PLAIN_NAME, Target};
 
 use crate::measure::confusion::{chosen_class, probabilities};
-use crate::ops::Metric;
+use crate::ops::{Metric, onnx};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -62,6 +62,10 @@ pub trait Rules: Sync {
 
     /// What the values that a branch ends with mean.
     fn answer(&self, outputs: &[f32], target: &Target) -> Answer;
+
+    /// What [`answer`](Self::answer) tells, as ONNX nodes that read the branch's output as `input`: of a number (N) in
+    /// its unit and within its range, of classes (N, classes) their probabilities.
+    fn onnx(&self, target: &Target) -> Vec<onnx::Node>;
 
     /// What a label of each class weighs if all classes are to count the same; `None` if there are no classes.
     fn balance(&self, labels: &[f32], target: &Target) -> Option<Vec<f32>>;

@@ -3,6 +3,7 @@
 use super::target::{Answer, Target};
 use super::{Classes, Rules, value};
 use crate::ops::Metric;
+use crate::ops::onnx::{Node, Value};
 
 /// See the module.
 pub struct Number;
@@ -74,6 +75,19 @@ impl Rules for Number {
     fn answer(&self, outputs: &[f32], target: &Target) -> Answer {
         let number = target.bounded(outputs.first().copied().unwrap_or(f32::NAN));
         Answer { number: Some(number), class: None, probability: None }
+    }
+
+    fn onnx(&self, target: &Target) -> Vec<Node> {
+        let mut nodes = vec![Node::new("Reshape", &["input"])];
+        nodes[0].inputs.push(Value::Integers(vec![-1]));
+        if let Some([mean, deviation]) = target.mean_and_deviation {
+            nodes.push(Node::after("Mul", [Value::Scalar(deviation)]));
+            nodes.push(Node::after("Add", [Value::Scalar(mean)]));
+        }
+        if let Some(range) = target.range {
+            nodes.push(Node::after("Clip", range.map(Value::Scalar)));
+        }
+        nodes
     }
 
     fn balance(&self, _labels: &[f32], _target: &Target) -> Option<Vec<f32>> {

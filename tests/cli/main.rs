@@ -9,6 +9,7 @@ mod faces;
 mod guessing;
 mod labels;
 mod machine;
+mod onnx;
 mod photos;
 mod ranges;
 mod reviews;

@@ -8,10 +8,17 @@ use super::porter::stem;
 use super::tokens::{Form, tokens};
 use crate::spec::Tokens;
 
-static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let list = include_str!("../../../assets/text/stop_words.txt");
     list.lines().filter(|line| !line.starts_with('#')).collect()
 });
+
+/// NLTK's English stop words, by the alphabet.
+pub fn stop_words() -> impl Iterator<Item = &'static str> {
+    let mut words: Vec<&str> = STOP_WORDS.iter().copied().collect();
+    words.sort_unstable();
+    words.into_iter()
+}
 
 /// Whether a word in lower case is one of NLTK's 179 English stop words.
 pub fn is_stop_word(word: &str) -> bool {

@@ -10,6 +10,7 @@ mod fast;
 use super::attr::{image_axes, wrong_arguments};
 use super::height;
 use super::mse::some_real_samples;
+use super::onnx;
 use super::share::{self, Share};
 use super::{
     Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Init, Kernel, Operator, Parameter, Variant,
@@ -317,6 +318,12 @@ impl Operator for BatchNorm2d {
             "recall" => vec![line(kernel, channels)],
             _ => vec![line(kernel, planes * height * width)],
         }
+    }
+
+    /// Its other attribute, `momentum`, is for training.
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let arguments = ["input", "weight", "bias", "running_mean", "running_var"];
+        Some(vec![onnx::Node::new("BatchNormalization", &arguments).with("epsilon", self.epsilon as f32)])
     }
 
     fn cases() -> Vec<Case<Self>> {

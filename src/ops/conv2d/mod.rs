@@ -8,6 +8,7 @@ mod fast;
 use super::attr::{BALANCED_BIAS, Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
 use super::dispatch::in_room;
 use super::height;
+use super::onnx;
 use super::packed::{OUTS, Packed, Window};
 use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
@@ -344,6 +345,15 @@ impl Operator for Conv2d {
                 in_room(vec![sums, line(kernel, total, &none)], "partial", pieces * total)
             }
         }
+    }
+
+    fn onnx(&self, inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let Geometry { y, x, .. } = self.geometry(inputs).ok()?;
+        let conv = onnx::Node::new("Conv", &["input", "weight", "bias"])
+            .with("kernel_shape", [y.kernel, x.kernel])
+            .with("strides", [y.stride, x.stride])
+            .with("pads", [y.before, x.before, y.after(), x.after()]);
+        Some(vec![conv])
     }
 
     fn cases() -> Vec<Case<Self>> {

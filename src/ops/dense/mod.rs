@@ -10,7 +10,9 @@ use super::height;
 use super::layers;
 use super::packed::{Headed, Packed, Window};
 use super::share::{self, Share};
-use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
+use super::{
+    Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP, onnx,
+};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -342,6 +344,10 @@ impl Operator for Dense {
 
     fn dispatches(&self, kernel: &str, variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         self.dispatches_with(kernel, variant, shape, false, 1)
+    }
+
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        Some(vec![onnx::Node::new("Gemm", &["input", "weight", "bias"]).with("transB", 1)])
     }
 
     fn cases() -> Vec<Case<Self>> {
