@@ -5,6 +5,7 @@ use super::report::{draw_curves, write_page};
 use super::said::{Said, print_confusion};
 use super::saving::Saving;
 use super::sessions::{sessions, this_session};
+use super::tensorboard::Board;
 use super::train::How;
 use super::{Outcome, eval, guessing, interrupt, profile, table, tell, terminal};
 use crate::data::samples::Samples;
@@ -40,6 +41,8 @@ pub struct Session<'a> {
     pub saving: Saving,
     /// When a checkpoint was last begun.
     pub saved: Instant,
+    /// What TensorBoard shows, once the training has begun, if the user asks for it.
+    pub board: Option<Board>,
 }
 
 impl Session<'_> {
@@ -50,6 +53,9 @@ impl Session<'_> {
         let mut sessions = sessions(&self.run)?;
         sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
+        if self.how.tensorboard {
+            self.board = Some(Board::open(&self.run, &self.spec, &self.epochs)?);
+        }
         if !self.how.json && first < self.spec.training.epochs {
             tell(&table::heading(&self.spec));
         }
@@ -167,6 +173,9 @@ impl Session<'_> {
         let state = self.state(results.epoch - 1)?;
         let line = if self.how.json { results.json() } else { table::row(&results) };
         let number = results.epoch;
+        if let Some(board) = &self.board {
+            board.add(&self.spec, &results)?;
+        }
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
         let is_best = best(&self.epochs).is_some_and(|best| best.epoch == number);
@@ -209,6 +218,9 @@ impl Session<'_> {
         }
         let said = Said::of(&self.spec, &self.samples, &self.split.validation, &mut self.trainer)?;
         said.draw(&self.run)?;
+        if let Some(board) = &self.board {
+            board.add_pictures(&self.run, &self.spec, self.epochs.len())?;
+        }
         if let ([(target, confusion)], false) = (&said.confusions()[..], self.how.json)
             && target.name == PLAIN_NAME
         {
@@ -252,9 +264,11 @@ impl Session<'_> {
 
     fn facts(&self) -> Vec<(String, String)> {
         let info = self.trainer.info();
+        let init =
+            self.spec.training.init.as_ref().map(|file| ("initial weights", file.display().to_string()));
         let data =
             self.spec.data.path.as_ref().map_or("built-in set".into(), |path| path.display().to_string());
-        [
+        let facts = [
             ("model", self.spec.name.clone()),
             ("data", data),
             ("training", self.split.train.len().to_string()),
@@ -263,8 +277,7 @@ impl Session<'_> {
             ("driver", info.driver),
             ("batch", self.spec.training.batch.to_string()),
             ("seed", self.spec.training.seed.to_string()),
-        ]
-        .map(|(name, value)| (name.to_string(), value))
-        .into()
+        ];
+        facts.into_iter().chain(init).map(|(name, value)| (name.to_string(), value)).collect()
     }
 }

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::sessions::{kernels_before, sessions};
 use super::texts::Columns;
 use super::vocabulary::known_vocabulary;
-use super::{Outcome, Usage, above_zero, at_least_one, guessing, model, seed, storage};
+use super::{Outcome, Usage, above_zero, at_least_one, guessing, init, model, seed, storage};
 use crate::data::DataError;
 use crate::data::samples::{Purpose, Samples, fitting_model, require_kind};
 use crate::plan::BackendInfo;
@@ -57,8 +57,11 @@ pub struct Arguments {
     /// The run folder; runs/NAME-001 and so on if not given
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Begin with these weights, as far as names and shapes fit: a safetensors file, or the best weights of a run
+    #[arg(long, value_name = "FILE|RUN")]
+    init: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse", "faces"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["init", "model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse", "faces"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     how: How,
@@ -107,6 +110,9 @@ pub struct How {
     /// Measure every kernel at the end; profile.json, profile.png and trace.json in the run's profile/
     #[arg(long)]
     pub profile: bool,
+    /// Log each epoch, and the pictures at the end, for TensorBoard: tensorboard --logdir RUN/tensorboard
+    #[arg(long)]
+    pub tensorboard: bool,
     /// One line of JSON an epoch
     #[arg(long)]
     pub json: bool,
@@ -173,6 +179,8 @@ fn start(arguments: Arguments) -> Result<Outcome> {
     spec.training.fuse &= !arguments.no_fuse;
     spec.training.batch = arguments.batch.unwrap_or(spec.training.batch);
     spec.training.seed = arguments.seed.unwrap_or(spec.training.seed);
+    spec.training.init =
+        arguments.init.or(spec.training.init).map(|path| init::file_of(&path)).transpose()?;
     let default = match &spec.input {
         _ if spec.data.path.is_some() => spec.training.epochs,
         InputSpec::Photo(_) => BUILT_IN_PHOTO_EPOCHS,
@@ -213,6 +221,9 @@ fn begin(
     let (backend, kernels) = how.adapter.open_for_training(&spec, !how.no_verify, |_| None)?;
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(&samples, &split)?;
+    if let Some(file) = &spec.training.init {
+        init::take(&mut trainer, file, samples.vocabulary())?;
+    }
     let mut run = folder(&spec)?;
     run.write_config(&spec)?;
     run.write(&run.split(), &split.to_csv(&samples.records))?;
@@ -221,8 +232,8 @@ fn begin(
     }
     guessing::write(&run, &spec, &samples, &split)?;
     let notes = run.notes(samples.checksum()?);
-    let (epochs, saving, saved) = (Vec::new(), Saving::default(), Instant::now());
-    Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved }.train(0)
+    let (epochs, saving, saved, board) = (Vec::new(), Saving::default(), Instant::now(), None);
+    Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved, board }.train(0)
 }
 
 fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
@@ -302,9 +313,9 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     if !run.guessing().exists() {
         guessing::write(&run, &spec, &samples, &split)?;
     }
-    let (notes, saving, saved) = (run.notes(checksum), Saving::default(), Instant::now());
+    let (notes, saving, saved, board) = (run.notes(checksum), Saving::default(), Instant::now(), None);
     let mut session =
-        Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved };
+        Session { run, spec, samples, split, trainer, epochs, kernels, how, notes, saving, saved, board };
     session.require_best(step)?;
     session.train(first)
 }

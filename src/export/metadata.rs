@@ -33,9 +33,10 @@ pub fn entries(spec: &Spec, facts: &Facts) -> Vec<Entry> {
 
 /// The name of the data that it was trained on, without the folders around it, which are nobody's business.
 fn source(spec: &Spec) -> String {
-    let path = spec.data.path.as_deref();
-    let name = path.map(|path| path.file_name().unwrap_or(path.as_os_str()));
-    name.map_or("built-in set".into(), |name| name.to_string_lossy().into_owned())
+    match &spec.data.path {
+        None => "built-in set".into(),
+        Some(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    }
 }
 
 /// What is known of a target.

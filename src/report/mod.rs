@@ -9,6 +9,7 @@ pub mod groups;
 pub mod html;
 pub mod marks;
 pub mod picture;
+pub mod tensorboard;
 
 use crate::file::{FileError, write_whole};
 use image::RgbImage;

@@ -210,6 +210,9 @@ pub struct TrainingSpec {
     /// How the learning rate changes over the training.
     #[serde(default)]
     pub schedule: Schedule,
+    /// Weights to begin with: a safetensors file, or a run folder. Those that fit by name and shape are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
 }
 
 /// How the learning rate changes over a training.

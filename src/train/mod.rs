@@ -1,6 +1,7 @@
 //! Training: the loop, its results, and what it leaves behind.
 
 pub mod checkpoint;
+pub mod foreign;
 pub mod guess;
 pub mod history;
 mod listing;

@@ -148,6 +148,7 @@ impl RunFolder {
     fn make_ready(&self) -> Result<(), RunError> {
         sweep(&self.path);
         sweep(&self.path.join("profile"));
+        self.tensorboard().iter().for_each(|folder| sweep(folder));
         for folder in [WEIGHTS, PLOTS] {
             let path = self.path.join(folder);
             fs::create_dir_all(&path).map_err(|source| RunError::Create { path: path.clone(), source })?;
@@ -302,6 +303,11 @@ impl RunFolder {
         self.path.join("plots").join(name)
     }
 
+    /// TensorBoard's logs: of the training samples, and of the validation samples.
+    pub fn tensorboard(&self) -> [PathBuf; 2] {
+        ["train", "validation"].map(|side| self.path.join("tensorboard").join(side))
+    }
+
     /// The page that shows it all.
     pub fn report(&self) -> PathBuf {
         self.path.join("report.html")
@@ -333,7 +339,8 @@ impl RunFolder {
 /// The notes of a checkpoint, each a checksum: its model and training, files beside it, what it learns from.
 const MODEL_NOTE: &str = "model";
 const SPLIT_NOTE: &str = "split";
-const VOCABULARY_NOTE: &str = "vocabulary";
+/// Of weights as well: which words the rows of an embedding stand for.
+pub const VOCABULARY_NOTE: &str = "vocabulary";
 const GUESSING_NOTE: &str = "guessing";
 /// See [`RunFolder::notes`].
 pub const SAMPLES_NOTE: &str = "labelled_samples";

@@ -1,6 +1,7 @@
 //! The training loop over any backend.
 
 mod check;
+mod init;
 mod prepared;
 mod state;
 

@@ -153,20 +153,27 @@ impl Vocabulary {
         texts.par_iter().flat_map_iter(|text| self.encode(text.as_ref()).tokens).collect()
     }
 
+    /// What [`write`](Self::write) writes.
+    ///
+    /// # Errors
+    /// Those of the JSON writer; strings and numbers give none.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec_pretty(&Saved {
+            classes: &self.classes,
+            options: self.options,
+            distinct_stems: self.distinct_stems,
+            stems: &self.stems,
+        })
+    }
+
     /// Writes the vocabulary as JSON, whole or not at all.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let saved = Saved {
-            classes: &self.classes,
-            options: self.options,
-            distinct_stems: self.distinct_stems,
-            stems: &self.stems,
-        };
         let contents =
             |error: serde_json::Error| FileError::Contents { path: path.into(), reason: error.to_string() };
-        write_whole(path, &serde_json::to_vec_pretty(&saved).map_err(contents)?)
+        write_whole(path, &self.to_json().map_err(contents)?)
     }
 
     /// Reads what [`write`](Self::write) wrote.
