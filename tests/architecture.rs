@@ -33,8 +33,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cpu", "data", "export", "faces", "file", "gpu", "graph", "machine", "measure", "ops", "plan", "profile",
-            "report", "rng", "shaders", "shape", "spec", "tasks", "train", "verify",
+            "cpu", "data", "export", "faces", "file", "gpu", "graph", "machine", "measure", "ops", "plan",
+            "profile", "report", "rng", "shaders", "shape", "spec", "tasks", "train", "verify",
         ],
     ),
 ];

@@ -1,7 +1,7 @@
 //! Progress bars on stderr, where stderr is a terminal.
 
 use super::interrupt;
-use crate::data::samples::Watch;
+use crate::data::watch::Watch;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike, WeakProgressBar};
 use std::fmt;

@@ -2,11 +2,11 @@
 
 use super::decode::decode_whole;
 use super::error::DataError;
-use super::load::{GONE, each, read_ahead};
 use super::photos::Photos;
-use super::samples::Watch;
+use super::reading::{GONE, each, read_ahead};
 use super::skipped::Skipped;
 use super::source::{Entry, Source};
+use super::watch::Watch;
 use crate::faces::{Detector, DetectorError, Detectors, Face, Frame, Rectangle, whole};
 use crate::spec::{CropSpec, PhotoSpec};
 use image::RgbImage;

@@ -3,17 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::ControlFlow;
-use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use image::{ImageError, ImageReader};
-use rayon::iter::{ParallelBridge, ParallelIterator};
 
 use super::decode::decode;
 use super::error::DataError;
 use super::faces;
 use super::photos::Photos;
+use super::reading::{GONE, each};
 use super::skipped::{Ignored, Skipped};
 use super::source::{Ask, Entry, Source};
 use super::split::Content;
@@ -34,9 +32,6 @@ pub struct Survey {
     /// What the user should know of a damaged archive.
     pub warning: Option<String>,
 }
-
-/// Why a photo that was listed has not come.
-pub(super) const GONE: &str = "it is gone, or lies behind damage";
 
 /// Told how many photos are done, and of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -180,45 +175,6 @@ fn decode_to(
         true => Err(DataError::NoneUsable { path: source.path().to_owned(), skipped }),
         false => Ok((kept, skipped)),
     }
-}
-
-/// Calls `visit` with the photos of these names, from several threads, until it fails.
-pub(super) fn each<E: From<DataError> + Send>(
-    source: &Source,
-    only: &HashSet<String>,
-    visit: &(dyn Fn(Entry) -> Result<(), E> + Sync),
-) -> Result<(), E> {
-    read_ahead(source, only, |entries| entries.into_iter().par_bridge().try_for_each(visit))
-}
-
-/// Reads the photos of these names in a thread of its own, as many ahead as there are threads, while `take` takes them.
-pub(super) fn read_ahead<E: From<DataError>>(
-    source: &Source,
-    only: &HashSet<String>,
-    take: impl FnOnce(Receiver<Entry>) -> Result<(), E>,
-) -> Result<(), E> {
-    if only.is_empty() {
-        return Ok(());
-    }
-    let listed = source.list()?;
-    let (sender, receiver) = sync_channel::<Entry>(rayon::current_num_threads());
-    std::thread::scope(|scope| {
-        // The sender goes with the reader, so that the receiver ends.
-        let reader = scope.spawn(move || {
-            let mut read = HashSet::new();
-            listed.for_each(Ask::Only(only), &mut |entry| {
-                read.extend(only.get(&entry.name));
-                // What comes behind the last that is wanted need not be looked at.
-                match sender.send(entry) {
-                    Ok(()) if read.len() < only.len() => ControlFlow::Continue(()),
-                    _ => ControlFlow::Break(()),
-                }
-            })
-        });
-        let taken = take(receiver);
-        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-        taken.and(read.map(|_| ()).map_err(E::from))
-    })
 }
 
 /// Photos whose size tells that of all.

@@ -13,6 +13,7 @@ pub mod load;
 mod names;
 pub mod photos;
 pub mod pictures;
+mod reading;
 pub mod records;
 pub mod reviews;
 pub mod samples;
@@ -22,5 +23,6 @@ pub mod split;
 pub mod storage;
 pub mod synthetic;
 pub mod table;
+pub mod watch;
 
 pub use error::DataError;

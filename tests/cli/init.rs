@@ -89,8 +89,7 @@ fn weights_that_do_not_fit_are_named_and_where_none_fits_nothing_is_trained() {
         fail(folder.path(), &[&begin[..], &[init], more].concat(), 1, words);
         assert!(!folder.path().join("third").exists());
     };
-    let words =
-        ["best.safetensors does not fit", "none of its", "age.dense1.bias (9)", "words.weight ("];
+    let words = ["best.safetensors does not fit", "none of its", "age.dense1.bias (9)", "words.weight ("];
     refused("first", &["--model", "review-plus", "--limit", "60"], &words);
     refused("nothing.safetensors", &[], &["nothing.safetensors does not exist", "--init"]);
     refused("faces", &[], &["--init takes", "faces is not a run folder"]);

@@ -6,8 +6,9 @@ use faceshader::data::decode::decode;
 use faceshader::data::labels;
 use faceshader::data::load::Survey;
 use faceshader::data::photos::Photos;
-use faceshader::data::samples::{Unwatched, labelled};
+use faceshader::data::samples::labelled;
 use faceshader::data::source::Source;
+use faceshader::data::watch::Unwatched;
 use image::{ImageFormat, RgbImage};
 use tempfile::TempDir;
 

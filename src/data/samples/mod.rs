@@ -18,6 +18,7 @@ use super::records::{Key, Records};
 use super::reviews::{Texts, Vocabulary};
 use super::split::Split;
 use super::storage::Storage;
+use super::watch::Watch;
 use crate::spec::{InputSpec, Spec};
 use crate::tasks::Target;
 use std::path::Path;
@@ -33,27 +34,6 @@ pub enum Purpose {
     Evaluation,
     /// Measuring with all that there are.
     EvaluationOfAll,
-}
-
-/// Whoever shows how far the reading is.
-pub trait Watch: Sync {
-    /// Something begins, with so many parts if that is known.
-    fn begin(&self, what: &'static str, total: Option<usize>);
-
-    /// So many are done.
-    fn at(&self, done: usize);
-
-    /// It has ended.
-    fn end(&self);
-}
-
-/// Nobody looks.
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn begin(&self, _what: &'static str, _total: Option<usize>) {}
-    fn at(&self, _done: usize) {}
-    fn end(&self) {}
 }
 
 /// What the model sees of samples.

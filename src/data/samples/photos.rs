@@ -1,7 +1,7 @@
 //! Photos of a folder, an archive, or the built-in set.
 
 use super::choose::{accepted, choose, require_sides};
-use super::{Failed, Inputs, Purpose, Samples, Watch};
+use super::{Failed, Inputs, Purpose, Samples};
 use crate::data::DataError;
 use crate::data::error::{shown, shown_path};
 use crate::data::faces::{Estimate, estimate_crop, estimate_crop_of};
@@ -15,6 +15,7 @@ use crate::data::split::{Content, Split};
 use crate::data::storage::Storage;
 use crate::data::synthetic::{draw, label};
 use crate::data::table::Column;
+use crate::data::watch::Watch;
 use crate::spec::{Faces, InputSpec, PhotoSpec, Spec};
 use anyhow::bail;
 use image::RgbImage;
