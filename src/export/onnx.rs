@@ -183,6 +183,7 @@ impl Builder {
             let inputs = node.inputs.iter().enumerate().map(|(at, value)| match value {
                 onnx::Value::Argument(name) => argument(name),
                 onnx::Value::Before => before.clone(),
+                onnx::Value::Absent => String::new(),
                 constant => self.add_value(format!("{own}.constant{at}"), constant),
             });
             let inputs: Vec<String> = inputs.collect();
@@ -209,7 +210,9 @@ impl Builder {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 ([values.len()].into(), DataType::Int64, bytes)
             }
-            onnx::Value::Argument(_) | onnx::Value::Before => unreachable!("it is no constant"),
+            onnx::Value::Argument(_) | onnx::Value::Before | onnx::Value::Absent => {
+                unreachable!("it is no constant")
+            }
         };
         self.add_constant(name.clone(), &shape, dtype, bytes);
         name

@@ -20,6 +20,8 @@ pub enum Value {
     Argument(&'static str),
     /// The output of the node before.
     Before,
+    /// An optional input that is left out.
+    Absent,
     /// A constant float32 without axes.
     Scalar(f32),
     /// Constant float32s along one axis.

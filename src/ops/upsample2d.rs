@@ -4,7 +4,7 @@
 
 use super::attr::{Pair, image_axes, wrong_arguments};
 use super::share::{self, Share};
-use super::{Arg, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP};
+use super::{Arg, Case, Dispatch, Kernel, Operator, ROW, Variant, WORKGROUP, onnx};
 use crate::number::{Accumulator, Number};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -129,6 +129,14 @@ impl Operator for Upsample2d {
         ];
         let invocations = if kernel == "forward" { output.len() } else { input.len() };
         vec![Dispatch::line(kernel, invocations, &constants)]
+    }
+
+    /// A scale of whole numbers repeats pixels in every mode of `Resize` that takes the nearest one.
+    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let [scale_y, scale_x] = self.scale.0.map(|scale| scale as f32);
+        let mut resize = onnx::Node::new("Resize", &["input"]);
+        resize.inputs.extend([onnx::Value::Absent, onnx::Value::Floats(vec![1.0, 1.0, scale_y, scale_x])]);
+        Some(vec![resize])
     }
 
     fn cases() -> Vec<Case<Self>> {

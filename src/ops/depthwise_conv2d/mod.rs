@@ -8,6 +8,7 @@ mod fast;
 use super::attr::{BALANCED_BIAS, Padding, Pair, Window as Taps, image_axes, unit_stride, wrong_arguments};
 use super::conv2d::pieces_of;
 use super::height;
+use super::onnx;
 use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, Case, Dispatch, Init, Kernel, Operator, Parameter, ROW, Variant, WORKGROUP};
 use crate::number::{Accumulator, Number};
@@ -252,6 +253,21 @@ impl Operator for DepthwiseConv2d {
                 line(kernel, g.channels * (g.taps() + 1)),
             ],
         }
+    }
+
+    /// ONNX's weight is (C, 1, kh, kw).
+    fn onnx(&self, inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let Geometry { channels, y, x, .. } = self.geometry(inputs).ok()?;
+        let shape = [channels, 1, y.kernel, x.kernel].map(|extent| extent as i64);
+        let mut weight = onnx::Node::new("Reshape", &["weight"]);
+        weight.inputs.push(onnx::Value::Integers(shape.into()));
+        let mut conv = onnx::Node::new("Conv", &["input"])
+            .with("group", channels as i64)
+            .with("kernel_shape", [y.kernel, x.kernel])
+            .with("strides", [y.stride, x.stride])
+            .with("pads", [y.before, x.before, y.after(), x.after()]);
+        conv.inputs.extend([onnx::Value::Before, onnx::Value::Argument("bias")]);
+        Some(vec![weight, conv])
     }
 
     fn cases() -> Vec<Case<Self>> {
