@@ -270,7 +270,7 @@ fn recorded_steps_of_adam_agree_early_and_late() {
 }
 
 #[test]
-fn gpu_faces_are_those_of_the_cpu() {
+fn faces_found_on_a_gpu_are_those_of_the_cpu() {
     let photo = image::load_from_memory(include_bytes!("assets/astronaut.jpg")).unwrap().into_rgb8();
     let expected = Detector::on_cpu().detect(&photo).unwrap();
     assert_eq!(expected.len(), 1);
