@@ -3,6 +3,7 @@
 use super::eval::Weights;
 use crate::data::reviews::Vocabulary;
 use crate::file::checksum;
+use crate::spec::Spec;
 use crate::train::Trainer;
 use crate::train::foreign::{Fit, read};
 use crate::train::run::{RunFolder, VOCABULARY_NOTE};
@@ -25,14 +26,39 @@ pub fn file_of(path: &Path) -> Result<PathBuf> {
     std::path::absolute(&file).with_context(|| format!("{} is no path", file.display()))
 }
 
+/// Warns of what the run that weights come from learned otherwise, though its layers fit. `None` of other files.
+fn warn_of_meanings(file: &Path, spec: &Spec) {
+    let run = file.parent().and_then(Path::parent);
+    let Some(Ok((_, theirs))) = run.map(RunFolder::open) else { return };
+    for target in &spec.targets {
+        let Some(other) = theirs.targets.iter().find(|other| other.name == target.name) else { continue };
+        let differs = match () {
+            () if other.classes != target.classes => "its classes, or their order",
+            () if other.mean_and_deviation != target.mean_and_deviation => "its mean or deviation",
+            () => continue,
+        };
+        log::warn!(
+            "warning: target {}: {differs} differ from those of the run that the weights come from; what its last layer \
+             begins with means something else",
+            target.name
+        );
+    }
+    if let (Some(photo), Some(other)) = (spec.input.photo(), theirs.input.photo())
+        && photo.range != other.range
+    {
+        log::warn!("warning: [input] range differs from that of the run that the weights come from");
+    }
+}
+
 /// Lets the training begin with the weights of a file that fit, and tells which do.
-pub fn take(trainer: &mut Trainer, file: &Path, vocabulary: Option<&Vocabulary>) -> Result<()> {
+pub fn take(trainer: &mut Trainer, spec: &Spec, file: &Path, vocabulary: Option<&Vocabulary>) -> Result<()> {
     let (tensors, notes) = read(file)?;
     let ours = vocabulary.map(Vocabulary::to_json).transpose()?.map(|json| checksum(&json));
     let theirs = notes.get(VOCABULARY_NOTE);
     let other_words = theirs.is_some() && theirs != ours.as_ref();
     let fit = trainer.take_weights(&tensors, file, other_words)?;
     tell(&fit, file);
+    warn_of_meanings(file, spec);
     if ours.is_some() && theirs.is_none() {
         log::warn!(
             "warning: {} does not say of which vocabulary it is; the rows of an embedding have to be in the order of the \

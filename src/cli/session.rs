@@ -54,7 +54,7 @@ impl Session<'_> {
         sessions.push(this_session(&self.trainer.info(), &self.kernels)?);
         self.run.write(&self.run.environment(), &(serde_json::to_string_pretty(&sessions)? + "\n"))?;
         if self.how.tensorboard {
-            self.board = Some(Board::open(&self.run, &self.spec, &self.epochs)?);
+            self.board = Some(Board::open(&self.run, &self.epochs)?);
         }
         if !self.how.json && first < self.spec.training.epochs {
             tell(&table::heading(&self.spec));
@@ -173,13 +173,17 @@ impl Session<'_> {
         let state = self.state(results.epoch - 1)?;
         let line = if self.how.json { results.json() } else { table::row(&results) };
         let number = results.epoch;
-        if let Some(board) = &self.board {
-            board.add(&self.spec, &results)?;
-        }
         self.epochs.push(results);
         self.run.write_history(&self.epochs)?;
         let is_best = best(&self.epochs).is_some_and(|best| best.epoch == number);
         self.save(state, [number, 0], is_best, Some(line))?;
+        // A training does not end for its log.
+        if let (Some(board), Some(results)) = (&self.board, self.epochs.last())
+            && let Err(error) = board.add(&self.spec, results)
+        {
+            log::warn!("warning: {error}; nothing more is logged for TensorBoard");
+            self.board = None;
+        }
         self.draw(&[])
     }
 
@@ -218,8 +222,10 @@ impl Session<'_> {
         }
         let said = Said::of(&self.spec, &self.samples, &self.split.validation, &mut self.trainer)?;
         said.draw(&self.run)?;
-        if let Some(board) = &self.board {
-            board.add_pictures(&self.run, &self.spec, self.epochs.len())?;
+        if let Some(board) = &self.board
+            && let Err(error) = board.add_pictures(&self.run, &self.spec, self.epochs.len())
+        {
+            log::warn!("warning: the pictures are not in TensorBoard's log: {error}");
         }
         if let ([(target, confusion)], false) = (&said.confusions()[..], self.how.json)
             && target.name == PLAIN_NAME

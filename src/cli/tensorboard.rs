@@ -14,11 +14,12 @@ pub struct Board {
 }
 
 impl Board {
-    /// Begins the logs of a run, or goes on with them behind the epochs that are done.
-    pub fn open(run: &RunFolder, spec: &Spec, done: &[Epoch]) -> Result<Board> {
+    /// Begins the logs of a run, or goes on with them behind the epochs that are done. Nobody knows the learning rate of
+    /// those that were not logged.
+    pub fn open(run: &RunFolder, done: &[Epoch]) -> Result<Board> {
         let [train, validation] = run.tensorboard();
         Ok(Board {
-            train: Log::open(&train, done.iter().map(|epoch| of_training(spec, epoch)).collect())?,
+            train: Log::open(&train, done.iter().map(|epoch| of_side(&epoch.train)).collect())?,
             validation: Log::open(
                 &validation,
                 done.iter().map(|epoch| of_side(&epoch.validation)).collect(),

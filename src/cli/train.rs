@@ -222,7 +222,7 @@ fn begin(
     let mut trainer = Trainer::new(backend, &spec)?;
     trainer.start_from_means(&samples, &split)?;
     if let Some(file) = &spec.training.init {
-        init::take(&mut trainer, file, samples.vocabulary())?;
+        init::take(&mut trainer, &spec, file, samples.vocabulary())?;
     }
     let mut run = folder(&spec)?;
     run.write_config(&spec)?;

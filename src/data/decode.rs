@@ -52,8 +52,8 @@ pub fn decode(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> 
 /// The longer side, in pixels, of a photo that faces are looked for in, at most.
 const MAX_WHOLE_SIDE: u32 = 3000;
 
-/// Decodes one photo in its own size, as [`decode`] does otherwise. One with a side of more than [`MAX_WHOLE_SIDE`]
-/// pixels is made that small. Returns it with the width and height that it had, upright.
+/// Decodes one photo in its own size, as [`decode`] does otherwise. One with a side of more than 3,000 pixels is made that
+/// small. Returns it with the width and height that it had, upright.
 ///
 /// # Errors
 /// As [`decode`].

@@ -24,6 +24,12 @@ pub fn entries(spec: &Spec, facts: &Facts) -> Vec<Entry> {
         ("weights".into(), facts.weights.clone()),
         ("labels".into(), serde_json::json!(names).to_string()),
     ];
+    if let Some(photo) = spec.input.photo() {
+        pairs.extend(photo.faces.map(|faces| {
+            ("input.faces".into(), serde_json::json!(faces).as_str().unwrap_or_default().to_owned())
+        }));
+        pairs.push(("input.crop".into(), serde_json::json!(photo.crop).to_string()));
+    }
     for (_, target) in spec.tasks() {
         let known = target_pairs(target).into_iter();
         pairs.extend(known.map(|(key, value)| (format!("{}.{key}", target.name), value)));

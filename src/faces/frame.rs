@@ -34,8 +34,8 @@ const LANDMARKS: [[f32; 2]; 5] =
 const SIDE: f32 = 1.0376;
 
 impl Frame {
-    /// The frame that shows a face as training photos do. Middle and angle are those of the similarity that takes
-    /// [`LANDMARKS`] to those of the face with the least squared distance (Umeyama, 1991); the side is the geometric mean
+    /// The frame that shows a face as UTKFace's photos do. Middle and angle are those of the similarity that takes the
+    /// mean landmarks of these photos to those of the face with the least squared distance (Umeyama, 1991); the side is the geometric mean
     /// of its factor and of what the face's rectangle tells. Where the face is found in UTKFace's photos, the corners of
     /// the frame miss those of the photo by 4 % of its side (root mean square).
     pub fn of(face: &Face) -> Frame {

@@ -8,7 +8,6 @@
 use crate::file::{FileError, read_plain, write_whole};
 use crc::{CRC_32_ISCSI, Crc};
 use prost::Message;
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -89,6 +88,18 @@ impl Event {
         Event::now(step, scalars.into_iter().map(value).collect())
     }
 
+    /// Whether it has these numbers, perhaps among others.
+    fn holds(&self, scalars: &Scalars) -> bool {
+        let values: Vec<(&str, f32)> = (self.summary.iter().flat_map(|summary| &summary.value))
+            .filter_map(|value| Some((value.tag.as_str(), value.simple_value?)))
+            .collect();
+        scalars.iter().all(|(name, number)| {
+            values
+                .iter()
+                .any(|(tag, value)| tag == name && (value == number || value.is_nan() && number.is_nan()))
+        })
+    }
+
     fn has_scalars(&self) -> bool {
         self.summary.iter().flat_map(|summary| &summary.value).any(|value| value.simple_value.is_some())
     }
@@ -103,8 +114,9 @@ fn seconds() -> f64 {
 pub struct Log(PathBuf);
 
 impl Log {
-    /// Begins the log in a folder, or goes on with it. `done` are the steps so far, from step 1: those that the file
-    /// lacks are added, and what it holds beyond them is dropped, since it will come again.
+    /// Begins the log in a folder, or goes on with it. `done` are the steps so far, from step 1, with some of their
+    /// numbers: steps that the file lacks, or has with other numbers, are added, and what it holds beyond them is dropped,
+    /// since it will come again.
     ///
     /// # Errors
     /// Where the folder or the file cannot be read or written.
@@ -120,13 +132,19 @@ impl Log {
         let is_version = |event: &&Event| event.file_version.as_deref() == Some(VERSION);
         let new = || Event { wall_time: seconds(), file_version: Some(VERSION.into()), ..Event::default() };
         let version = events.first().filter(is_version).cloned().unwrap_or_else(new);
-        events.retain(Event::has_scalars);
-        let mut steps: BTreeMap<i64, Event> = events.into_iter().map(|event| (event.step, event)).collect();
-        steps.retain(|step, _| (1..=done.len() as i64).contains(step));
-        for (step, scalars) in (1..).zip(done) {
-            steps.entry(step).or_insert_with(|| Event::of_scalars(step, scalars));
+        let of_step = |event: &Event| done.get(usize::try_from(event.step - 1).ok()?);
+        events.retain(|event| match event.summary {
+            Some(_) => of_step(event).is_some_and(|done| !event.has_scalars() || event.holds(done)),
+            None => false,
+        });
+        let logged: Vec<i64> =
+            events.iter().filter(|event| event.has_scalars()).map(|event| event.step).collect();
+        for (step, scalars) in (1..).zip(done).filter(|(step, _)| !logged.contains(step)) {
+            events.push(Event::of_scalars(step, scalars));
         }
-        let bytes: Vec<u8> = std::iter::once(&version).chain(steps.values()).flat_map(record).collect();
+        // Pictures stay behind the numbers of their step.
+        events.sort_by_key(|event| (event.step, !event.has_scalars()));
+        let bytes: Vec<u8> = std::iter::once(&version).chain(&events).flat_map(record).collect();
         // Whoever shows the file has it open.
         if bytes != before {
             write_whole(&path, &bytes)?;
@@ -257,28 +275,32 @@ mod tests {
         let log = Log::open(folder.path(), Vec::new()).unwrap();
         (1..=3).for_each(|step| log.add(step, loss(step as f32)).unwrap());
         let whole = fs::read(folder.path().join(FILE)).unwrap();
-        // Two steps were saved. What is known of them stays as it was logged.
-        let log = Log::open(folder.path(), vec![loss(9.0), loss(9.0)]).unwrap();
-        assert_eq!(numbers(folder.path()), [(1, 1.0), (2, 2.0)]);
+        // Two steps were saved, the second one as trained anew meanwhile.
+        let log = Log::open(folder.path(), vec![loss(1.0), loss(9.0)]).unwrap();
+        assert_eq!(numbers(folder.path()), [(1, 1.0), (2, 9.0)]);
         log.add(3, loss(4.0)).unwrap();
-        assert_eq!(numbers(folder.path()), [(1, 1.0), (2, 2.0), (3, 4.0)]);
+        assert_eq!(numbers(folder.path()), [(1, 1.0), (2, 9.0), (3, 4.0)]);
         // The last record was cut.
         fs::write(folder.path().join(FILE), &whole[..whole.len() - 1]).unwrap();
-        Log::open(folder.path(), vec![loss(9.0); 3]).unwrap();
-        assert_eq!(numbers(folder.path()), [(1, 1.0), (2, 2.0), (3, 9.0)]);
+        Log::open(folder.path(), [1.0, 2.0, 8.0].map(loss).into()).unwrap();
+        assert_eq!(numbers(folder.path()), [(1, 1.0), (2, 2.0), (3, 8.0)]);
     }
 
     #[test]
     fn a_log_that_lacks_nothing_stays_the_very_file() {
         let folder = tempfile::tempdir().unwrap();
         let log = Log::open(folder.path(), Vec::new()).unwrap();
-        log.add(1, loss(2.5)).unwrap();
+        // With a number that is not known of it later, and with the picture of a finished run.
+        log.add(1, [loss(2.5), vec![("learning_rate".into(), 0.1)]].concat()).unwrap();
+        let png = folder.path().join("a.png");
+        image::RgbImage::new(3, 2).save(&png).unwrap();
+        log.add_picture(1, "predictions", &png).unwrap();
         let path = folder.path().join(FILE);
         let (bytes, open) = (fs::read(&path).unwrap(), fs::File::open(&path).unwrap());
         Log::open(folder.path(), vec![loss(2.5)]).unwrap();
         Log::open(folder.path(), vec![loss(2.5)]).unwrap().add(2, loss(1.0)).unwrap();
         let mut seen = Vec::new();
         io::Read::read_to_end(&mut { open }, &mut seen).unwrap();
-        assert!(seen.starts_with(&bytes) && events(&seen).len() == 3);
+        assert!(seen.starts_with(&bytes) && events(&seen).len() == 4);
     }
 }

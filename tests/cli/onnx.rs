@@ -131,6 +131,16 @@ fn what_cannot_be_exported_is_told() {
     let export = |out| ["export", "onnx", "run", "--out", out];
     fail(folder.path(), &["export", "onnx", "faces", "--out", "a.onnx"], 1, &["faces is not a run folder"]);
     fail(folder.path(), &["export", "onnx", "run"], 2, &["--out"]);
+    // Nothing is written over, least of all the run.
+    let best = folder.path().join("run/weights/best.safetensors");
+    let before = fs::read(&best).unwrap();
+    fail(
+        folder.path(),
+        &export("run/weights/best.safetensors"),
+        1,
+        &["best.safetensors exists; name another"],
+    );
+    assert_eq!(fs::read(&best).unwrap(), before);
     fail(folder.path(), &export("nowhere/a.onnx"), 1, &["nowhere/a.onnx was not written"]);
     fail(folder.path(), &export("faces"), 1, &["faces is a folder"]);
     fs::remove_file(folder.path().join("run/weights/best.safetensors")).unwrap();
