@@ -47,7 +47,7 @@ pub struct Arguments {
     /// files with one a line or of CSV
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Find the faces in each photo and answer for each (auto), or take each photo whole; auto if the model was trained
+    /// Find the faces in each photo and predict for each (auto), or take each photo whole; auto if the model was trained
     /// on faces
     #[arg(long)]
     faces: Option<FaceMode>,
@@ -59,7 +59,7 @@ pub struct Arguments {
     /// Where to write the picture of the first 20 photos or faces; RUN/plots/predict.png if not given
     #[arg(long)]
     picture: Option<PathBuf>,
-    /// A folder for a picture of each photo, with boxes and answers drawn in
+    /// A folder for a picture of each photo, with boxes and predictions drawn in
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
     #[command(flatten)]
