@@ -13,7 +13,7 @@ const VECTORS: usize = 4;
 /// Vectors of products of the weights' gradient that are summed up side by side.
 const SUMS: usize = 4;
 /// About how many pixels are summed up before they are added to the others, so that sums of many stay accurate.
-const SUMMED: usize = 1024;
+const SUMMED: usize = 256;
 /// Lanes of a vector at most.
 const MOST_LANES: usize = 16;
 
