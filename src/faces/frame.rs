@@ -53,16 +53,20 @@ impl Frame {
         let by_landmarks = cos.hypot(sin) / spread;
         let (side, angle) = ((by_landmarks * SIDE * face.area.area().sqrt()).sqrt(), sin.atan2(cos));
         // The middle of the frame lies from the landmarks' mean as in LANDMARKS.
-        let [x, y] = from.map(|at| (0.5 - at) * side);
-        let (sin, cos) = angle.sin_cos();
-        Frame { middle: [to[0] + cos * x - sin * y, to[1] + sin * x + cos * y], side, angle }
+        let around = Frame { middle: to, side, angle };
+        Frame { middle: around.point(from.map(|at| (0.5 - at) * side)), ..around }
+    }
+
+    /// The point of the photo that lies so many pixels to the right of the frame's middle and below it, as the frame is
+    /// turned.
+    pub fn point(&self, [right, down]: [f32; 2]) -> [f32; 2] {
+        let (sin, cos) = self.angle.sin_cos();
+        [self.middle[0] + cos * right - sin * down, self.middle[1] + sin * right + cos * down]
     }
 
     /// The square around it that shows as much of the face's surroundings.
     pub fn with_surroundings(&self, crop: &CropSpec) -> Frame {
-        let [x, y] = [crop.right, crop.down].map(|share| share * self.side);
-        let (sin, cos) = self.angle.sin_cos();
-        let middle = [self.middle[0] + cos * x - sin * y, self.middle[1] + sin * x + cos * y];
+        let middle = self.point([crop.right, crop.down].map(|share| share * self.side));
         Frame { middle, side: crop.side * self.side, ..*self }
     }
 
@@ -131,11 +135,7 @@ mod tests {
 
     /// A face whose landmarks a frame would show as training photos do.
     fn face_in(frame: &Frame) -> Face {
-        let (sin, cos) = frame.angle.sin_cos();
-        let place = |[u, v]: [f32; 2]| {
-            let [u, v] = [u, v].map(|at| (at - 0.5) * frame.side);
-            [frame.middle[0] + cos * u - sin * v, frame.middle[1] + sin * u + cos * v]
-        };
+        let place = |point: [f32; 2]| frame.point(point.map(|at| (at - 0.5) * frame.side));
         let side = frame.side / SIDE;
         let area = Rectangle { x: 0.0, y: 0.0, width: side, height: side };
         Face { area, landmarks: LANDMARKS.map(place), score: 1.0 }
