@@ -167,6 +167,17 @@ fn a_model_trained_on_faces_says_so_by_its_photos() {
         text.starts_with("file,face,x,y,width,height,class,probability,error\nastronaut.jpg,1,"),
         "{text}"
     );
+    // Ordinary photos are measured by their faces if the user says so, and are not taken whole without a word.
+    for class in ["dark", "light"] {
+        fs::create_dir_all(folder.path().join("wide").join(class)).unwrap();
+        fs::write(folder.path().join("wide").join(class).join("a.jpg"), ASTRONAUT).unwrap();
+    }
+    let eval = ["eval", "run", "--data", "wide", "--adapter", "cpu"];
+    let warning = "--faces detect finds the faces";
+    assert!(stderr(&run(folder.path(), &eval)).contains(warning));
+    let output = run(folder.path(), &[&eval[..], &["--faces", "detect"]].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(!stderr(&output).contains(warning), "{}", stderr(&output));
 }
 
 #[test]

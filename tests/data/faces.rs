@@ -250,3 +250,13 @@ fn a_turned_face_is_cut_upright() {
         assert!(mean < 20.0, "{mean} for {degrees}");
     }
 }
+
+#[test]
+fn a_set_is_cropped_only_if_most_photos_are_alike_and_a_crop_can_be_made() {
+    let is_cropped = |crop, alike| Estimate { crop, alike, of: 4 }.is_cropped();
+    assert!(is_cropped(CropSpec::USUAL, 3) && !is_cropped(CropSpec::USUAL, 2));
+    for (side, right) in [(f32::NAN, 0.0), (0.0, 0.0), (3.1, 0.0), (1.0, f32::NAN), (1.0, 11.0)] {
+        assert!(!is_cropped(CropSpec { side, right, down: 0.0 }, 4), "{side} {right}");
+    }
+    assert!(CropSpec { down: f32::NAN, ..CropSpec::USUAL }.check().is_err());
+}
