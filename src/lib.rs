@@ -7,6 +7,7 @@ pub mod faces;
 pub mod file;
 pub mod gpu;
 pub mod graph;
+pub mod html;
 pub mod machine;
 pub mod measure;
 pub mod number;

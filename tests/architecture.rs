@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shape", &[]),
     ("number", &[]),
     ("file", &[]),
+    ("html", &[]),
     ("machine", &[]),
     ("measure", &[]),
     ("shaders", &["ops"]),
@@ -24,8 +25,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("faces", &["cpu", "graph", "ops", "plan", "shape", "spec"]),
     ("data", &["faces", "file", "machine", "ops", "rng", "spec", "tasks"]),
     ("profile", &["ops", "plan", "shape"]),
-    ("report", &["file"]),
-    ("export", &["data", "file", "graph", "ops", "shape", "spec", "tasks", "train"]),
+    ("report", &["file", "html"]),
+    (
+        "export",
+        &[
+            "data", "faces", "file", "graph", "html", "ops", "plan", "shaders", "shape", "spec", "tasks",
+            "train",
+        ],
+    ),
     (
         "train",
         &["data", "file", "graph", "ops", "plan", "profile", "rng", "shape", "spec", "tasks", "verify"],

@@ -1,5 +1,6 @@
 //! The report of a run as one HTML page: no script, nothing from the network.
 
+use crate::html::{escaped, filled};
 use std::fmt::Write;
 
 static TEMPLATE: &str = include_str!("../../assets/templates/report.html");
@@ -15,40 +16,13 @@ pub fn report(
     table_rows: &[Vec<String>],
     images: &[(String, String)],
 ) -> String {
-    let mut page = String::with_capacity(TEMPLATE.len() + 4096);
-    let mut rest = TEMPLATE;
-    // One pass over the template, so that no text of the run is taken for a placeholder.
-    while let Some((before, (name, after))) =
-        rest.split_once("{{").and_then(|(before, after)| Some((before, after.split_once("}}")?)))
-    {
-        page.push_str(before);
-        match name {
-            "title" => page.push_str(&escaped(title)),
-            "facts" => page.push_str(&fact_list(facts)),
-            "images" => page.push_str(&figures(images)),
-            "table" => page.push_str(&table(table_header, table_rows)),
-            _ => {}
-        }
-        rest = after;
-    }
-    page.push_str(rest);
-    page
-}
-
-/// The text with the five characters replaced that mean something in HTML.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(letter),
-        }
-    }
-    safe
+    filled(TEMPLATE, &|name| match name {
+        "title" => escaped(title),
+        "facts" => fact_list(facts),
+        "images" => figures(images),
+        "table" => table(table_header, table_rows),
+        _ => String::new(),
+    })
 }
 
 /// The path as a URL below the page's own folder.
