@@ -11,4 +11,4 @@ mod seal;
 mod trainer;
 pub mod trajectory;
 
-pub use trainer::{Place, Progress, State, Stopped, TrainError, Trainer};
+pub use trainer::{Place, Progress, State, Stopped, TrainError, Trainer, evaluation_plan};

@@ -20,6 +20,7 @@ use crate::rng::{Generator, Stream};
 use crate::spec::{Spec, SpecError};
 use crate::tasks::Target;
 use prepared::Prepared;
+pub use prepared::evaluation_plan;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

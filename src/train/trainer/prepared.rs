@@ -48,21 +48,35 @@ impl Prepared {
         Err(TrainError::Batch { batch, reason, fits: (fitting > 0).then_some(fitting) })
     }
 
-    /// For evaluations, whose batches are as large as fits, up to [`EVALUATION_BATCH`].
+    /// For evaluations.
     pub(super) fn for_evaluation(backend: &mut dyn Backend, spec: &Spec) -> Result<Self, TrainError> {
-        let mut size = EVALUATION_BATCH;
-        loop {
-            let prepared = plan_that_fits(backend, spec, size, Purpose::Evaluation).and_then(|plan| {
-                let transient = plan.slots.iter().filter(|slot| slot.shared_as.is_none());
-                let largest = transient.map(|slot| slot.bytes).max().unwrap_or(0);
-                let is_small = size == 1 || largest <= EVALUATION_BUFFER_BYTES;
-                is_small.then(|| Ok(Self { id: backend.prepare(&plan)?, plan })).transpose()
-            });
-            match prepared {
-                Ok(Some(prepared)) => return Ok(prepared),
-                Err(error) if size == 1 || !is_of_size(&error) => return Err(error),
-                _ => size /= 2,
-            }
+        let plan = evaluation_plan(spec, &|plan| backend.check(plan))?;
+        let id = backend.prepare(&plan)?;
+        Ok(Self { plan, id })
+    }
+}
+
+/// The plan of an evaluation, with a batch as large as `check` lets pass, up to [`EVALUATION_BATCH`].
+///
+/// # Errors
+/// When not even one sample fits.
+pub fn evaluation_plan(
+    spec: &Spec,
+    check: &dyn Fn(&Plan) -> Result<(), BackendError>,
+) -> Result<Plan, TrainError> {
+    let mut size = EVALUATION_BATCH;
+    loop {
+        let plan = Graph::new(spec, size).map_err(TrainError::from).and_then(|graph| {
+            let plan = lower(&graph, &spec.name, Purpose::Evaluation);
+            check(&plan)?;
+            let transient = plan.slots.iter().filter(|slot| slot.shared_as.is_none());
+            let largest = transient.map(|slot| slot.bytes).max().unwrap_or(0);
+            Ok((size == 1 || largest <= EVALUATION_BUFFER_BYTES).then_some(plan))
+        });
+        match plan {
+            Ok(Some(plan)) => return Ok(plan),
+            Err(error) if size == 1 || !is_of_size(&error) => return Err(error),
+            _ => size /= 2,
         }
     }
 }
