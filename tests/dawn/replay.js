@@ -7,8 +7,8 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Player } from "./player.js";
-import { parseSafetensors } from "./safetensors.js";
+import { Player } from "../../web/player.js";
+import { parseSafetensors } from "../../web/safetensors.js";
 
 const [webgpu, ...folders] = process.argv.slice(2);
 const { create, globals } = await import(pathToFileURL(resolve(webgpu, "index.js")).href);
@@ -24,7 +24,7 @@ const recorded = async (folder, name) =>
 /**
  * The value of a word of a buffer.
  *
- * @param {import("./safetensors.js").Tensor} tensor
+ * @param {import("../../web/safetensors.js").Tensor} tensor
  * @param {Uint8Array} bytes
  * @param {number} element
  */
@@ -37,7 +37,7 @@ function valueAt({ dtype }, bytes, element) {
 /**
  * How a buffer differs from what is wanted; null where all bits are the same.
  *
- * @param {import("./safetensors.js").Tensor} want
+ * @param {import("../../web/safetensors.js").Tensor} want
  * @param {Uint8Array} got
  * @returns {?string}
  */
@@ -73,8 +73,7 @@ async function replay(gpu, folder) {
   const device = await adapter.requestDevice();
   const player = new Player(device);
   const readText = (path) => readFile(join(folder, path), "utf8");
-  const prepare = async (purpose) =>
-    player.prepare(JSON.parse(await readText(`${purpose}.json`)), readText);
+  const prepare = async (purpose) => player.prepare(JSON.parse(await readText(`${purpose}.json`)), readText);
   const writeAll = (prepared, tensors) => {
     for (const [name, { bytes }] of tensors) {
       if (prepared.buffers.has(name)) player.write(prepared, name, bytes);

@@ -8,9 +8,13 @@
  *
  * @typedef {object} NamedBuffer what lies in a slot
  * @property {string} name such as `age.conv3.weight`
+ * @property {number[]} shape the extent of every axis
+ * @property {"f32" | "u32" | "u8"} dtype
+ * @property {"input" | "persistent" | "output" | "transient"} kind who writes and reads it, and how long it lasts
  * @property {number} slot an index into `slots`
  * @property {number} offset_bytes where it begins there
  * @property {number} bytes whole words
+ * @property {?{ whole: number, offset_bytes: number }} part_of the buffer that it is a part of
  *
  * @typedef {object} Pipeline
  * @property {string} wgsl the path of its WGSL
@@ -32,6 +36,7 @@
  * @typedef {object} Program
  * @property {number} format
  * @property {string} name
+ * @property {number} batch samples a run
  * @property {Slot[]} slots
  * @property {NamedBuffer[]} buffers
  * @property {Pipeline[]} pipelines
@@ -138,7 +143,10 @@ export class Player {
    */
   async read(prepared, name) {
     const { slot, offset_bytes, bytes: size } = this.#buffer(prepared, name);
-    const staging = this.device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const staging = this.device.createBuffer({
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(prepared.slots[slot], offset_bytes, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
@@ -161,8 +169,10 @@ export class Player {
    */
   async #pipeline(program, index) {
     const { wgsl, entry_point: entryPoint, constants } = program.pipelines[index];
-    const { bindings } = program.dispatches.find(({ pipeline }) => pipeline === index);
-    const entries = bindings.map(({ binding, access }) => ({
+    const user = program.dispatches.find(({ pipeline }) => pipeline === index);
+    const module = this.#modules.get(wgsl);
+    if (!user || !module) throw new Error(`${program.name}: nothing uses ${wgsl}`);
+    const entries = user.bindings.map(({ binding, access }) => ({
       binding,
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type: BINDING_TYPES[access] },
@@ -172,7 +182,7 @@ export class Player {
     const compiled = await this.device.createComputePipelineAsync({
       label,
       layout: this.device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
-      compute: { module: this.#modules.get(wgsl), entryPoint, constants },
+      compute: { module, entryPoint, constants },
     });
     return { layout, compiled };
   }
