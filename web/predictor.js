@@ -1,0 +1,122 @@
+// A trained model: from photos or token ids to the outputs of its branches.
+
+import { parseSafetensors } from "./safetensors.js";
+
+/**
+ * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./player.js").Player} Player
+ * @typedef {import("./player.js").Prepared} Prepared
+ * @typedef {import("./player.js").Program} Program
+ */
+
+/** The words of `batch`: samples, epoch, seed (2), rate, corrections (2), of which a prediction has the first only. */
+const BATCH_WORDS = 7;
+/** Numbers of a photo's transform, and the one that leaves it as it is, in 16.16 fixed point. */
+const IDENTITY = [1 << 16, 0, 0, 0, 1 << 16, 0];
+
+/**
+ * Makes a program ready to run: its weights are written, and photos are not transformed.
+ *
+ * @param {Player} player
+ * @param {Program} program
+ * @param {Record<string, string>} shaders WGSL by the path that programs name
+ * @param {Uint8Array} weights a safetensors file
+ * @returns {Promise<Prepared>}
+ */
+export async function prepareWithWeights(player, program, shaders, weights) {
+  const prepared = await player.prepare(program, async (path) => shaders[path]);
+  for (const [name, tensor] of parseSafetensors(weights)) {
+    if (prepared.buffers.has(name)) player.write(prepared, name, tensor.bytes);
+  }
+  if (prepared.buffers.has("transform")) {
+    const transforms = Int32Array.from({ length: 6 * program.batch }, (_, place) => IDENTITY[place % 6]);
+    player.write(prepared, "transform", new Uint8Array(transforms.buffer));
+  }
+  return prepared;
+}
+
+/**
+ * Tells a program how many of its samples are real.
+ *
+ * @param {Player} player
+ * @param {Prepared} prepared
+ * @param {number} count
+ */
+export function writeCount(player, prepared, count) {
+  if (!prepared.buffers.has("batch")) return;
+  const words = new Uint32Array(BATCH_WORDS);
+  words[0] = count;
+  player.write(prepared, "batch", new Uint8Array(words.buffer));
+}
+
+/** A model that is asked for predictions. */
+export class Predictor {
+  /**
+   * @param {Player} player
+   * @param {Model} model
+   * @param {Prepared} prepared
+   */
+  constructor(player, model, prepared) {
+    this.player = player;
+    this.model = model;
+    this.prepared = prepared;
+  }
+
+  /**
+   * @param {Player} player
+   * @param {Model} model of a page that predicts
+   * @param {Uint8Array} weights a safetensors file
+   */
+  static async create(player, model, weights) {
+    if (!model.prediction) throw new Error(`${model.name} is not there to predict`);
+    const prepared = await prepareWithWeights(player, model.prediction, model.shaders, weights);
+    return new Predictor(player, model, prepared);
+  }
+
+  /** Samples that are predicted at once. */
+  get batch() {
+    return this.model.prediction?.batch ?? 1;
+  }
+
+  /**
+   * The outputs of samples, at most a batch: of each branch, those of each sample.
+   *
+   * @param {"photos" | "tokens"} input
+   * @param {(Uint8Array | Uint32Array)[]} samples height x width x 3 bytes, or token ids
+   * @returns {Promise<Float32Array[][]>}
+   */
+  async outputs(input, samples) {
+    const each = new Uint8Array(samples[0].buffer, samples[0].byteOffset, samples[0].byteLength).length;
+    const bytes = new Uint8Array(each * this.batch);
+    samples.forEach((sample, place) => {
+      bytes.set(new Uint8Array(sample.buffer, sample.byteOffset, sample.byteLength), place * each);
+    });
+    this.player.write(this.prepared, input, bytes);
+    writeCount(this.player, this.prepared, samples.length);
+    this.player.run(this.prepared);
+    return Promise.all(
+      this.model.targets.map(async ({ output, outputs }) => {
+        const read = await this.player.read(this.prepared, output);
+        const values = new Float32Array(read.buffer, read.byteOffset, read.byteLength / 4);
+        return samples.map((_, place) => values.subarray(place * outputs, (place + 1) * outputs));
+      }),
+    );
+  }
+
+  /**
+   * The outputs of any number of samples: of each branch, those of each sample.
+   *
+   * @param {"photos" | "tokens"} input
+   * @param {(Uint8Array | Uint32Array)[]} samples
+   * @returns {Promise<Float32Array[][]>}
+   */
+  async outputsOfAll(input, samples) {
+    /** @type {Float32Array[][]} */
+    const all = this.model.targets.map(() => []);
+    for (let first = 0; first < samples.length; first += this.batch) {
+      const outputs = await this.outputs(input, samples.slice(first, first + this.batch));
+      outputs.forEach((ofBranch, place) => all[place].push(...ofBranch));
+    }
+    return all;
+  }
+}
