@@ -1,0 +1,147 @@
+// From samples to what the host writes before every step: the same bytes as the program writes. See
+// `src/data/batches.rs` and `write_batch` of `src/train/trainer.rs`.
+
+import { Generator, Stream, key } from "../philox.js";
+import { IDENTITY, TRANSFORM, drawTransform } from "./augment.js";
+import { labelWeight, toOutput } from "./targets.js";
+
+/**
+ * @typedef {import("../model.js").TrainingPlan} TrainingPlan
+ * @typedef {import("./targets.js").SettledTarget} SettledTarget
+ *
+ * @typedef {object} Samples photos with their labels, numbered from 0 in the order of their names
+ * @property {string[]} names
+ * @property {Uint8Array[]} photos height x width x 3 bytes each, RGB interleaved
+ * @property {Float32Array[]} labels of each target: the label of each sample, NaN where unknown; of classes, their places
+ *
+ * @typedef {object} Shape what a program takes at once
+ * @property {number} batch samples
+ * @property {number} width of photos, in pixels
+ * @property {number} height in pixels
+ *
+ * @typedef {object} Variation how the samples of a training step are varied
+ * @property {TrainingPlan["augment"]} augment by how much at most
+ * @property {string} seed
+ * @property {number} epoch from 0
+ */
+
+/** Words of `batch`. */
+const BATCH_WORDS = 7;
+/** What a run that updates nothing has for the rate's factor and for Adam's corrections. */
+const UNCHANGED = { factor: 1, corrections: [1, 1] };
+
+/**
+ * The order of an epoch's samples.
+ *
+ * @param {number[]} samples
+ * @param {string} seed
+ * @param {number} epoch from 0
+ * @returns {number[]}
+ */
+export function orderOf(samples, seed, epoch) {
+  const order = [...samples];
+  new Generator(seed, epoch, 0, Stream.ORDER).shuffle(order);
+  return order;
+}
+
+/**
+ * `1 - beta^step`, by repeated squaring of pairs `(beta^k, 1 - beta^k)`: nothing is subtracted.
+ *
+ * @param {number} beta
+ * @param {number} step from 1
+ */
+function oneMinusPower(beta, step) {
+  let square = [beta, 1 - beta];
+  let result = [1, 0];
+  for (let rest = step; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result = [result[0] * square[0], result[1] + result[0] * square[1]];
+    square = [square[0] * square[0], square[1] + square[0] * square[1]];
+  }
+  return result[1];
+}
+
+/**
+ * What Adam's moments are multiplied by, since they begin at zero; 1 for other optimisers.
+ *
+ * @param {?[number, number]} betas of Adam
+ * @param {number} step from 1, over the whole training
+ * @returns {number[]}
+ */
+export const correctionsOf = (betas, step) => betas?.map((beta) => 1 / oneMinusPower(beta, step)) ?? [1, 1];
+
+/**
+ * The share of the learning rate that a step uses.
+ *
+ * @param {TrainingPlan["schedule"]} schedule
+ * @param {number} done the share of the training that lies behind, 0 to 1
+ */
+export const factorOf = (schedule, done) =>
+  schedule === "cosine" ? (1 + Math.cos(Math.PI * Math.min(done, 1))) / 2 : 1;
+
+/** @param {{ buffer: ArrayBuffer }} array */
+const bytesOf = ({ buffer }) => new Uint8Array(buffer);
+
+/**
+ * The seven words of `batch`; `BATCH_MEANINGS` of `src/ops/mod.rs` tells what they are.
+ *
+ * @param {number} count real samples
+ * @param {?Variation} variation
+ * @param {{ factor: number, corrections: number[] }} rates
+ */
+function wordsOf(count, variation, { factor, corrections }) {
+  const words = new Uint32Array(BATCH_WORDS);
+  words.set([count, ...(variation ? [variation.epoch, ...key(variation.seed)] : [0, 0, 0])]);
+  new Float32Array(words.buffer).set([factor, ...corrections], 4);
+  return words;
+}
+
+/**
+ * The inputs of one run. A batch of fewer samples than the program takes is filled up, and its first word says how many
+ * are real.
+ *
+ * @param {Samples} samples
+ * @param {SettledTarget[]} targets
+ * @param {number[]} chosen at most as many as a batch has
+ * @param {Shape} shape
+ * @param {?Variation} variation of a training step; other runs see the samples as they are
+ * @param {{ factor: number, corrections: number[] }} [rates] of a training step
+ * @returns {Record<string, Uint8Array<ArrayBuffer>>} bytes by the names of the program's buffers
+ */
+export function inputsOf(samples, targets, chosen, { batch, width, height }, variation, rates = UNCHANGED) {
+  const pixels = width * height * 3;
+  const photos = new Uint8Array(batch * pixels);
+  const transforms = Int32Array.from(
+    { length: batch * TRANSFORM },
+    (_, place) => IDENTITY[place % TRANSFORM],
+  );
+  const numbers = new Uint32Array(batch);
+  numbers.set(chosen);
+  for (const [place, index] of chosen.entries()) {
+    photos.set(samples.photos[index], place * pixels);
+    if (variation) {
+      const { augment, seed, epoch } = variation;
+      transforms.set(drawTransform(augment, seed, epoch, index, width, height), place * TRANSFORM);
+    }
+  }
+  /** @type {Record<string, Uint8Array<ArrayBuffer>>} */
+  const inputs = {
+    photos,
+    transform: bytesOf(transforms),
+    sample: bytesOf(numbers),
+    batch: bytesOf(wordsOf(chosen.length, variation, rates)),
+  };
+  for (const [place, target] of targets.entries()) {
+    const labels = new Float32Array(batch);
+    const weights = new Float32Array(batch);
+    for (const [row, index] of chosen.entries()) {
+      const label = samples.labels[place][index];
+      labels[row] = Number.isNaN(label) ? 0 : label;
+      weights[row] = labelWeight(target, label);
+    }
+    inputs[`${target.branch}.sample_weight`] = bytesOf(weights);
+    inputs[`${target.branch}.targets`] = bytesOf(
+      target.kind === "classes" ? Uint32Array.from(labels) : labels.map((label) => toOutput(target, label)),
+    );
+  }
+  return inputs;
+}

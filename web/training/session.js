@@ -1,0 +1,155 @@
+// A training that can be paused, closed and gone on with: it saves itself after every epoch, and every half a minute.
+
+import { formatWeights, formatCheckpoint, parseCheckpoint } from "./state.js";
+import { NotSaved } from "./storage.js";
+import { parseSafetensors } from "../safetensors.js";
+
+/**
+ * @typedef {import("../model.js").TrainingPlan} TrainingPlan
+ * @typedef {import("./batches.js").Samples} Samples
+ * @typedef {import("./results.js").Epoch} Epoch
+ * @typedef {import("./split.js").Split} Split
+ * @typedef {import("./storage.js").Checkpoint} Storage
+ * @typedef {import("./storage.js").Saved} Saved
+ * @typedef {import("./trainer.js").Progress} Progress
+ * @typedef {import("./trainer.js").Trainer} Trainer
+ *
+ * @typedef {object} Facts what is saved besides photos, state and weights
+ * @property {number} epochs in all
+ * @property {number} epoch those that are done
+ * @property {number} step steps of the next one that are done
+ * @property {Epoch[]} results
+ * @property {?number} best the best epoch, from 1
+ * @property {string[]} names
+ * @property {Float32Array[]} labels
+ * @property {Split} split
+ * @property {string[]} columns
+ * @property {?string} dataPath
+ * @property {number} started in milliseconds since 1970
+ *
+ * @typedef {object} Watcher
+ * @property {(epoch: number, progress: Progress) => void} onProgress epochs from 0
+ * @property {(epoch: Epoch) => Promise<void> | void} onEpoch called when an epoch is done and before it is saved
+ * @property {(problem: ?string) => void} onSave called after every attempt to save, with what went wrong
+ */
+
+/** How long a training goes on before it saves itself, in milliseconds. */
+const SAVED_EVERY = 30_000;
+
+const [STATE, BEST] = ["state", "best"];
+
+/** A training and where it is saved. */
+export class Session {
+  /** Steps of the epoch under way that are done. */
+  step = 0;
+  #isPaused = true;
+  /** @type {?AbortController} */
+  #controller = null;
+
+  /**
+   * @param {Trainer} trainer
+   * @param {?Storage} storage null if the browser stores nothing
+   * @param {{ columns: string[], dataPath: ?string, started: number }} about
+   */
+  constructor(trainer, storage, about) {
+    this.trainer = trainer;
+    this.storage = storage;
+    this.about = about;
+  }
+
+  /** Epochs that are done. */
+  get epoch() {
+    return this.trainer.epochs.length;
+  }
+
+  get isDone() {
+    return this.epoch >= this.trainer.training.epochs;
+  }
+
+  /** Goes back to what was saved. */
+  async restore(/** @type {Saved} */ { facts, files }) {
+    const { results, best, epoch, step } = /** @type {Facts} */ (facts);
+    const state = parseCheckpoint(files[STATE]);
+    const weights = best === null ? null : { epoch: best, weights: parseSafetensors(files[BEST]) };
+    await this.trainer.restore(state, results.slice(0, epoch), weights);
+    this.step = step;
+  }
+
+  /**
+   * Trains until all epochs are done, or until it is paused.
+   *
+   * @param {Watcher} watcher
+   */
+  async run({ onProgress, onEpoch, onSave }) {
+    this.#isPaused = false;
+    while (!this.isDone && !this.#isPaused) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      const timer = setTimeout(() => controller.abort(), SAVED_EVERY);
+      const { epoch } = this;
+      try {
+        const ended = await this.trainer.epoch(epoch, {
+          firstStep: this.step,
+          onProgress: (progress) => onProgress(epoch, progress),
+          signal: controller.signal,
+        });
+        if ("epoch" in ended) {
+          this.step = 0;
+          await onEpoch(ended.epoch);
+        } else {
+          this.step = ended.interrupted;
+        }
+      } finally {
+        clearTimeout(timer);
+      }
+      onSave(await this.save());
+    }
+    this.#isPaused = true;
+  }
+
+  /** Ends the run after the step under way. */
+  pause() {
+    this.#isPaused = true;
+    this.saveSoon();
+  }
+
+  /** Saves after the step under way. */
+  saveSoon() {
+    this.#controller?.abort();
+  }
+
+  /** Everything of the training that lives from step to step. */
+  async checkpoint() {
+    const { steps } = this.trainer;
+    return { tensors: await this.trainer.tensors(), steps, epoch: this.epoch, step: this.step };
+  }
+
+  /** @returns {Promise<?string>} why it could not be saved */
+  async save() {
+    const { trainer, storage } = this;
+    if (!storage) return "this browser stores nothing for this page: a reload begins anew";
+    const { names, photos, labels } = trainer.samples;
+    /** @type {Facts} */
+    const facts = {
+      ...this.about,
+      epochs: trainer.training.epochs,
+      epoch: this.epoch,
+      step: this.step,
+      results: trainer.epochs,
+      best: trainer.best?.epoch ?? null,
+      names,
+      labels,
+      split: trainer.split,
+    };
+    /** @type {Record<string, Uint8Array>} */
+    const files = { [STATE]: formatCheckpoint(await this.checkpoint()) };
+    if (trainer.best) files[BEST] = formatWeights(trainer.best.weights, trainer.best.epoch);
+    try {
+      await storage.save({ facts, files, photos });
+      return null;
+    } catch (error) {
+      if (error instanceof NotSaved) return error.message;
+      throw error;
+    }
+  }
+}
