@@ -1,5 +1,5 @@
 //! Parses and validates every shader, and writes down what the host has to know of it: entry points,
-//! the bindings that each of them uses, and override constants. A bad shader fails the build.
+//! the bindings that each of them uses, and override constants. A bad shader fails the build. Lists the modules of pages.
 
 use naga::front::wgsl;
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
@@ -25,6 +25,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     table.push_str("];\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("shaders.rs"), table)?;
+    write_modules(&root.join("web"))
+}
+
+/// Lists the JavaScript modules of pages, each by its path in `web/` and with its text.
+fn write_modules(web: &Path) -> Result<(), Box<dyn Error>> {
+    let mut files = Vec::new();
+    // What npm puts there is for the type checker.
+    for entry in fs::read_dir(web)?.collect::<Result<Vec<_>, _>>()? {
+        if entry.file_name() != "node_modules" {
+            println!("cargo::rerun-if-changed={}", entry.path().display());
+            files_in(&entry.path(), &mut files)?;
+        }
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "js"));
+    files.sort();
+    let mut list = String::from("const MODULES: &[(&str, &str)] = &[\n");
+    for file in files {
+        let name = file.strip_prefix(web)?.to_string_lossy().replace('\\', "/");
+        writeln!(list, "    ({name:?}, include_str!({:?})),", file.to_string_lossy())?;
+    }
+    list.push_str("];\n");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("web_modules.rs"), list)?;
     Ok(())
 }
 

@@ -5,18 +5,17 @@
 //! needed for that.
 
 mod onnx;
+mod page;
 
 use super::backend::Kernels;
 use super::recording::record;
 use super::{Outcome, Usage, at_least_one, model, print};
+use crate::export::program::{ExportedProgram, wgsl_path};
 use crate::file::write_whole;
 use crate::graph::Graph;
-use crate::ops::{BATCH_MEANINGS, BATCH_WORDS};
-use crate::plan::{Buffer, Invocation, Pipeline, Plan, Program, Purpose, Slot, lower};
+use crate::plan::{Pipeline, Program, Purpose, lower};
 use crate::shaders::shader;
 use anyhow::{Context, Result, anyhow};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -25,6 +24,8 @@ pub enum Command {
     Program(ProgramArguments),
     /// A trained model as an ONNX file
     Onnx(onnx::Arguments),
+    /// A page for a browser, in one HTML file, that predicts by a trained model or trains one
+    Page(page::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,47 +51,11 @@ pub struct ProgramArguments {
     adapter: Option<String>,
 }
 
-/// The version of the format, for whoever reads it: it grows when the meaning of a field changes.
-const FORMAT: u32 = 3;
-
-/// One plan, as it is written. Slots begin as zeros; those that say `shared_as` are one and the same
-/// in all three programs.
-#[derive(Serialize)]
-struct Exported<'a> {
-    format: u32,
-    name: &'a str,
-    batch: usize,
-    /// What the host writes into the buffer `batch` before every step, a word each.
-    batch_words: [&'a str; BATCH_WORDS],
-    /// What lies in the slots, for the host: where inputs go and results are found.
-    buffers: Vec<ExportedBuffer<'a>>,
-    slots: &'a [Slot],
-    pipelines: Vec<ExportedPipeline<'a>>,
-    dispatches: &'a [Invocation],
-}
-
-#[derive(Serialize)]
-struct ExportedBuffer<'a> {
-    #[serde(flatten)]
-    buffer: &'a Buffer,
-    bytes: usize,
-}
-
-#[derive(Serialize)]
-struct ExportedPipeline<'a> {
-    /// The WGSL, relative to the JSON.
-    wgsl: String,
-    entry_point: &'a str,
-    /// The values of the `override` constants of the WGSL.
-    constants: BTreeMap<&'a str, f64>,
-    /// The SPIR-V, relative to the JSON, with the constants filled in.
-    spirv: String,
-}
-
 pub fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Program(arguments) => program(&arguments),
         Command::Onnx(arguments) => onnx::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
     }
 }
 
@@ -120,7 +85,11 @@ fn program(arguments: &ProgramArguments) -> Result<Outcome> {
             }
         }
         let name = format!("{purpose:?}.json").to_lowercase();
-        let text = serde_json::to_string_pretty(&exported(plan, program, &known))?;
+        let spirv = |pipeline: &Pipeline| {
+            let number = known.iter().position(|other| other == pipeline)?;
+            Some(spirv_path(pipeline, number))
+        };
+        let text = serde_json::to_string_pretty(&ExportedProgram::new(plan, program, &spirv))?;
         write_whole(&folder.join(name), text.as_bytes())?;
         let (dispatches, pipelines) = (program.dispatches.len(), program.pipelines.len());
         print(format_args!("{}: {dispatches} dispatches, {pipelines} pipelines", program.name))?;
@@ -142,32 +111,6 @@ fn empty_folder(folder: &Path) -> Result<()> {
         Some(_) => Err(Usage(format!("{} is not empty; choose another --out", folder.display())).into()),
         None => Ok(()),
     }
-}
-
-fn exported<'a>(plan: &'a Plan, program: &'a Program, known: &[Pipeline]) -> Exported<'a> {
-    let pipeline = |pipeline: &'a Pipeline| {
-        let number = known.iter().position(|other| other == pipeline).unwrap_or(known.len());
-        ExportedPipeline {
-            wgsl: wgsl_path(pipeline),
-            entry_point: &pipeline.entry_point,
-            constants: pipeline.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
-            spirv: spirv_path(pipeline, number),
-        }
-    };
-    Exported {
-        format: FORMAT,
-        name: &program.name,
-        batch: plan.batch,
-        batch_words: BATCH_MEANINGS,
-        buffers: plan.buffers.iter().map(|buffer| ExportedBuffer { buffer, bytes: buffer.bytes() }).collect(),
-        slots: &program.slots,
-        pipelines: program.pipelines.iter().map(pipeline).collect(),
-        dispatches: &program.dispatches,
-    }
-}
-
-fn wgsl_path(pipeline: &Pipeline) -> String {
-    format!("shaders/{}.wgsl", pipeline.shader)
 }
 
 fn spirv_path(pipeline: &Pipeline, number: usize) -> String {

@@ -76,11 +76,21 @@ pub struct Arguments {
 
 /// What of a photo the model is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum FaceMode {
+pub enum FaceMode {
     /// Each face in it; a photo that is no more than a face is taken whole
     Auto,
     /// All of it
     Whole,
+}
+
+impl FaceMode {
+    /// Whether the faces in photos are looked for: as the user says, or else as the photos of the training were.
+    pub fn looks_for_faces(asked: Option<FaceMode>, input: &PhotoSpec) -> bool {
+        match asked {
+            Some(mode) => mode == FaceMode::Auto,
+            None => matches!(input.faces, Some(Faces::Cropped | Faces::Detect)),
+        }
+    }
 }
 
 /// Of the pictures of photos, in percent.
@@ -98,10 +108,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
         return texts::predict(&run, &spec, trainer, &arguments.paths, &arguments.columns, arguments.json);
     };
-    let of_faces = match (arguments.faces, input.faces) {
-        (Some(looking), _) => looking == FaceMode::Auto,
-        (None, faces) => matches!(faces, Some(Faces::Cropped | Faces::Detect)),
-    };
+    let of_faces = FaceMode::looks_for_faces(arguments.faces, input);
     let mut trainer = Trainer::new(arguments.adapter.open_proven(!arguments.no_verify)?, &spec)?;
     trainer.load_weights(&arguments.weights.file(&run, &spec)?)?;
     let rows = Rows { spec: &spec, json: arguments.json, of_faces };

@@ -1,7 +1,9 @@
-//! Trained models as files of other programs: ONNX, and beside it how texts become token ids.
+//! Trained models for other programs: pages for a browser, ONNX, and how texts become token ids.
 
 pub mod metadata;
 pub mod onnx;
+pub mod page;
+pub mod program;
 pub mod proto;
 pub mod token_rules;
 

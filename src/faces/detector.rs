@@ -16,7 +16,8 @@ use safetensors::SafeTensors;
 use std::sync::{Mutex, PoisonError};
 
 const NETWORK: &str = include_str!("../../assets/detector/yunet.toml");
-const WEIGHTS: &[u8] = include_bytes!("../../assets/detector/yunet.safetensors");
+/// The weights of the network, as safetensors under the names of its plans' buffers.
+pub const WEIGHTS: &[u8] = include_bytes!("../../assets/detector/yunet.safetensors");
 
 /// Strides of the maps, in pixels.
 const STRIDES: [usize; 3] = [8, 16, 32];
@@ -251,6 +252,14 @@ impl Prepared {
         }
         Ok(Self { id, photos: buffer("photos")?, maps })
     }
+}
+
+/// The network for photos of each size that it looks at, width and height in pixels, in ascending order of their work.
+///
+/// # Errors
+/// When the network in the program is damaged.
+pub fn plans() -> Result<Vec<([u32; 2], Plan)>, DetectorError> {
+    CANVASES.into_iter().map(|size| Ok((size, plan(size)?))).collect()
 }
 
 /// The network for a photo of this size, width and height in pixels, as a plan.

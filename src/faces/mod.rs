@@ -7,5 +7,5 @@ mod detector;
 mod frame;
 
 pub use boxes::{Face, Rectangle};
-pub use detector::{Detector, DetectorError, Detectors};
+pub use detector::{Detector, DetectorError, Detectors, WEIGHTS, plans};
 pub use frame::{Frame, whole};

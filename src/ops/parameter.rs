@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Init {
     /// All zeros.
     Zeros,

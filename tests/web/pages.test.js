@@ -1,0 +1,269 @@
+// The pages in Chromium, on its software driver: predictions are those of `faceshader predict`, and a training that was
+// closed in the middle ends in the weights of one that was not, which are those of `faceshader train` on the same driver.
+//
+//   NODE_PACKAGES=FOLDER [FACESHADER=PROGRAM] node --test tests/web/pages.test.js
+//
+// NODE_PACKAGES is the folder node_modules that holds puppeteer-core.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { unzipSync } from "../../web/vendor/fflate.js";
+import { parseSafetensors } from "../../web/safetensors.js";
+import { Generator, Stream } from "../../web/philox.js";
+import { zipOf } from "../../web/training/archive.js";
+import { click, download, openBrowser, openPage, pngOfJpeg, textOf, until } from "./chromium.js";
+import { pngOf } from "./training_tiny/png.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const program = resolve(process.env.FACESHADER ?? join(root, "target/release/faceshader"));
+const TINY = join(root, "tests/assets/tiny.toml");
+/** Faces by the edge in pixels: one photo of one person. */
+const ASTRONAUT = join(root, "tests/assets/astronaut.jpg");
+const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
+const PHOTOS = 60;
+
+const folder = mkdtempSync(join(tmpdir(), "faceshader-pages-"));
+const inFolder = (...parts) => join(folder, ...parts);
+const faceshader = (...command) =>
+  execFileSync(program, command, {
+    cwd: folder,
+    encoding: "utf8",
+    stdio: "pipe",
+    env: { ...process.env, VK_ICD_FILENAMES: SWIFTSHADER },
+  });
+
+/** Photos of noise as PNG files whose names tell labels, in a zip archive. */
+async function drawPhotos(path) {
+  const generator = new Generator("7", 0, 0, Stream.TEST);
+  const files = Array.from({ length: PHOTOS }, (_, index) => {
+    const age = 1 + generator.below(90);
+    const rgb = Uint8Array.from({ length: 12 * 12 * 3 }, () => generator.below(120) + age);
+    return { name: `${age}_${index % 2}_0_2017${index}.png`, bytes: pngOf(rgb, 12, 12) };
+  });
+  writeFileSync(path, Buffer.from(await (await zipOf(files)).arrayBuffer()));
+}
+
+describe("pages", () => {
+  let browser;
+
+  before(async () => {
+    browser = await openBrowser();
+    await drawPhotos(inFolder("photos.zip"));
+    const device = ["--adapter", "vulkan", "--kernels", "gpu", "--no-verify"];
+    faceshader(
+      "train",
+      "--model",
+      TINY,
+      "--data",
+      "photos.zip",
+      "--faces",
+      "whole",
+      "--out",
+      "run",
+      ...device,
+    );
+  });
+
+  after(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("a page finds the faces that the program finds, and predicts what it predicts", async () => {
+    faceshader("export", "page", "run", "--faces", "auto", "--out", "predict.html");
+    const page = await openPage(browser, inFolder("predict.html"));
+    // The browser's JPEG decoder differs from ours in the last bits.
+    writeFileSync(inFolder("astronaut.png"), await pngOfJpeg(page, readFileSync(ASTRONAUT)));
+    writeFileSync(inFolder("noise.png"), pngOf(new Uint8Array(64 * 48 * 3).fill(90), 64, 48));
+    writeFileSync(inFolder("broken.jpg"), readFileSync(ASTRONAUT).subarray(0, 5000));
+    const names = ["astronaut.png", "noise.png", "broken.jpg"];
+    await (await page.$("#files")).uploadFile(...names.map((name) => inFolder(name)));
+    await until(page, "count", "3 photos");
+    const csv = (await download(page, "csv", folder, "tiny.csv")).toString("utf8");
+    const rows = csv
+      .trim()
+      .split("\r\n")
+      .map((line) => line.split(","));
+    const columns = [
+      "file",
+      "face",
+      "x",
+      "y",
+      "width",
+      "height",
+      "score",
+      "age",
+      "gender",
+      "gender_probability",
+      "error",
+    ];
+    assert.deepEqual(rows[0], columns);
+    assert.deepEqual(
+      rows.slice(1).map(([file]) => file),
+      names,
+    );
+    assert.equal(rows[2].at(-1), "no face was found");
+    assert.equal(rows[3].at(-1), "the JPEG is cut short");
+    const predicted = faceshader(
+      "predict",
+      "run",
+      "astronaut.png",
+      "--faces",
+      "auto",
+      "--adapter",
+      "cpu",
+      "--json",
+    );
+    const want = predicted
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.equal(want.length, 1);
+    const [, face, x, y, width, height, score, age, gender, probability] = rows[1];
+    const got = [face, x, y, width, height, score, age, probability].map(Number);
+    const { box } = want[0];
+    const wanted = [1, box.x, box.y, box.width, box.height, want[0].score, want[0].age, want[0].probability];
+    // Both sides are rounded to 0.1 pixels, 0.001 of the score, 0.01 years and 0.0001 of the probability.
+    const bounds = [0, 0.2, 0.2, 0.2, 0.2, 0.001, 0.01, 0.0002];
+    got.forEach((value, place) => {
+      const error = Math.abs(value - wanted[place]);
+      assert.ok(error <= bounds[place], `${columns[place + 1]}: ${value}, not ${wanted[place]}`);
+    });
+    assert.equal(gender, want[0].gender);
+    await page.close();
+  });
+
+  test("a page of a model for texts says what the program says, and which words weigh", async () => {
+    const [run, text] = ["texts", "A splendid car, and I'm not sorry that I bought it!"];
+    faceshader(
+      "train",
+      "--model",
+      "review",
+      "--adapter",
+      "cpu",
+      "--out",
+      run,
+      "--limit",
+      "200",
+      "--epochs",
+      "1",
+    );
+    faceshader("export", "page", run, "--out", "texts.html");
+    const page = await openPage(browser, inFolder("texts.html"));
+    await page.$eval("#text", (element, value) => (element.value = value), text);
+    await click(page, "ask");
+    await page.waitForFunction(() => document.getElementById("text-result").childElementCount > 0);
+    const shown = await textOf(page, "text-result");
+    const want = JSON.parse(faceshader("predict", run, text, "--adapter", "cpu", "--json"));
+    const percent = `${(100 * want.probability).toFixed(1)} %`;
+    assert.ok(
+      shown.includes(want.label) && shown.includes(percent),
+      `${shown}: not ${want.label}, ${percent}`,
+    );
+    for (const { word, weight } of want.words) {
+      const size = `${weight < 0 ? "−" : "+"}${(100 * Math.abs(weight)).toFixed(1)} %`;
+      assert.match(shown, new RegExp(`${word}\\s+[${size[0]}]${size.slice(1)}`), `${word} ${size}`);
+    }
+    await page.close();
+  });
+
+  test("a training that is closed in the middle goes on, and ends in the program's weights", async () => {
+    faceshader("export", "page", "--train", TINY, "--out", "train.html");
+    let page = await openPage(browser, inFolder("train.html"));
+    await (await page.$("#files")).uploadFile(inFolder("photos.zip"));
+    await page.waitForFunction(() => !document.getElementById("training").hidden);
+    assert.match(await textOf(page, "samples"), /60 photos: 48 to learn from, 12 to measure with/);
+    // It is paused as soon as a step of the second epoch is done.
+    await page.evaluate(() => {
+      const pause = () => document.getElementById("pause").click();
+      const isThere = () => document.getElementById("pace").textContent.startsWith("epoch 2 of 2, step");
+      new MutationObserver(() => isThere() && pause()).observe(document.getElementById("pace"), {
+        childList: true,
+      });
+    });
+    await click(page, "start");
+    await until(page, "status", "The training is paused, and kept in this browser.");
+    await page.close();
+    page = await openPage(browser, inFolder("train.html"));
+    assert.match(
+      await textOf(page, "kept-text"),
+      /on 60 photos is kept .* 1 of 2 epochs are done, and \d steps of the next/,
+    );
+    await click(page, "continue");
+    await until(page, "status", "2 epochs are done.");
+    const zip = unzipSync(new Uint8Array(await download(page, "save-run", folder, "tiny-web.zip")));
+    await page.close();
+    for (const name of ["last", "best"]) {
+      const file = `weights/${name}.safetensors`;
+      const [got, want] = [zip[`tiny-web/${file}`], new Uint8Array(readFileSync(inFolder("run", file)))].map(
+        parseSafetensors,
+      );
+      assert.deepEqual([...got.keys()].sort(), [...want.keys()].sort());
+      for (const [tensor, { bytes }] of want) {
+        assert.deepEqual(Buffer.from(got.get(tensor).bytes), Buffer.from(bytes), `${name}: ${tensor}`);
+      }
+    }
+    // The program takes it over.
+    for (const [name, bytes] of Object.entries(zip)) {
+      mkdirSync(join(inFolder(name), ".."), { recursive: true });
+      writeFileSync(inFolder(name), bytes);
+    }
+    const loss = (run) => JSON.parse(faceshader("eval", run, "--adapter", "cpu", "--json")).loss;
+    assert.equal(loss("tiny-web"), loss("run"));
+    assert.match(
+      faceshader("train", "--resume", "tiny-web", "--epochs", "3", "--adapter", "cpu", "--json"),
+      /"epoch":3/,
+    );
+  });
+
+  test("drawn faces travel in the page, and other photos can be taken", async () => {
+    const page = await openPage(browser, inFolder("train.html"));
+    // What the test before has left is thrown away.
+    if (await page.$eval("#kept", (element) => !element.hidden)) await click(page, "forget");
+    await click(page, "drawn");
+    await page.waitForFunction(() => !document.getElementById("training").hidden);
+    assert.match(await textOf(page, "samples"), /^240 photos: 192 to learn from, 48 to measure with\.$/);
+    await click(page, "other");
+    writeFileSync(inFolder("1_0_0_2017.png"), pngOf(new Uint8Array(12 * 12 * 3), 12, 12));
+    await (await page.$("#files")).uploadFile(inFolder("1_0_0_2017.png"));
+    await until(
+      page,
+      "error",
+      "there must be at least two photos with a label: one to learn from, and one to measure with",
+    );
+    await page.close();
+  });
+
+  test("without WebGPU the pages say what to do", async () => {
+    const plain = await openBrowser({ webgpu: false });
+    try {
+      const page = await plain.newPage();
+      await page.goto(`file://${inFolder("predict.html")}`);
+      await page.waitForFunction(() => document.body.dataset.failed);
+      assert.match(await textOf(page, "error"), /no WebGPU.*Chrome and Edge|no graphics adapter/);
+    } finally {
+      await plain.close();
+    }
+  });
+
+  test("nothing is loaded from elsewhere", () => {
+    for (const name of ["predict.html", "train.html", "texts.html"]) {
+      const html = readFileSync(inFolder(name), "utf8");
+      assert.doesNotMatch(html, /(src|href)\s*=\s*"(?!data:)/, name);
+      assert.ok(existsSync(inFolder(name)) && readdirSync(folder).includes(name));
+    }
+  });
+});

@@ -1,0 +1,37 @@
+// How fast a training is, and how long it still takes.
+
+/** Seconds of the past that count. */
+const WINDOW = 20;
+
+/**
+ * A time for people.
+ *
+ * @param {number} seconds
+ */
+export function shownTime(seconds) {
+  if (!Number.isFinite(seconds)) return "";
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+}
+
+/** Photos a second, of the last seconds. */
+export class Pace {
+  /** @type {[seconds: number, photos: number][]} */
+  #marks = [];
+  #photos = 0;
+
+  /** @param {number} photos that were done since the last call */
+  add(photos) {
+    const now = performance.now() / 1e3;
+    this.#photos += photos;
+    this.#marks.push([now, this.#photos]);
+    while (this.#marks.length > 2 && now - this.#marks[0][0] > WINDOW) this.#marks.shift();
+  }
+
+  /** Photos a second; not a number before there are two marks. */
+  get rate() {
+    const [[since, before], [until, after]] = [this.#marks[0] ?? [0, 0], this.#marks.at(-1) ?? [0, 0]];
+    return until > since ? (after - before) / (until - since) : NaN;
+  }
+}
