@@ -11,6 +11,7 @@ mod init;
 mod labels;
 mod machine;
 mod onnx;
+mod pages;
 mod photos;
 mod ranges;
 mod reviews;

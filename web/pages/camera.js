@@ -60,6 +60,7 @@ export class Camera {
     this.video.srcObject = null;
     element("viewfinder").hidden = true;
     element("live").setAttribute("aria-pressed", "false");
+    this.video.classList.remove("aside");
     element("live-result").replaceChildren();
     element("camera").focus();
   }
@@ -87,6 +88,9 @@ export class Camera {
   async #toggleLive() {
     this.#isLive = !this.#isLive;
     element("live").setAttribute("aria-pressed", String(this.#isLive));
+    // What is predicted all the time shows the picture itself.
+    this.video.classList.toggle("aside", this.#isLive);
+    if (!this.#isLive) element("live-result").replaceChildren();
     while (this.#isLive && this.#stream) {
       const canvas = this.#frame(LIVE_SIDE);
       const rgba = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data;

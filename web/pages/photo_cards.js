@@ -83,8 +83,8 @@ export class PhotoCards {
 
   /** All predictions so far as CSV. */
   csv() {
-    const face = this.predictor.looksForFaces ? ["face", "x", "y", "width", "height", "score"] : [];
-    const header = ["file", ...face, ...this.model.targets.flatMap(columnsOf), "error"];
+    const face = this.predictor.looksForFaces ? ["face", "x", "y", "width", "height"] : [];
+    const header = ["file", ...face, ...columnsOf(this.model.targets), "error"];
     return [header, ...[...this.#rows.values()].flat()].map(csvLine).join("");
   }
 
@@ -129,9 +129,7 @@ export class PhotoCards {
         ? [face.area.x, face.area.y, face.area.width, face.area.height].map((v) => v * scale)
         : [];
       const cells = targets.flatMap((target, branch) => cellsOf(target, outputs[branch]));
-      const faceCells = face
-        ? [String(place + 1), ...box.map((value) => value.toFixed(1)), face.score.toFixed(3)]
-        : this.#noFace();
+      const faceCells = face ? [String(place + 1), ...box.map((value) => value.toFixed(1))] : this.#noFace();
       return [name, ...faceCells, ...cells, ""];
     });
     const none = [[name, ...this.#noFace(), ...this.#empty(), "no face was found"]];
@@ -139,10 +137,10 @@ export class PhotoCards {
   }
 
   #noFace() {
-    return this.predictor.looksForFaces ? Array(6).fill("") : [];
+    return this.predictor.looksForFaces ? Array(5).fill("") : [];
   }
 
   #empty() {
-    return this.model.targets.flatMap(columnsOf).map(() => "");
+    return columnsOf(this.model.targets).map(() => "");
   }
 }

@@ -62,12 +62,15 @@ function barElement(share) {
 }
 
 /**
- * The columns of a target in CSV: as `faceshader predict` has them.
+ * The columns of targets in CSV: as `faceshader predict` has them.
  *
- * @param {Target} target
+ * @param {Target[]} targets
  */
-export function columnsOf(target) {
-  return target.kind === "number" ? [target.name] : [target.name, `${target.name}_probability`];
+export function columnsOf(targets) {
+  const isSingle = targets.filter(({ kind }) => kind !== "number").length === 1;
+  return targets.flatMap(({ kind, name }) =>
+    kind === "number" ? [name] : [name, isSingle ? "probability" : `${name}_probability`],
+  );
 }
 
 /**

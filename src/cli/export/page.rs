@@ -42,13 +42,13 @@ pub struct Arguments {
     #[arg(long, default_value = "gpu")]
     kernels: Kernels,
     /// Passes over the training photos, with --train; those of the model if not given
-    #[arg(long, requires = "train", value_parser = at_least_one)]
+    #[arg(long, conflicts_with = "run", value_parser = at_least_one)]
     epochs: Option<usize>,
     /// Photos a step, with --train; those of the model if not given
-    #[arg(long, requires = "train", value_parser = at_least_one)]
+    #[arg(long, conflicts_with = "run", value_parser = at_least_one)]
     batch: Option<usize>,
     /// Random seed for initial weights, order, augmentation and dropout, with --train
-    #[arg(long, requires = "train")]
+    #[arg(long, conflicts_with = "run")]
     seed: Option<u64>,
 }
 
