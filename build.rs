@@ -50,7 +50,7 @@ fn write_modules(web: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A number for all that the program is made of: sources, shaders, the versions of its crates, and how it is compiled.
+/// A number for all that computes: sources, shaders, the versions of its crates, and how it is compiled.
 fn build_id(root: &Path) -> Result<u64, Box<dyn Error>> {
     let mut files = Vec::new();
     for name in ["assets", "build.rs", "Cargo.lock", "Cargo.toml", "shaders", "src"] {

@@ -1,4 +1,4 @@
-// What a page holds: a model as plain data. `src/export/page.rs` writes it, the other modules read it.
+// What a page holds: a model as plain data. `src/export/page/model.rs` writes it, the other modules read it.
 
 /**
  * @typedef {import("./player.js").Program} Program
@@ -6,6 +6,7 @@
  * @typedef {object} Model
  * @property {number} format the version of this description
  * @property {string} name such as `face-plus`
+ * @property {string} version of the program that made the page
  * @property {[string, string][]} facts what is known of it, as names and texts for people
  * @property {?PhotoInput} photo of a model that sees photos
  * @property {?TextInput} text of a model that reads texts
@@ -62,6 +63,7 @@
  * @typedef {object} TrainingPlan
  * @property {Program} step one training step
  * @property {Program} evaluation sums of losses and metrics of a batch, and outputs
+ * @property {boolean} has_photos whether drawn faces travel in the page
  * @property {number} epochs
  * @property {string} seed a decimal number of 64 bits
  * @property {"constant" | "cosine"} schedule of the learning rate

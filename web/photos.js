@@ -1,6 +1,7 @@
 // From the bytes of an image file to RGB pixels, by the browser's own decoders.
 
 import { HEAD_BYTES, isWholeJpeg, kindOf } from "./image_kinds.js";
+import { sizeOf } from "./image_sizes.js";
 import { averageRow, resize, spans } from "./resize.js";
 
 /** The shorter side, in pixels, below which a photo cannot show a face. */
@@ -42,11 +43,16 @@ export class PhotoError extends Error {}
  * @throws {PhotoError}
  */
 export async function decode(blob) {
-  const { image, type, problem } = kindOf(new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer()));
+  let bytes = new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer());
+  const { image, type, problem } = kindOf(bytes);
   if (image === null) throw new PhotoError(problem);
-  if (image === "JPEG" && !isWholeJpeg(new Uint8Array(await blob.arrayBuffer()))) {
-    throw new PhotoError("the JPEG is cut short");
+  if (image === "JPEG") {
+    bytes = new Uint8Array(await blob.arrayBuffer());
+    if (!isWholeJpeg(bytes)) throw new PhotoError("the JPEG is cut short");
   }
+  // A browser takes the memory for all pixels at once, also if the file is small.
+  const size = sizeOf(image, bytes);
+  if (size) checkSize(...size);
   const bitmap = await toBitmap(blob.slice(0, blob.size, type), image);
   try {
     return read(bitmap);
@@ -77,17 +83,25 @@ async function toBitmap(blob, kind) {
 }
 
 /**
+ * @param {number} width in pixels
+ * @param {number} height in pixels
+ * @throws {PhotoError}
+ */
+function checkSize(width, height) {
+  const size = `${width}x${height} pixels`;
+  if (Math.min(width, height) < MIN_SIDE) throw new PhotoError(`${size}: too small to show a face`);
+  if (Math.max(width, height) > MAX_SIDE || width * height > MAX_PIXELS) {
+    throw new PhotoError(`${size}: too big; make it smaller`);
+  }
+}
+
+/**
  * @param {ImageBitmap} bitmap
  * @returns {Photo}
  */
 function read(bitmap) {
-  const size = `${bitmap.width}x${bitmap.height} pixels`;
-  if (Math.min(bitmap.width, bitmap.height) < MIN_SIDE) {
-    throw new PhotoError(`${size}: too small to show a face`);
-  }
-  if (Math.max(bitmap.width, bitmap.height) > MAX_SIDE || bitmap.width * bitmap.height > MAX_PIXELS) {
-    throw new PhotoError(`${size}: too big; make it smaller`);
-  }
+  // Some kinds of images tell no size before they are decoded.
+  checkSize(bitmap.width, bitmap.height);
   const [width, height] = wholeSize(bitmap.width, bitmap.height);
   const [columns, rows] = [spans(bitmap.width, width), spans(bitmap.height, height)];
   const photo = new Photo(width, height, undefined, [bitmap.width, bitmap.height]);

@@ -157,6 +157,16 @@ export class Player {
     return bytes;
   }
 
+  /**
+   * Gives back the memory that only this program has. It cannot be run any more.
+   *
+   * @param {Prepared} prepared
+   */
+  release({ slots }) {
+    const shared = new Set(this.#shared.values());
+    for (const buffer of slots) if (!shared.has(buffer)) buffer.destroy();
+  }
+
   /** Waits for all runs so far, and fails with the first thing that went wrong in any of them. */
   async wait() {
     await this.device.queue.onSubmittedWorkDone();

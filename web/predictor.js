@@ -42,11 +42,37 @@ export async function prepareWithWeights(player, program, shaders, weights) {
  * @param {Prepared} prepared
  * @param {number} count
  */
-export function writeCount(player, prepared, count) {
+function writeCount(player, prepared, count) {
   if (!prepared.buffers.has("batch")) return;
   const words = new Uint32Array(BATCH_WORDS);
   words[0] = count;
   player.write(prepared, "batch", new Uint8Array(words.buffer));
+}
+
+/**
+ * Runs a program on an input, and reads buffers. Several callers may do so at the same time, without waiting for each
+ * other: everything is in the device's queue, in this order, before this returns, so that no other caller's input can come
+ * in between. It must not become `async` with an `await` before the last read.
+ *
+ * @param {Player} player
+ * @param {Prepared} prepared
+ * @param {"photos" | "tokens"} input
+ * @param {Uint8Array} bytes of the input
+ * @param {number} count samples that are real
+ * @param {string[]} names of buffers
+ * @returns {Promise<Float32Array[]>} what the buffers hold after the run
+ */
+export function runOnce(player, prepared, input, bytes, count, names) {
+  player.write(prepared, input, bytes);
+  writeCount(player, prepared, count);
+  player.run(prepared);
+  const reads = names.map((name) => player.read(prepared, name));
+  return Promise.all(
+    reads.map(async (read) => {
+      const { buffer, byteOffset, byteLength } = await read;
+      return new Float32Array(buffer, byteOffset, byteLength / 4);
+    }),
+  );
 }
 
 /** A model that is asked for predictions. */
@@ -91,16 +117,12 @@ export class Predictor {
     samples.forEach((sample, place) => {
       bytes.set(new Uint8Array(sample.buffer, sample.byteOffset, sample.byteLength), place * each);
     });
-    this.player.write(this.prepared, input, bytes);
-    writeCount(this.player, this.prepared, samples.length);
-    this.player.run(this.prepared);
-    return Promise.all(
-      this.model.targets.map(async ({ output, outputs }) => {
-        const read = await this.player.read(this.prepared, output);
-        const values = new Float32Array(read.buffer, read.byteOffset, read.byteLength / 4);
-        return samples.map((_, place) => values.subarray(place * outputs, (place + 1) * outputs));
-      }),
-    );
+    const names = this.model.targets.map(({ output }) => output);
+    const branches = await runOnce(this.player, this.prepared, input, bytes, samples.length, names);
+    return branches.map((values, branch) => {
+      const { outputs } = this.model.targets[branch];
+      return samples.map((_, place) => values.subarray(place * outputs, (place + 1) * outputs));
+    });
   }
 
   /**

@@ -19,7 +19,7 @@ const WEBGPU = [
   "--use-fake-device-for-media-stream",
 ];
 /** Milliseconds that anything may take: SwiftShader compiles for long. */
-const PATIENCE = 600_000;
+const PATIENCE = 120_000;
 
 /** @param {{ webgpu?: boolean, width?: number, height?: number }} [options] */
 export async function openBrowser({ webgpu = true, width = 1200, height = 900 } = {}) {

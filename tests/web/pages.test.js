@@ -156,7 +156,7 @@ describe("pages", () => {
     await page.waitForFunction(() => document.getElementById("text-result").childElementCount > 0);
     const shown = await textOf(page, "text-result");
     const want = JSON.parse(faceshader("predict", run, text, "--adapter", "cpu", "--json"));
-    const percent = `${(100 * want.probability).toFixed(1)} %`;
+    const percent = `${(100 * want.probability).toFixed(1)}\u00a0%`;
     assert.ok(
       shown.includes(want.label) && shown.includes(percent),
       `${shown}: not ${want.label}, ${percent}`,
@@ -168,32 +168,26 @@ describe("pages", () => {
     await page.close();
   });
 
-  test("a training that is closed in the middle goes on, and ends in the program's weights", async () => {
-    faceshader("export", "page", "--train", TINY, "--out", "train.html");
-    let page = await openPage(browser, inFolder("train.html"));
+  /** Opens the page that trains, with the test's photos. */
+  async function openWithPhotos() {
+    const page = await openPage(browser, inFolder("train.html"));
     await (await page.$("#files")).uploadFile(inFolder("photos.zip"));
     await page.waitForFunction(() => !document.getElementById("training").hidden);
-    assert.match(await textOf(page, "samples"), /60 photos: 48 to learn from, 12 to measure with/);
-    // It is paused as soon as a step of the second epoch is done.
-    await page.evaluate(() => {
-      const pause = () => document.getElementById("pause").click();
-      const isThere = () => document.getElementById("pace").textContent.startsWith("epoch 2 of 2, step");
-      new MutationObserver(() => isThere() && pause()).observe(document.getElementById("pace"), {
-        childList: true,
-      });
-    });
-    await click(page, "start");
-    await until(page, "status", "The training is paused, and kept in this browser.");
-    await page.close();
-    page = await openPage(browser, inFolder("train.html"));
-    assert.match(
-      await textOf(page, "kept-text"),
-      /on 60 photos is kept .* 1 of 2 epochs are done, and \d steps of the next/,
-    );
-    await click(page, "continue");
-    await until(page, "status", "2 epochs are done.");
-    const zip = unzipSync(new Uint8Array(await download(page, "save-run", folder, "tiny-web.zip")));
-    await page.close();
+    return page;
+  }
+
+  /** Calls an action in the page as soon as a step of the second epoch is done. */
+  const inSecondEpoch = (page, action) =>
+    page.evaluate((source) => {
+      const pace = document.getElementById("pace");
+      const act = new Function(source);
+      const watch = () => pace.textContent.startsWith("epoch 2 of 2, step") && (observer.disconnect(), act());
+      const observer = new MutationObserver(watch);
+      observer.observe(pace, { childList: true });
+    }, action);
+
+  /** Requires that a run folder's weights are those of the program. */
+  function requireProgramsWeights(zip) {
     for (const name of ["last", "best"]) {
       const file = `weights/${name}.safetensors`;
       const [got, want] = [zip[`tiny-web/${file}`], new Uint8Array(readFileSync(inFolder("run", file)))].map(
@@ -204,6 +198,30 @@ describe("pages", () => {
         assert.deepEqual(Buffer.from(got.get(tensor).bytes), Buffer.from(bytes), `${name}: ${tensor}`);
       }
     }
+  }
+
+  const downloadRun = async (page) =>
+    unzipSync(new Uint8Array(await download(page, "save-run", folder, "tiny-web.zip")));
+
+  test("a training that is paused and closed goes on, and ends in the program's weights", async () => {
+    faceshader("export", "page", "--train", TINY, "--out", "train.html");
+    let page = await openWithPhotos();
+    assert.match(await textOf(page, "samples"), /60 photos: 48 for training, 12 for validation/);
+    await inSecondEpoch(page, "document.getElementById('pause').click()");
+    await click(page, "start");
+    await until(page, "status", "The training is paused, and kept in this browser.");
+    await page.close();
+    page = await openPage(browser, inFolder("train.html"));
+    const kept = /on 60 photos is kept .* 1 of 2 epochs are done, and \d steps? of the next/;
+    assert.match(await textOf(page, "kept-text"), kept);
+    await click(page, "continue");
+    // What is clicked too often does nothing.
+    for (const id of ["continue", "start", "drawn", "other", "forget"]) await click(page, id);
+    await until(page, "status", "2 epochs done.");
+    assert.equal(await textOf(page, "error"), "");
+    const zip = await downloadRun(page);
+    await page.close();
+    requireProgramsWeights(zip);
     // The program takes it over.
     for (const [name, bytes] of Object.entries(zip)) {
       mkdirSync(join(inFolder(name), ".."), { recursive: true });
@@ -211,19 +229,82 @@ describe("pages", () => {
     }
     const loss = (run) => JSON.parse(faceshader("eval", run, "--adapter", "cpu", "--json")).loss;
     assert.equal(loss("tiny-web"), loss("run"));
-    assert.match(
-      faceshader("train", "--resume", "tiny-web", "--epochs", "3", "--adapter", "cpu", "--json"),
-      /"epoch":3/,
+    const resumed = faceshader(
+      "train",
+      "--resume",
+      "tiny-web",
+      "--epochs",
+      "3",
+      "--adapter",
+      "cpu",
+      "--json",
     );
+    assert.match(resumed, /"epoch":3/);
+  });
+
+  test("a tab that is closed while it trains, and a lost device, lose no more than an epoch", async () => {
+    let page = await openPage(browser, inFolder("train.html"));
+    await click(page, "forget");
+    await page.close();
+    page = await openWithPhotos();
+    const closed = inSecondEpoch(page, "document.body.dataset.second = 'true'");
+    await click(page, "start");
+    await click(page, "start");
+    await closed;
+    await page.waitForFunction(() => document.body.dataset.second);
+    assert.equal(await page.$eval("#save-run", (button) => button.disabled), true, "while it trains");
+    await page.close();
+    page = await openPage(browser, inFolder("train.html"));
+    await inSecondEpoch(page, "document.body.dataset.second = 'true'");
+    await click(page, "continue");
+    await page.waitForFunction(() => document.body.dataset.second);
+    const session = await (await browser.target()).createCDPSession();
+    session.send("Browser.crashGpuProcess").catch(() => {});
+    await page.waitForFunction(() =>
+      document.getElementById("error").textContent.startsWith("The graphics device was lost"),
+    );
+    assert.match(
+      await textOf(page, "error"),
+      /Reload the page: the training goes on from where it was saved last/,
+    );
+    assert.ok(await page.$eval("#start", (button) => button.hidden));
+    await page.close();
+    page = await openPage(browser, inFolder("train.html"));
+    await click(page, "continue");
+    await until(page, "status", "2 epochs done.");
+    requireProgramsWeights(await downloadRun(page));
+    await page.close();
+  });
+
+  test("a full disk is told, and the training goes on", async () => {
+    let page = await openPage(browser, inFolder("train.html"));
+    await click(page, "forget");
+    await page.evaluate(() => {
+      IDBObjectStore.prototype.put = () => {
+        throw new DOMException("full", "QuotaExceededError");
+      };
+    });
+    await (await page.$("#files")).uploadFile(inFolder("photos.zip"));
+    await page.waitForFunction(() => !document.getElementById("training").hidden);
+    await inSecondEpoch(page, "document.getElementById('pause').click()");
+    await click(page, "start");
+    await until(page, "status", "The training is paused.");
+    assert.match(await textOf(page, "unsaved"), /not saved: there is no room left/);
+    await click(page, "start");
+    await until(page, "status", "2 epochs done.");
+    requireProgramsWeights(await downloadRun(page));
+    // The page asks before it is closed; the test does not.
+    await page.close({ runBeforeUnload: false });
+    page = await openPage(browser, inFolder("train.html"));
+    assert.ok(await page.$eval("#kept", (box) => box.hidden));
+    await page.close();
   });
 
   test("drawn faces travel in the page, and other photos can be taken", async () => {
     const page = await openPage(browser, inFolder("train.html"));
-    // What the test before has left is thrown away.
-    if (await page.$eval("#kept", (element) => !element.hidden)) await click(page, "forget");
     await click(page, "drawn");
     await page.waitForFunction(() => !document.getElementById("training").hidden);
-    assert.match(await textOf(page, "samples"), /^240 photos: 192 to learn from, 48 to measure with\.$/);
+    assert.match(await textOf(page, "samples"), /^240 photos: 192 for training, 48 for validation\.$/);
     await click(page, "other");
     writeFileSync(inFolder("1_0_0_2017.png"), pngOf(new Uint8Array(12 * 12 * 3), 12, 12));
     await (await page.$("#files")).uploadFile(inFolder("1_0_0_2017.png"));
@@ -235,23 +316,39 @@ describe("pages", () => {
     await page.close();
   });
 
-  test("without WebGPU the pages say what to do", async () => {
-    const plain = await openBrowser({ webgpu: false });
-    try {
-      const page = await plain.newPage();
-      await page.goto(`file://${inFolder("predict.html")}`);
-      await page.waitForFunction(() => document.body.dataset.failed);
-      assert.match(await textOf(page, "error"), /no WebGPU.*Chrome and Edge|no graphics adapter/);
-    } finally {
-      await plain.close();
+  test("without WebGPU, or without an adapter, the pages say what to do", async () => {
+    for (const name of ["predict.html", "train.html"]) {
+      for (const [gpu, words] of [
+        ["undefined", /no WebGPU.*Chrome/],
+        ["{ requestAdapter: async () => null }", /no graphics adapter.*hardware acceleration/],
+      ]) {
+        const page = await browser.newPage();
+        await page.evaluateOnNewDocument(
+          `Object.defineProperty(Navigator.prototype, "gpu", { get: () => (${gpu}) })`,
+        );
+        await page.goto(`file://${inFolder(name)}`);
+        await page.waitForFunction(() => document.body?.dataset.failed);
+        assert.match(await textOf(page, "error"), words, name);
+        await page.close();
+      }
     }
   });
 
-  test("nothing is loaded from elsewhere", () => {
-    for (const name of ["predict.html", "train.html", "texts.html"]) {
-      const html = readFileSync(inFolder(name), "utf8");
-      assert.doesNotMatch(html, /(src|href)\s*=\s*"(?!data:)/, name);
-      assert.ok(existsSync(inFolder(name)) && readdirSync(folder).includes(name));
+  test("nothing is loaded from elsewhere, and licences travel along", async () => {
+    for (const name of ["predict.html", "train.html"]) {
+      const page = await browser.newPage();
+      const loaded = [];
+      page.on("request", (request) => loaded.push(request.url().slice(0, 300)));
+      await page.goto(`file://${inFolder(name)}`);
+      await page.waitForFunction(() => document.body.dataset.ready);
+      assert.ok(loaded.length > 10, "modules are requests, too");
+      const others = loaded.filter((url) => !url.startsWith("data:") && url !== `file://${inFolder(name)}`);
+      assert.deepEqual(others, [], name);
+      const text = await page.evaluate(() => document.body.textContent);
+      for (const owner of name === "train.html" ? ["Arjun Barrett", "Leon Sorokin"] : ["Shiqi Yu"]) {
+        assert.ok(text.includes(owner), `${name}: ${owner}`);
+      }
+      await page.close();
     }
   });
 });

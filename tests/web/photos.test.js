@@ -6,9 +6,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { isWholeJpeg, kindOf } from "../../web/image_kinds.js";
-import { Photo, resizeWhole, wholeSize } from "../../web/photos.js";
+import { sizeOf } from "../../web/image_sizes.js";
+import { decode, Photo, resizeWhole, wholeSize } from "../../web/photos.js";
 import { averageRow, spans } from "../../web/resize.js";
 import { checksum, hex, picture } from "./pictures.js";
+import { pngOf } from "./training_tiny/png.js";
 
 const fixtures = JSON.parse(readFileSync(new URL("photos.json", import.meta.url), "utf8"));
 
@@ -105,5 +107,55 @@ test("a JPEG cut anywhere is not whole", () => {
     // The end marker of a thumbnail within a segment does not count.
     const thumbnail = bytesOf("\xff\xe1\0\x08abcd\xff\xd9");
     assert.ok(!isWholeJpeg(Buffer.concat([whole.subarray(0, 2), thumbnail, whole.subarray(2, -20)])), name);
+  }
+});
+
+/** A lossy WebP's header behind that of its container; the upper two bits of each side are a scale. */
+const LOSSY = "RIFF....WEBPVP8 ....\x10\x02\0\x9d\x01\x2a\x2c\x41\x90\0";
+/** 300x144: each side less 1, in 14 bits. */
+const LOSSLESS = "RIFF....WEBPVP8L....\x2f\x2b\xc1\x23\0";
+const EXTENDED = "RIFF....WEBPVP8X....\0\0\0\0\x2b\x01\0\x8f\0\x01";
+
+test("headers tell how large images are", () => {
+  for (const [name, size] of [
+    ["astronaut", [320, 320]],
+    ["progressive", [72, 56]],
+    ["several_scans", [24, 16]],
+    ["cmyk", [72, 56]],
+  ]) {
+    assert.deepEqual(sizeOf("JPEG", readFileSync(new URL(`../assets/${name}.jpg`, import.meta.url))), size);
+  }
+  assert.deepEqual(sizeOf("PNG", pngOf(new Uint8Array(5 * 4 * 3), 5, 4)), [5, 4]);
+  const bitmap = `BM${"\0".repeat(12)}`;
+  for (const [kind, head, size] of [
+    ["GIF", "GIF89a\x2c\x01\x90\0", [300, 144]],
+    ["WebP", LOSSY, [300, 144]],
+    ["WebP", LOSSLESS, [300, 144]],
+    ["WebP", EXTENDED, [300, 65_680]],
+    ["BMP", `${bitmap}\x0c\0\0\0\x2c\x01\x90\0`, [300, 144]],
+    ["BMP", `${bitmap}\x28\0\0\0\x2c\x01\0\0\x70\xff\xff\xff`, [300, 144]],
+    ["JPEG", "\xff\xd8\xff\xff\xe0\0\x04ab\xff\xc2\0\x11\x08\0\x90\x01\x2c", [300, 144]],
+    // What ends within its header, or has none, is left to the decoder.
+    ["PNG", "\x89PNG\r\n\x1a\n", null],
+    ["JPEG", "\xff\xd8\xff\xe0\0\x04abc", null],
+    ["WebP", "RIFF....WEBPALPH....", null],
+    ["AVIF", "\0\0\0\x1Cftypavif\0\0\0\0avifmif1", null],
+  ]) {
+    assert.deepEqual(sizeOf(kind, bytesOf(head)), size, `${kind} ${head}`);
+  }
+});
+
+test("a photo that its header tells to be too big is not decoded", async () => {
+  // Node has no decoder: this would fail otherwise.
+  for (const [width, height, problem] of [
+    [20_000, 20_000, "20000x20000 pixels: too big; make it smaller"],
+    [16_384, 16_384, "16384x16384 pixels: too big; make it smaller"],
+    [20_000, 8, "20000x8 pixels: too big; make it smaller"],
+    [7, 100, "7x100 pixels: too small to show a face"],
+  ]) {
+    const file = Buffer.from(pngOf(new Uint8Array(0), 0, 0));
+    file.writeUInt32BE(width, 16);
+    file.writeUInt32BE(height, 20);
+    await assert.rejects(decode(new Blob([file])), { name: "Error", message: problem });
   }
 });

@@ -1,6 +1,6 @@
 // The network that finds faces, on a device.
 
-import { prepareWithWeights, writeCount } from "../predictor.js";
+import { prepareWithWeights, runOnce } from "../predictor.js";
 
 /**
  * @typedef {import("../model.js").Model} Model
@@ -35,16 +35,9 @@ export class DetectorRunner {
    */
   async run(plan, rgb) {
     const prepared = await this.prepare(plan);
-    this.player.write(prepared, "photos", rgb);
-    this.player.run(prepared);
     const names = STRIDES.flatMap((stride) => MAPS.map((map) => `${map}_${stride}.output`));
-    const maps = await Promise.all(
-      names.map(async (name) => {
-        const bytes = await this.player.read(prepared, name);
-        return [name, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)];
-      }),
-    );
-    return Object.fromEntries(maps);
+    const maps = await runOnce(this.player, prepared, "photos", rgb, 1, names);
+    return Object.fromEntries(names.map((name, place) => [name, maps[place]]));
   }
 
   /**
@@ -55,12 +48,7 @@ export class DetectorRunner {
     const { detector, shaders } = this.model;
     const known = this.#prepared.get(plan);
     if (known) return known;
-    const prepared = prepareWithWeights(this.player, detector[plan].program, shaders, this.weights).then(
-      (made) => {
-        writeCount(this.player, made, 1);
-        return made;
-      },
-    );
+    const prepared = prepareWithWeights(this.player, detector[plan].program, shaders, this.weights);
     this.#prepared.set(plan, prepared);
     return prepared;
   }

@@ -5,8 +5,8 @@
  * @typedef {import("../faces/boxes.js").Face} Face
  */
 
-/** The longer side of a photo that is shown, in pixels, at most. */
-const SHOWN_SIDE = 900;
+/** The longer side of a photo that is shown, in pixels, at most: about twice the width of a card. */
+const SHOWN_SIDE = 640;
 
 /**
  * A photo as RGBA.
@@ -43,12 +43,12 @@ export function drawPhoto(canvas, photo) {
  * @param {{ face: ?Face, text: string }[]} marks
  */
 export async function drawMarked(canvas, photo, marks) {
+  const bitmap = await createImageBitmap(imageData(photo));
   const factor = Math.min(1, SHOWN_SIDE / Math.max(photo.width, photo.height));
   canvas.width = Math.max(1, Math.round(photo.width * factor));
   canvas.height = Math.max(1, Math.round(photo.height * factor));
   const context = canvas.getContext("2d");
   if (!context) return;
-  const bitmap = await createImageBitmap(imageData(photo));
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
@@ -77,4 +77,18 @@ export async function drawMarked(canvas, photo, marks) {
     context.fillStyle = "#fff";
     context.fillText(text, left + letters * 0.3, top + letters * 0.2);
   }
+}
+
+/**
+ * What a canvas shows, as a compressed image: a page holds thousands of these, but not thousands of canvases.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Promise<Blob>}
+ */
+export function compressed(canvas) {
+  return new Promise((finish, fail) => {
+    const take = (/** @type {?Blob} */ blob) =>
+      blob ? finish(blob) : fail(new Error("the browser has no memory for the picture"));
+    canvas.toBlob(take, "image/jpeg", 0.9);
+  });
 }

@@ -1,19 +1,7 @@
-// How fast a training is, and how long it still takes.
+// How fast a training is.
 
 /** Seconds of the past that count. */
 const WINDOW = 20;
-
-/**
- * A time for people.
- *
- * @param {number} seconds
- */
-export function shownTime(seconds) {
-  if (!Number.isFinite(seconds)) return "";
-  const minutes = Math.floor(seconds / 60);
-  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
-}
 
 /** Photos a second, of the last seconds. */
 export class Pace {

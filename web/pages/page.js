@@ -55,11 +55,6 @@ export async function embeddedModel() {
   return model;
 }
 
-/** Why there is no WebGPU here, and what to do. */
-const NO_WEBGPU =
-  "This browser offers no WebGPU, by which the model is computed. It is there in Chrome and Edge from 113 on (Linux: " +
-  "144, or with chrome://flags/#enable-unsafe-webgpu), in Safari from 26 on, and in Firefox from 141 on (Windows) and " +
-  "145 on (macOS). On a phone: Chrome on Android 12 or later, Safari on iOS 26 or later.";
 const NO_ADAPTER =
   "WebGPU is there, but no graphics adapter. Switch on hardware acceleration in the browser's settings, update the " +
   "graphics driver, or try another browser.";
@@ -70,22 +65,28 @@ const NO_ADAPTER =
  * @returns {Promise<{ device: GPUDevice, about: string }>}
  */
 export async function openDevice() {
-  if (!navigator.gpu) throw new Error(NO_WEBGPU);
+  // `support.js` has told why.
+  if (!navigator.gpu) throw new Error(element("error").textContent);
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new Error(NO_ADAPTER);
   const device = await adapter.requestDevice();
-  const { vendor, architecture, description } = adapter.info;
+  // Chrome has it from 127 on.
+  const { vendor, architecture, description } = /** @type {Partial<GPUAdapterInfo>} */ (adapter.info ?? {});
   const about = description || [vendor, architecture].filter(Boolean).join(" ") || "a graphics adapter";
   return { device, about };
 }
 
-/** @param {string} text nothing takes the message away */
+/**
+ * Screen readers speak a text that changes within an element which was there before: it stays, and takes no room while it
+ * is empty.
+ *
+ * @param {string} text an empty text hides the message
+ */
 export function tellStatus(text) {
-  element("status").hidden = !text;
   element("status").textContent = text;
 }
 
-/** @param {unknown} error nothing takes the message away */
+/** @param {unknown} error an empty text or null hides the message */
 export function tellError(error) {
   const text = error instanceof Error ? error.message : String(error ?? "");
   element("error").hidden = !text;

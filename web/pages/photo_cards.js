@@ -1,7 +1,7 @@
 // A card for each photo that was chosen: the photo with its faces, and what the model predicts for them.
 
 import { decode } from "../photos.js";
-import { drawMarked, drawPhoto } from "./drawing.js";
+import { compressed, drawMarked, drawPhoto } from "./drawing.js";
 import { create } from "./page.js";
 import { cellsOf, columnsOf, csvLine, shortText, targetElement } from "./results.js";
 
@@ -10,16 +10,26 @@ import { cellsOf, columnsOf, csvLine, shortText, targetElement } from "./results
  * @typedef {import("./photo_predictor.js").PhotoPredictor} PhotoPredictor
  * @typedef {import("./photo_predictor.js").PhotoPrediction} PhotoPrediction
  * @typedef {import("../photos.js").Photo} Photo
+ *
+ * @typedef {object} Card
+ * @property {string} name of the photo
+ * @property {Blob} blob the file: pixels are decoded anew when they are needed again
+ * @property {HTMLElement} element
+ * @property {HTMLElement} results
+ * @property {string[]} urls of the pictures that it shows
+ * @property {string[][]} rows of CSV; none until it is predicted
+ * @property {boolean} isDone
  */
 
 /** Cards of photos, which are predicted one after the other. */
 export class PhotoCards {
-  /** Rows of CSV, in the order of the cards. */
-  /** @type {Map<HTMLElement, string[][]>} */
-  #rows = new Map();
+  /** In the order of the page. A card that is not here any more was removed, also if it is being predicted. */
+  /** @type {Set<Card>} */
+  #cards = new Set();
   /** @type {Promise<void>} */
   #last = Promise.resolve();
-  #waiting = 0;
+  /** @type {HTMLCanvasElement} */
+  #sketch = create("canvas");
 
   /**
    * @param {HTMLElement} list
@@ -36,7 +46,8 @@ export class PhotoCards {
 
   /** Photos so far, and how many of them wait. */
   get counts() {
-    return { photos: this.#rows.size, waiting: this.#waiting };
+    const waiting = [...this.#cards].filter(({ isDone }) => !isDone).length;
+    return { photos: this.#cards.size, waiting };
   }
 
   /**
@@ -44,39 +55,22 @@ export class PhotoCards {
    *
    * @param {string} name
    * @param {Blob} blob
-   * @returns {Promise<void>} when it is predicted
    */
   add(name, blob) {
-    const canvas = create("canvas", { role: "img", "aria-label": `The photo ${name}` });
     const results = create("div", { text: "waiting …", class: "quiet" });
     const body = create("div", { class: "body" }, [create("p", { class: "name", text: name }), results]);
-    const card = create("li", { class: "card", "aria-busy": "true" }, [canvas, body]);
-    canvas.hidden = true;
-    this.list.append(card);
-    this.#rows.set(card, []);
-    this.#waiting += 1;
-    this.onChange();
-    this.#last = this.#last.then(async () => {
-      if (!this.#rows.has(card)) return;
-      try {
-        const photo = await decode(blob);
-        await this.#predict(card, canvas, results, name, photo, false);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        results.replaceChildren(reason);
-        this.#rows.set(card, [[name, ...this.#noFace(), ...this.#empty(), reason]]);
-      } finally {
-        card.removeAttribute("aria-busy");
-        this.#waiting -= 1;
-        this.onChange();
-      }
-    });
-    return this.#last;
+    const element = create("li", { class: "card", tabindex: "-1" }, [body]);
+    /** @type {Card} */
+    const card = { name, blob, element, results, urls: [], rows: [], isDone: false };
+    this.list.append(element);
+    this.#cards.add(card);
+    this.#enqueue(card, false);
   }
 
   /** Removes all cards; photos that wait are not predicted. */
   clear() {
-    this.#rows.clear();
+    for (const { urls } of this.#cards) urls.forEach((url) => URL.revokeObjectURL(url));
+    this.#cards.clear();
     this.list.replaceChildren();
     this.onChange();
   }
@@ -85,62 +79,132 @@ export class PhotoCards {
   csv() {
     const face = this.predictor.looksForFaces ? ["face", "x", "y", "width", "height"] : [];
     const header = ["file", ...face, ...columnsOf(this.model.targets), "error"];
-    return [header, ...[...this.#rows.values()].flat()].map(csvLine).join("");
+    return [header, ...[...this.#cards].flatMap(({ rows }) => rows)].map(csvLine).join("");
   }
 
   /**
-   * @param {HTMLElement} card
-   * @param {HTMLCanvasElement} canvas
-   * @param {HTMLElement} results
-   * @param {string} name
-   * @param {Photo} photo
+   * @param {Card} card
+   * @param {boolean} whole whether the photo is taken whole, although the model is one for faces
+   */
+  #enqueue(card, whole) {
+    card.isDone = false;
+    card.element.setAttribute("aria-busy", "true");
+    this.onChange();
+    this.#last = this.#last.then(async () => {
+      if (!this.#cards.has(card)) return;
+      try {
+        await this.#predict(card, whole);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        card.results.replaceChildren(reason);
+        card.rows = [this.#rowWithout(card, reason)];
+      }
+      if (!this.#cards.has(card)) return;
+      card.isDone = true;
+      card.element.removeAttribute("aria-busy");
+      this.onChange();
+    });
+  }
+
+  /**
+   * @param {Card} card
    * @param {boolean} whole
    */
-  async #predict(card, canvas, results, name, photo, whole) {
-    const { subjects, milliseconds } = await this.predictor.predict(photo, whole);
+  async #predict(card, whole) {
+    const photo = await decode(card.blob);
+    if (!this.#cards.has(card)) return;
+    const prediction = await this.predictor.predict(photo, whole);
+    if (!this.#cards.has(card)) return;
+    const pictures = await this.#pictures(photo, prediction);
+    if (!this.#cards.has(card)) return;
+    this.#show(card, prediction, pictures);
+    const rows = this.#rows(card, photo, prediction);
+    card.rows = rows.length > 0 ? rows : [this.#rowWithout(card, "no face was found")];
+  }
+
+  /**
+   * The photo with its faces marked, and each face as the model saw it.
+   *
+   * @param {Photo} photo
+   * @param {PhotoPrediction} prediction
+   * @returns {Promise<Blob[]>}
+   */
+  async #pictures(photo, { subjects }) {
     const { targets } = this.model;
     const marks = subjects.map(({ face, outputs }) => {
       return { face, text: targets.map((target, place) => shortText(target, outputs[place])).join(", ") };
     });
-    await drawMarked(canvas, photo, marks);
-    canvas.hidden = false;
-    const elements = subjects.map(({ face, seen, outputs }) => {
-      const lines = targets.map((target, place) => targetElement(target, outputs[place]));
+    await drawMarked(this.#sketch, photo, marks);
+    const pictures = [await compressed(this.#sketch)];
+    for (const { face, seen } of subjects) {
+      if (!face) continue;
+      drawPhoto(this.#sketch, seen);
+      pictures.push(await compressed(this.#sketch));
+    }
+    return pictures;
+  }
+
+  /**
+   * @param {Card} card
+   * @param {PhotoPrediction} prediction
+   * @param {Blob[]} pictures
+   */
+  #show(card, { subjects, milliseconds }, [marked, ...faces]) {
+    const { targets } = this.model;
+    card.urls.forEach((url) => URL.revokeObjectURL(url));
+    card.urls = [marked, ...faces].map((picture) => URL.createObjectURL(picture));
+    const [photoUrl, ...faceUrls] = card.urls;
+    const elements = subjects.map(({ face, outputs }, place) => {
+      const lines = targets.map((target, branch) => targetElement(target, outputs[branch]));
       if (!face) return create("div", {}, lines);
-      const cut = create("canvas", { "aria-hidden": "true" });
-      drawPhoto(cut, seen);
+      const cut = create("img", { src: faceUrls[place], alt: "" });
       return create("div", { class: "face" }, [cut, create("div", {}, lines)]);
     });
     if (subjects.length === 0) {
       const again = create("button", { type: "button", text: "take the whole photo" });
-      again.addEventListener("click", async () => {
+      again.addEventListener("click", () => {
         again.disabled = true;
-        await this.#predict(card, canvas, results, name, photo, true);
-        this.onChange();
+        this.#enqueue(card, true);
+        // The button goes away with the results that it is part of.
+        card.element.focus();
       });
-      elements.push(create("p", { text: "No face was found." }), again);
+      elements.push(create("p", { text: "No face was found." }), create("p", {}, [again]));
     }
     const time = create("div", { class: "quiet small", text: `${milliseconds.toFixed(0)} ms` });
-    results.className = "";
-    results.replaceChildren(...elements, time);
+    card.results.className = "";
+    card.results.replaceChildren(...elements, time);
+    card.element.querySelector(":scope > img")?.remove();
+    card.element.prepend(create("img", { src: photoUrl, alt: `The photo ${card.name}` }));
+  }
+
+  /**
+   * @param {Card} card
+   * @param {Photo} photo
+   * @param {PhotoPrediction} prediction
+   */
+  #rows({ name }, photo, { subjects }) {
     const scale = photo.size[0] / photo.width;
-    const rows = subjects.map(({ face, outputs }, place) => {
+    return subjects.map(({ face, outputs }, place) => {
       const box = face
         ? [face.area.x, face.area.y, face.area.width, face.area.height].map((v) => v * scale)
         : [];
-      const cells = targets.flatMap((target, branch) => cellsOf(target, outputs[branch]));
+      const cells = this.model.targets.flatMap((target, branch) => cellsOf(target, outputs[branch]));
       const faceCells = face ? [String(place + 1), ...box.map((value) => value.toFixed(1))] : this.#noFace();
       return [name, ...faceCells, ...cells, ""];
     });
-    const none = [[name, ...this.#noFace(), ...this.#empty(), "no face was found"]];
-    this.#rows.set(card, rows.length > 0 ? rows : none);
+  }
+
+  /**
+   * The row of a photo without a prediction.
+   *
+   * @param {Card} card
+   * @param {string} reason
+   */
+  #rowWithout({ name }, reason) {
+    return [name, ...this.#noFace(), ...columnsOf(this.model.targets).map(() => ""), reason];
   }
 
   #noFace() {
     return this.predictor.looksForFaces ? Array(5).fill("") : [];
-  }
-
-  #empty() {
-    return columnsOf(this.model.targets).map(() => "");
   }
 }

@@ -6,6 +6,7 @@ import { hashOf } from "../training/copies.js";
 import { labelPhotos } from "../training/labels.js";
 import { splitOf } from "../training/split.js";
 import { embedded } from "./page.js";
+import { counted } from "./words.js";
 
 /**
  * @typedef {import("../model.js").Model} Model
@@ -19,7 +20,8 @@ import { embedded } from "./page.js";
  * @property {string[]} columns for each target: where its labels are from
  * @property {?string} dataPath what was chosen, as people know it; null of the drawn faces
  *
- * @typedef {{ set: PhotoSet, skipped: Skipped[], warnings: string[] }} Loaded
+ * @typedef {{ set: PhotoSet, skipped: Skipped[], ignored: number, warnings: string[] }} Loaded with the photos that are
+ *   left out, and how many files are neither photos nor tables
  */
 
 /** Bytes that the photos may take, at most: browsers give a tab a few gigabytes. */
@@ -35,8 +37,12 @@ const MOST_BYTES = 1.5e9;
  * @throws where there are no labels, or too few photos
  */
 export async function loadFiles(model, files, onProgress) {
-  const { photos, tables, skipped } = await listFiles(files);
-  if (photos.length === 0) throw new Error("there is no photo in what was chosen");
+  const { photos, tables, skipped, ignored } = await listFiles(files);
+  if (photos.length === 0) {
+    throw new Error(
+      `there is no photo in what was chosen${ignored > 0 ? `, and ${counted(ignored, "other file")}` : ""}`,
+    );
+  }
   const sheets = await Promise.all(
     tables.map(async ({ name, blob }) => ({
       name,
@@ -48,15 +54,13 @@ export async function loadFiles(model, files, onProgress) {
     model.targets,
     sheets,
   );
-  const sources = new Map(photos.map(({ name, blob }) => [name, blob]));
-  const named = labelled.kept.map((name) => ({ name, blob: /** @type {any} */ (sources.get(name)) }));
-  const loaded = await load(model, named, labelled, onProgress);
+  const loaded = await load(model, photos, labelled, onProgress);
   // A folder's files name it; of single files there is nothing that could be named.
   const [first] = files;
   const path = first.webkitRelativePath ? first.webkitRelativePath.split("/")[0] : first.name;
   loaded.set.dataPath = files.length === 1 || first.webkitRelativePath ? path : "photos";
   loaded.skipped.push(...skipped, ...labelled.skipped);
-  return { ...loaded, warnings: labelled.warnings };
+  return { ...loaded, ignored, warnings: labelled.warnings };
 }
 
 /**
@@ -84,24 +88,23 @@ export async function loadDrawn(model, onProgress) {
     photos.map(({ name }) => name),
     model.targets,
   );
-  const sources = new Map(photos.map(({ name, blob }) => [name, blob]));
-  const named = labelled.kept.map((name) => ({ name, blob: /** @type {any} */ (sources.get(name)) }));
-  return { ...(await load(model, named, labelled, onProgress)), warnings: labelled.warnings };
+  return { ...(await load(model, photos, labelled, onProgress)), ignored: 0, warnings: labelled.warnings };
 }
 
 /**
  * @param {Model} model
- * @param {{ name: string, blob: () => Promise<Blob> }[]} named the photos that have labels
+ * @param {{ name: string, blob: () => Promise<Blob> }[]} all photos, of which some have labels
  * @param {import("../training/labels.js").Labelled} labelled
  * @param {(done: number, all: number) => void} onProgress
  */
-async function load({ photo: input, training }, named, { labels, sides, columns }, onProgress) {
+async function load({ photo: input, training }, all, { kept: names, labels, sides, columns }, onProgress) {
   if (!input || !training) throw new Error("this page does not train on photos");
   const { width, height } = input;
-  if (named.length * width * height * 3 > MOST_BYTES) {
+  const blobs = new Map(all.map(({ name, blob }) => [name, blob]));
+  if (names.length * width * height * 3 > MOST_BYTES) {
     const most = Math.floor(MOST_BYTES / (width * height * 3));
     throw new Error(
-      `${named.length} photos are too many for a browser's tab; choose at most ${most}, or train by the program`,
+      `${names.length} photos are too many for a browser's tab; choose at most ${most}, or train by the program`,
     );
   }
   /** @type {Skipped[]} */
@@ -110,16 +113,17 @@ async function load({ photo: input, training }, named, { labels, sides, columns 
   const kept = [];
   /** @type {Uint8Array[]} */
   const photos = [];
-  for (const [place, { name, blob }] of named.entries()) {
+  for (const [place, name] of names.entries()) {
     try {
-      photos.push(resizeWhole(await decode(await blob()), width, height).rgb);
+      const blob = await blobs.get(name)?.();
+      if (!blob) throw new Error("it is gone");
+      photos.push(resizeWhole(await decode(blob), width, height).rgb);
       kept.push(place);
     } catch (error) {
       skipped.push({ file: name, reason: error instanceof Error ? error.message : String(error) });
     }
-    onProgress(place + 1, named.length);
+    onProgress(place + 1, names.length);
   }
-  const names = named.map(({ name }) => name);
   const split = splitOf(names, sides, kept, photos.map(hashOf), training.seed);
   if (split.train.length === 0 || split.validation.length === 0) {
     throw new Error(

@@ -4,6 +4,7 @@ import { Player } from "../player.js";
 import { Predictor } from "../predictor.js";
 import { Camera } from "./camera.js";
 import { drawMarked } from "./drawing.js";
+import { onFiles } from "./file_drop.js";
 import {
   create,
   download,
@@ -19,6 +20,7 @@ import { PhotoCards } from "./photo_cards.js";
 import { PhotoPredictor } from "./photo_predictor.js";
 import { shortText } from "./results.js";
 import { startTextForm } from "./text_form.js";
+import { counted } from "./words.js";
 
 /** @typedef {import("../model.js").Model} Model */
 
@@ -39,44 +41,30 @@ function startPhotos(model, predictor) {
   element("photos").hidden = false;
   const cards = new PhotoCards(element("cards"), model, predictor, () => {
     const { photos, waiting } = cards.counts;
+    const all = counted(photos, "photo");
     element("tools").hidden = photos === 0;
-    element("count").textContent =
-      waiting > 0 ? `${photos - waiting} of ${photos} photos` : `${photos} photos`;
+    element("count").textContent = waiting > 0 ? `${photos - waiting} of ${all}` : all;
+    // Screen readers speak this, and should not do so for every photo.
+    element("done").textContent = waiting === 0 && photos > 0 ? `Predictions for ${all} are there.` : "";
   });
   /** @param {Iterable<File>} files */
   const addAll = (files) => {
     for (const file of files) cards.add(file.name, file);
   };
-  element("files").addEventListener(
-    "change",
-    (/** @type {Event & { target: HTMLInputElement }} */ { target }) => {
-      addAll(target.files ?? []);
-      // The same files may be chosen again.
-      target.value = "";
-    },
-  );
-  const drop = element("drop");
-  addEventListener("dragover", (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  });
-  addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) drop.classList.remove("over");
-  });
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    addAll(event.dataTransfer?.files ?? []);
-  });
+  onFiles(element("drop"), [element("files")], addAll);
   addEventListener("paste", (event) => addAll(event.clipboardData?.files ?? []));
-  element("clear").addEventListener("click", () => cards.clear());
+  element("clear").addEventListener("click", () => {
+    cards.clear();
+    // The button is hidden now.
+    element("files").focus();
+  });
   element("csv").addEventListener("click", () => download(`${model.name}.csv`, cards.csv(), "text/csv"));
 
+  const canvas = create("canvas", { class: "live" });
   new Camera(
     (name, blob) => cards.add(name, blob),
-    async (photo, result) => {
+    async (photo) => {
       const { subjects, milliseconds } = await predictor.predict(photo);
-      const canvas = result.querySelector("canvas") ?? create("canvas", { style: "width:100%" });
       const marks = subjects.map(({ face, outputs }) => {
         return {
           face,
@@ -85,8 +73,9 @@ function startPhotos(model, predictor) {
       });
       await drawMarked(canvas, photo, marks);
       const whole = marks.filter(({ face }) => !face).map(({ text }) => text);
-      const text = `${whole.join("; ")} ${milliseconds.toFixed(0)} ms`;
-      result.replaceChildren(canvas, create("p", { class: "quiet small", text }));
+      const found = subjects.length === 0 ? "no face" : whole.join("; ");
+      const text = [found, `${milliseconds.toFixed(0)} ms`].filter(Boolean).join(", ");
+      return [canvas, create("p", { class: "quiet small", text })];
     },
   );
 }

@@ -30,7 +30,7 @@ export function targetElement(target, outputs) {
   const shown = order.slice(0, shares.length > 2 ? SHOWN_CLASSES : 1);
   const lines = shown.flatMap((place, rank) => {
     const name = className(target, place);
-    const share = `${(100 * shares[place]).toFixed(1)} %`;
+    const share = `${(100 * shares[place]).toFixed(1)}\u00a0%`;
     return [labelElement(rank === 0 ? target.name : "", `${name}, ${share}`), barElement(shares[place])];
   });
   return create("div", { class: "target" }, lines);
@@ -85,11 +85,15 @@ export function cellsOf(target, outputs) {
 }
 
 /**
- * A line of CSV (RFC 4180).
+ * A line of CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe before it, as OWASP
+ * recommends; numbers stay as they are.
  *
  * @param {string[]} cells
  */
 export function csvLine(cells) {
-  const quoted = cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell));
+  const quoted = cells.map((cell) => {
+    const text = /^[=+\-@\t\r\n]/.test(cell) && Number.isNaN(Number(cell)) ? `'${cell}` : cell;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  });
   return `${quoted.join(",")}\r\n`;
 }

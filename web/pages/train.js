@@ -9,8 +9,8 @@ import { formatWeights } from "../training/state.js";
 import { Checkpoint } from "../training/storage.js";
 import { Trainer } from "../training/trainer.js";
 import { Curves } from "./curves.js";
-import { drawPhoto } from "./drawing.js";
-import { Pace, shownTime } from "./pace.js";
+import { onFiles } from "./file_drop.js";
+import { Pace } from "./pace.js";
 import {
   create,
   download,
@@ -22,32 +22,34 @@ import {
   tellStatus,
 } from "./page.js";
 import { loadDrawn, loadFiles } from "./photo_set.js";
-import { className, predictionOf, shownNumber } from "../targets.js";
-import { Photo } from "../photos.js";
+import { resultsTable } from "./results_table.js";
+import { sampleCards } from "./sample_cards.js";
+import { counted, shownDigits, shownTime } from "./words.js";
 
 /**
  * @typedef {import("../model.js").Model} Model
- * @typedef {import("../training/results.js").Epoch} Epoch
  * @typedef {import("../training/session.js").Facts} Facts
- * @typedef {import("../training/storage.js").Saved} Saved
+ * @typedef {import("../training/trainer.js").Progress} Progress
  * @typedef {import("./photo_set.js").Loaded} Loaded
  * @typedef {import("./photo_set.js").PhotoSet} PhotoSet
+ *
+ * @typedef {"choosing" | "busy" | "ready" | "running" | "lost"} State what the page does: it waits for photos; reads,
+ *   compiles or saves; waits for a click, with a training or before one; trains; or has lost its device
  */
 
-/** Photos whose predictions are shown after every epoch. */
-const SHOWN = 8;
-/** Skipped files that are named. */
+/** Files left out that are named. */
 const NAMED = 200;
 
 /** The page and its training. */
 class TrainingPage {
-  /** @type {?Session} */
-  #session = null;
+  /** @type {State} */
+  #state = "choosing";
   /** @type {?PhotoSet} */
   #set = null;
-  /** @type {?Saved} what was kept of an earlier visit */
+  /** @type {?Session} */
+  #session = null;
+  /** @type {?Facts} what is known of a training that is kept and not opened */
   #kept = null;
-  #started = Date.now();
   #pace = new Pace();
 
   /**
@@ -62,139 +64,150 @@ class TrainingPage {
     this.adapter = adapter;
     this.storage = storage;
     this.curves = new Curves(element("charts"), model.targets);
-    /** @param {string} id @param {() => unknown} action */
-    const on = (id, action) =>
-      element(id).addEventListener("click", () =>
-        Promise.resolve(action()).catch((error) => this.#fail(error)),
-      );
-    on("drawn", () => this.#load((onProgress) => loadDrawn(model, onProgress)));
-    on("start", () => this.#start());
-    on("pause", () => this.#session?.pause());
-    on("other", () => this.#reset());
-    on("continue", () => this.#continue());
-    on("forget", () => this.#forget());
-    on("save-weights", () => this.#saveWeights());
-    on("save-run", () => this.#saveRun());
-    for (const id of ["files", "folder"]) {
-      element(id).addEventListener("change", (/** @type {{ target: HTMLInputElement }} */ { target }) => {
-        this.#choose([...(target.files ?? [])]);
-        target.value = "";
-      });
-    }
-    addEventListener("dragover", (event) => {
-      event.preventDefault();
-      element("drop").classList.add("over");
+    this.#on("drawn", ["choosing"], () => this.#load((onProgress) => loadDrawn(model, onProgress)));
+    this.#on("start", ["ready"], () => this.#start());
+    this.#on("pause", ["running"], () => this.#session?.pause());
+    this.#on("other", ["ready"], () => this.#chooseOthers());
+    this.#on("continue", ["choosing"], () => this.#continue());
+    this.#on("forget", ["choosing"], () => this.#forget());
+    this.#on("save-weights", ["ready", "running"], () => this.#saveWeights());
+    this.#on("save-run", ["ready"], () => this.#saveRun());
+    onFiles(element("drop"), [element("files"), element("folder")], (files) => {
+      if (this.#state !== "choosing" || files.length === 0) return;
+      this.#load((onProgress) => loadFiles(model, files, onProgress)).catch((error) => this.#fail(error));
     });
-    addEventListener("dragleave", (event) => {
-      if (!event.relatedTarget) element("drop").classList.remove("over");
+    this.#watchTab();
+    player.device.lost.then(({ reason, message }) => {
+      if (reason === "destroyed") return;
+      this.#enter("lost");
+      this.#fail(new Error(message));
     });
-    addEventListener("drop", (event) => {
-      event.preventDefault();
-      element("drop").classList.remove("over");
-      if (!element("data").hidden) this.#choose([...(event.dataTransfer?.files ?? [])]);
-    });
-    // A tab that nobody looks at may be slowed down, or thrown away.
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) this.#session?.saveSoon();
-    });
-    addEventListener("beforeunload", (event) => {
-      if (!element("pause").hidden && !this.storage?.isOwn) event.preventDefault();
-    });
-    player.device.lost.then(({ message }) => this.#fail(new Error(`the device was lost: ${message}`)));
   }
 
-  /** Shows what was kept, or else asks for photos. */
+  /** Shows what is kept, and asks for photos. */
   async open() {
-    this.#kept = (await this.storage?.load()) ?? null;
-    element("epochs").value = String(this.model.training?.epochs ?? 1);
+    const { targets, training } = this.model;
+    element("epochs").value = String(training?.epochs ?? 1);
     element("labels-help").textContent =
-      `Labels for ${this.model.targets.map(({ name }) => name).join(" and ")} come from the names of the photos ` +
-      "(age_gender_race_date, as UTKFace's), from their folders, one a class, or from a CSV file beside them.";
-    if (this.#kept) {
-      const { epoch, step, epochs, names } = /** @type {Facts} */ (this.#kept.facts);
-      element("kept").hidden = false;
-      element("kept-text").textContent =
-        `A training on ${names.length} photos is kept in this browser: ${epoch} of ${epochs} epochs are done` +
-        (step > 0 ? `, and ${step} steps of the next.` : ".");
+      `Labels for ${targets.map(({ name }) => name).join(" and ")} come from the names of the photos ` +
+      "(age_gender_race_date, as UTKFace's), from their folders, one for each class, or from a CSV file beside them.";
+    try {
+      this.#kept = /** @type {?Facts} */ ((await this.storage?.facts()) ?? null);
+    } catch (error) {
+      tellError(error);
     }
-    element("data").hidden = false;
+    this.#enter("choosing");
+  }
+
+  /**
+   * Calls an action at a click, in these states only.
+   *
+   * @param {string} id
+   * @param {State[]} states
+   * @param {() => unknown} action
+   */
+  #on(id, states, action) {
+    element(id).addEventListener("click", async () => {
+      if (!states.includes(this.#state)) return;
+      try {
+        await action();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    if (this.#state === "lost") return;
+    this.#state = state;
+    const session = this.#session;
+    const is = (/** @type {State[]} */ ...states) => states.includes(state);
+    element("data").hidden = !is("choosing");
+    element("kept").hidden = !is("choosing") || this.#kept === null;
+    if (this.#kept) element("kept-text").textContent = keptText(this.#kept);
+    element("training").hidden = this.#set === null;
+    element("start").hidden = is("running", "lost") || (session?.isDone ?? false);
+    element("start").disabled = !is("ready");
+    element("start").textContent = session ? "resume" : "train";
+    element("epochs").disabled = !is("ready") || session !== null;
+    element("pause").hidden = !is("running");
+    element("other").disabled = !is("ready");
+    element("running").hidden = !is("running");
+    const hasResults = session !== null && session.epoch > 0;
+    element("downloads").hidden = !hasResults || is("lost");
+    element("downloads-help").hidden = element("downloads").hidden;
+    element("save-run").disabled = !is("ready");
+    element("unsaved").textContent = session?.problem ?? "";
+    if (!is("running")) document.title = `Train ${this.model.name}`;
   }
 
   /** @param {unknown} error */
   #fail(error) {
     tellStatus("");
-    tellError(error);
-    this.#showRunning(false);
-    if (String(error).includes("device was lost")) {
-      tellError(
-        `The graphics device was lost (${error instanceof Error ? error.message : error}). Reload the page: the training ` +
-          "goes on from where it was saved last.",
-      );
+    const reason = error instanceof Error ? error.message : String(error);
+    if (this.#state === "lost") {
+      const isKept = this.#session !== null && this.#session.problem === null && this.storage !== null;
+      const advice = isKept ? ": the training goes on from where it was saved last" : "";
+      tellError(`The graphics device was lost (${reason}). Reload the page${advice}.`);
+      return;
     }
-  }
-
-  /** @param {File[]} files */
-  async #choose(files) {
-    if (files.length === 0) return;
-    await this.#load((onProgress) => loadFiles(this.model, files, onProgress));
+    tellError(reason);
+    this.#enter(this.#set === null ? "choosing" : "ready");
   }
 
   /** @param {(onProgress: (done: number, all: number) => void) => Promise<Loaded>} read */
   async #load(read) {
     tellError(null);
-    element("data").hidden = true;
-    try {
-      let last = 0;
-      const { set, skipped, warnings } = await read((done, all) => {
-        if (performance.now() - last < 200 && done < all) return;
-        last = performance.now();
-        tellStatus(`Reading photos: ${done} of ${all}`);
-      });
-      tellStatus("");
-      this.#show(set);
-      element("skipped").hidden = skipped.length === 0;
-      element("skipped").querySelector("summary").textContent = `${skipped.length} files are left out`;
-      element("skipped")
-        .querySelector("tbody")
-        .replaceChildren(
-          ...skipped
-            .slice(0, NAMED)
-            .map(({ file, reason }) =>
-              create("tr", {}, [create("td", { text: file }), create("td", { text: reason })]),
-            ),
-        );
-      if (warnings.length > 0) tellStatus(warnings.join(" "));
-    } catch (error) {
-      tellStatus("");
-      tellError(error);
-      element("data").hidden = false;
-    }
+    this.#enter("busy");
+    let last = 0;
+    const { set, skipped, ignored, warnings } = await read((done, all) => {
+      if (performance.now() - last < 200 && done < all) return;
+      last = performance.now();
+      tellStatus(`Reading photos: ${done} of ${all}`);
+    });
+    tellStatus(warnings.join(" "));
+    this.#show(set);
+    const left =
+      ignored > 0 ? `; ${counted(ignored, "file")} ${ignored === 1 ? "is no photo" : "are no photos"}` : "";
+    element("skipped").hidden = skipped.length === 0 && ignored === 0;
+    element("skipped").querySelector("summary").textContent =
+      `${counted(skipped.length, "photo")} left out${left}`;
+    const rows = skipped
+      .slice(0, NAMED)
+      .map(({ file, reason }) =>
+        create("tr", {}, [create("td", { text: file }), create("td", { text: reason })]),
+      );
+    element("skipped")
+      .querySelector("tbody")
+      .replaceChildren(...rows);
+    this.#enter("ready");
+    element("start").focus();
   }
 
   /** @param {PhotoSet} set */
   #show(set) {
     this.#set = set;
-    this.#session = null;
     const { train, validation, test } = set.split;
+    const ofTest = test.length > 0 ? `, ${test.length} for a test, which this page does not make` : "";
     element("samples").textContent =
-      `${set.samples.names.length} photos: ${train.length} to learn from, ${validation.length} to measure with` +
-      (test.length > 0 ? `, ${test.length} for a test that this page does not make.` : ".");
-    element("kept").hidden = true;
-    element("training").hidden = false;
-    element("epochs").disabled = false;
-    element("start").textContent = "train";
-    element("start").hidden = false;
-    element("start").focus();
+      `${counted(set.samples.names.length, "photo")}: ${train.length} for training, ${validation.length} for validation` +
+      `${ofTest}.`;
   }
 
   /** Lets other photos be chosen. */
-  #reset() {
+  async #chooseOthers() {
+    this.#session?.trainer.release();
+    if (this.#session && this.storage) this.#kept = /** @type {?Facts} */ (await this.storage.facts());
     this.#session = null;
+    this.#set = null;
     this.curves.clear();
     element("cards").replaceChildren();
-    for (const id of ["training", "table", "downloads", "downloads-help", "running"])
-      element(id).hidden = true;
-    element("data").hidden = false;
+    element("table").hidden = true;
+    element("skipped").hidden = true;
+    tellStatus("");
+    this.#enter("choosing");
+    element("files").focus();
   }
 
   /**
@@ -216,197 +229,138 @@ class TrainingPage {
   /** Begins a training, or goes on with one that was paused. */
   async #start() {
     tellError(null);
-    if (!this.#session) {
-      if (!this.#set) return;
-      const epochs = Math.round(Number(element("epochs").value));
-      if (!(epochs >= 1)) throw new Error("the number of epochs must be 1 or more");
-      const { columns, dataPath } = this.#set;
-      tellStatus("Compiling the kernels …");
-      const trainer = this.#trainer(this.#set, epochs);
-      this.#session = new Session(trainer, this.storage, { columns, dataPath, started: Date.now() });
-      this.#started = Date.now();
-      await trainer.initialise();
-      tellStatus("");
-    }
-    await this.#run(this.#session);
+    if (this.#session) return this.#run(this.#session);
+    if (!this.#set) return;
+    const epochs = Math.round(Number(element("epochs").value));
+    if (!(epochs >= 1)) throw new Error("the number of epochs must be 1 or more");
+    const question = "The training that is kept in this browser will be replaced. Train anew?";
+    if (this.#kept && !confirm(`${keptText(this.#kept)} ${question}`)) return;
+    this.#enter("busy");
+    // The browser may keep what is stored, whether it asks or not.
+    navigator.storage?.persist?.().catch(() => {});
+    tellStatus("Compiling the kernels …");
+    if (this.#kept) await this.storage?.remove();
+    this.#kept = null;
+    const { columns, dataPath } = this.#set;
+    const trainer = this.#trainer(this.#set, epochs);
+    const session = new Session(trainer, this.storage, { columns, dataPath, started: Date.now() });
+    await trainer.initialise();
+    this.#session = session;
+    tellStatus("");
+    await this.#run(session);
   }
 
-  /** Goes on with what was kept. */
+  /** Goes on with what is kept. */
   async #continue() {
-    if (!this.#kept) return;
     tellError(null);
-    element("data").hidden = true;
-    const { names, labels, split, columns, dataPath, epochs, started } = /** @type {Facts} */ (
-      this.#kept.facts
-    );
-    const samples = { names, labels, photos: this.#kept.photos };
-    this.#show({ samples, split, columns, dataPath });
-    element("epochs").value = String(epochs);
+    this.#enter("busy");
+    tellStatus("Reading what is kept …");
+    const saved = await this.storage?.load();
+    if (!saved) throw new Error("what was kept is gone");
+    const { names, labels, split, columns, dataPath, epochs, started } = /** @type {Facts} */ (saved.facts);
+    const samples = { names, labels, photos: saved.photos };
     tellStatus("Compiling the kernels …");
     const session = new Session(this.#trainer({ samples, split }, epochs), this.storage, {
       columns,
       dataPath,
       started,
     });
-    await session.restore(this.#kept);
+    await session.restore(saved);
+    this.#show({ samples, split, columns, dataPath });
+    element("epochs").value = String(epochs);
     this.#kept = null;
     this.#session = session;
-    this.#started = started;
     tellStatus("");
     this.#showResults(session);
-    if (session.isDone) this.#showRunning(false);
+    if (session.isDone) this.#enter("ready");
     else await this.#run(session);
   }
 
   async #forget() {
     await this.storage?.remove();
     this.#kept = null;
-    element("kept").hidden = true;
-  }
-
-  /** @param {boolean} isRunning */
-  #showRunning(isRunning) {
-    const isDone = this.#session?.isDone ?? false;
-    element("pause").hidden = !isRunning;
-    element("start").hidden = isRunning || isDone;
-    element("start").textContent = this.#session ? "go on" : "train";
-    element("other").disabled = isRunning;
-    element("epochs").disabled = this.#session !== null;
-    element("running").hidden = !isRunning;
-    document.title = `Train ${this.model.name}`;
+    tellError(null);
+    this.#enter("choosing");
+    element("files").focus();
   }
 
   /** @param {Session} session */
   async #run(session) {
-    const { trainer } = session;
     this.#pace = new Pace();
-    this.#showRunning(true);
-    element("pause").focus();
-    const wakeLock = await navigator.wakeLock?.request("screen").catch(() => null);
+    this.#enter("running");
+    const lock = navigator.wakeLock?.request("screen").catch(() => null);
     try {
       await session.run({
         onProgress: (epoch, progress) => this.#showProgress(session, epoch, progress),
         onEpoch: async () => {
           this.#showResults(session);
-          await this.#showCards(session);
+          element("cards").replaceChildren(...(await sampleCards(session.trainer)));
         },
-        onSave: (problem) => tellStatus(problem ?? ""),
+        onSave: () => this.#enter("running"),
       });
     } finally {
-      await wakeLock?.release();
-      this.#showRunning(false);
+      lock?.then((held) => held?.release()).catch(() => {});
     }
-    const { epochs } = trainer.training;
-    tellStatus(
-      session.isDone ? `${epochs} epochs are done.` : "The training is paused, and kept in this browser.",
-    );
+    this.#enter("ready");
+    const { epochs } = session.trainer.training;
+    const kept = session.problem === null ? ", and kept in this browser" : "";
+    tellStatus(session.isDone ? `${counted(epochs, "epoch")} done.` : `The training is paused${kept}.`);
+    element(session.isDone ? "save-run" : "start").focus();
     document.body.dataset.trained = String(session.isDone);
   }
 
   /**
    * @param {Session} session
    * @param {number} epoch from 0
-   * @param {import("../training/trainer.js").Progress} progress
+   * @param {Progress} progress
    */
   #showProgress({ trainer }, epoch, { phase, done, all }) {
-    const { training, evaluation, epochs } = { ...trainer.training, training: trainer.training.step };
+    const { step, evaluation, epochs } = trainer.training;
     const { train, validation } = trainer.split;
-    const batch = phase === "training" ? training.batch : evaluation.batch;
-    const ofPhase = phase === "training" ? train.length : validation.length;
-    const photos = Math.min(batch, ofPhase - (done - 1) * batch);
-    this.#pace.add(photos);
+    const [batch, ofPhase] =
+      phase === "training" ? [step.batch, train.length] : [evaluation.batch, validation.length];
+    this.#pace.add(Math.min(batch, ofPhase - (done - 1) * batch));
     element("progress").value = done / all;
-    const { rate } = this.#pace;
     const each = train.length + validation.length;
     const before = phase === "training" ? 0 : train.length;
     const left = (epochs - epoch) * each - before - Math.min(done * batch, ofPhase);
+    const { rate } = this.#pace;
     const speed = Number.isFinite(rate)
-      ? `, ${rate.toPrecision(3)} photos a second, ${shownTime(left / rate)} left`
+      ? `, ${shownDigits(rate, 3)} photos a second, ${shownTime(left / rate)} left`
       : "";
-    const what = phase === "training" ? `step ${done} of ${all}` : "measuring";
+    const what = phase === "training" ? `step ${done} of ${all}` : "validation";
     element("pace").textContent = `epoch ${epoch + 1} of ${epochs}, ${what}${speed}`;
-    const share = 1 - left / (epochs * each);
-    document.title = `${(100 * share).toFixed(0)} % of ${this.model.name}`;
+    document.title = `${Math.floor(100 * (1 - left / (epochs * each)))} % of ${this.model.name}`;
   }
 
   /** @param {Session} session */
-  #showResults({ trainer }) {
-    const { epochs, best } = trainer;
+  #showResults({ trainer: { epochs, best } }) {
     this.curves.show(epochs);
     if (epochs.length === 0) return;
-    const shown = (
-      /** @type {import("../training/results.js").BranchResult} */ { metric },
-      /** @type {number} */ place,
-    ) => (this.model.targets[place].kind === "number" ? metric.toFixed(2) : `${(100 * metric).toFixed(1)} %`);
-    const total = (/** @type {Epoch["train"]} */ side) =>
-      side.reduce((sum, { weight, loss }) => sum + weight * loss, 0).toPrecision(5);
-    const titles = this.model.targets.flatMap(({ metric_title: title }) => [
-      `train ${title}`,
-      `val ${title}`,
-    ]);
-    const header = ["epoch", "train loss", "val loss", ...titles, "seconds"];
-    const rows = epochs.map(({ epoch, train, validation, seconds }) => [
-      epoch === best?.epoch ? `${epoch} (best)` : String(epoch),
-      total(train),
-      total(validation),
-      ...train.flatMap((result, place) => [shown(result, place), shown(validation[place], place)]),
-      seconds.toFixed(1),
-    ]);
     element("table").hidden = false;
-    element("table").replaceChildren(
-      create("table", {}, [
-        create("thead", {}, [
-          create(
-            "tr",
-            {},
-            header.map((text) => create("th", { scope: "col", text })),
-          ),
-        ]),
-        create(
-          "tbody",
-          {},
-          rows.map((cells) =>
-            create(
-              "tr",
-              {},
-              cells.map((text) => create("td", { text })),
-            ),
-          ),
-        ),
-      ]),
-    );
-    element("downloads").hidden = false;
-    element("downloads-help").hidden = false;
+    element("table").replaceChildren(resultsTable(this.model.targets, epochs, best?.epoch ?? null));
   }
 
-  /**
-   * A few photos that the model does not learn from, with its predictions.
-   *
-   * @param {Session} session
-   */
-  async #showCards({ trainer }) {
-    const { samples, split, photo } = trainer;
-    const chosen = split.validation.slice(0, SHOWN);
-    const outputs = await trainer.predict(chosen);
-    const cards = chosen.map((sample, place) => {
-      const canvas = create("canvas", { role: "img", "aria-label": `The photo ${samples.names[sample]}` });
-      drawPhoto(canvas, new Photo(photo.width, photo.height, samples.photos[sample]));
-      const lines = trainer.targets.map((target, branch) => {
-        const label = samples.labels[branch][sample];
-        const { number, class: likeliest } = predictionOf(target, outputs[branch][place]);
-        const words = (/** @type {?number} */ value) =>
-          target.kind === "number" ? shownNumber(target, value ?? 0) : className(target, value ?? 0);
-        const truth = Number.isNaN(label) ? "" : ` (${words(label)})`;
-        return create("div", { class: "target" }, [
-          create("div", { class: "label" }, [
-            create("span", { text: target.name }),
-            create("b", { text: `${words(number ?? likeliest)}${truth}` }),
-          ]),
-        ]);
-      });
-      return create("li", { class: "card" }, [canvas, create("div", { class: "body" }, lines)]);
+  /** Saves when nobody looks any more, and warns of what would be lost. */
+  #watchTab() {
+    let hiddenAt = 0;
+    document.addEventListener("visibilitychange", () => {
+      if (this.#state !== "running") return;
+      if (document.hidden) {
+        hiddenAt = Date.now();
+        // A tab that nobody looks at may be thrown away.
+        this.#session?.saveSoon();
+      } else if (hiddenAt > 0) {
+        const time = shownTime((Date.now() - hiddenAt) / 1e3);
+        tellStatus(
+          `This tab was hidden for ${time}. Browsers slow hidden tabs down: keep it in sight to train fast.`,
+        );
+      }
     });
-    element("cards").replaceChildren(...cards);
+    addEventListener("beforeunload", (event) => {
+      const isUnsaved = this.#state === "running" && !this.storage?.isOwn;
+      if (this.#session && (isUnsaved || this.#session.problem !== null)) event.preventDefault();
+    });
   }
 
   #saveWeights() {
@@ -419,38 +373,43 @@ class TrainingPage {
   async #saveRun() {
     const session = this.#session;
     if (!session) return;
+    this.#enter("busy");
     const { trainer, about } = session;
     const { names, labels } = trainer.samples;
     const folder = `${this.model.name}-web`;
-    const files = runFiles(
-      {
-        training: trainer.training,
-        targets: trainer.targets,
-        columns: about.columns,
-        names,
-        labels,
-        split: trainer.split,
-        epochs: trainer.epochs,
-        best: trainer.best,
-        checkpoint: await session.checkpoint(),
-        dataPath: about.dataPath,
-        machine: { adapter: this.adapter, driver: navigator.userAgent },
-        started: this.#started,
-      },
-      folder,
-    );
-    download(`${folder}.zip`, /** @type {any} */ (await zipOf(files)), "application/zip");
+    const run = {
+      training: trainer.training,
+      targets: trainer.targets,
+      columns: about.columns,
+      names,
+      labels,
+      split: trainer.split,
+      epochs: trainer.epochs,
+      best: trainer.best,
+      checkpoint: await session.checkpoint(),
+      dataPath: about.dataPath,
+      machine: { adapter: this.adapter, driver: navigator.userAgent },
+      started: about.started,
+    };
+    download(`${folder}.zip`, /** @type {any} */ (await zipOf(runFiles(run, folder))), "application/zip");
+    this.#enter("ready");
   }
 }
 
+/** @param {Facts} kept */
+function keptText({ epoch, step, epochs, names }) {
+  const more = step > 0 ? `, and ${counted(step, "step")} of the next` : "";
+  return `A training on ${counted(names.length, "photo")} is kept in this browser: ${epoch} of ${epochs} epochs are done${more}.`;
+}
+
 /**
- * A name that no other model and training have.
+ * A name that no other model, training and version of the program have.
  *
  * @param {Model} model
  */
-function identity({ name, training }) {
+function identity({ name, version, training }) {
   const config = (training?.config ?? "").replace(/^epochs = \d+$/m, "");
-  return `${name} ${hashOf(new TextEncoder().encode(config))}`;
+  return `${name} ${version} ${hashOf(new TextEncoder().encode(config))}`;
 }
 
 async function start() {
@@ -459,13 +418,13 @@ async function start() {
   element("about").textContent =
     `${model.name} learns to predict ${names} from photos that you choose, in this browser.`;
   showFacts(model.facts);
+  element("drawn").hidden = !model.training?.has_photos;
   const { device, about: adapter } = await openDevice();
   const storage = await Checkpoint.open(identity(model)).catch(() => null);
-  const page = new TrainingPage(model, new Player(device), adapter, storage);
+  const isOwn = storage?.isOwn ?? false;
+  const page = new TrainingPage(model, new Player(device), adapter, isOwn ? storage : null);
   showFacts([...model.facts, ["computed by", adapter]]);
-  tellStatus(
-    storage && !storage.isOwn ? "Another tab of this page trains this model: this one saves nothing." : "",
-  );
+  tellStatus(storage && !isOwn ? "Another tab trains this model: what this one trains is not saved." : "");
   await page.open();
   document.body.dataset.ready = "true";
 }

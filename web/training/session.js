@@ -30,11 +30,13 @@ import { parseSafetensors } from "../safetensors.js";
  * @typedef {object} Watcher
  * @property {(epoch: number, progress: Progress) => void} onProgress epochs from 0
  * @property {(epoch: Epoch) => Promise<void> | void} onEpoch called when an epoch is done and before it is saved
- * @property {(problem: ?string) => void} onSave called after every attempt to save, with what went wrong
+ * @property {() => void} onSave called after every attempt to save; `problem` says what went wrong
  */
 
 /** How long a training goes on before it saves itself, in milliseconds. */
 const SAVED_EVERY = 30_000;
+/** The same after attempts that failed, at most. */
+const SAVED_AT_LEAST_EVERY = 20 * 60_000;
 
 const [STATE, BEST] = ["state", "best"];
 
@@ -42,7 +44,12 @@ const [STATE, BEST] = ["state", "best"];
 export class Session {
   /** Steps of the epoch under way that are done. */
   step = 0;
-  #isPaused = true;
+  /** Why it was not saved the last time; null if it was, or if nothing was to be saved yet. */
+  /** @type {?string} */
+  problem = null;
+  #isRunning = false;
+  #isPaused = false;
+  #interval = SAVED_EVERY;
   /** @type {?AbortController} */
   #controller = null;
 
@@ -66,8 +73,12 @@ export class Session {
     return this.epoch >= this.trainer.training.epochs;
   }
 
-  /** Goes back to what was saved. */
-  async restore(/** @type {Saved} */ { facts, files }) {
+  /**
+   * Goes back to what was saved.
+   *
+   * @param {Saved} saved
+   */
+  async restore({ facts, files }) {
     const { results, best, epoch, step } = /** @type {Facts} */ (facts);
     const state = parseCheckpoint(files[STATE]);
     const weights = best === null ? null : { epoch: best, weights: parseSafetensors(files[BEST]) };
@@ -81,30 +92,42 @@ export class Session {
    * @param {Watcher} watcher
    */
   async run({ onProgress, onEpoch, onSave }) {
+    if (this.#isRunning) throw new Error("this training is under way");
+    this.#isRunning = true;
     this.#isPaused = false;
-    while (!this.isDone && !this.#isPaused) {
-      const controller = new AbortController();
-      this.#controller = controller;
-      const timer = setTimeout(() => controller.abort(), SAVED_EVERY);
-      const { epoch } = this;
-      try {
-        const ended = await this.trainer.epoch(epoch, {
-          firstStep: this.step,
-          onProgress: (progress) => onProgress(epoch, progress),
-          signal: controller.signal,
-        });
-        if ("epoch" in ended) {
-          this.step = 0;
-          await onEpoch(ended.epoch);
-        } else {
-          this.step = ended.interrupted;
-        }
-      } finally {
-        clearTimeout(timer);
+    try {
+      while (!this.isDone && !this.#isPaused) {
+        await this.#part(onProgress, onEpoch);
+        await this.#save();
+        onSave();
       }
-      onSave(await this.save());
+    } finally {
+      this.#isRunning = false;
     }
-    this.#isPaused = true;
+  }
+
+  /**
+   * Trains until the epoch is done, or until it is time to save.
+   *
+   * @param {Watcher["onProgress"]} onProgress
+   * @param {Watcher["onEpoch"]} onEpoch
+   */
+  async #part(onProgress, onEpoch) {
+    const controller = new AbortController();
+    this.#controller = controller;
+    const timer = setTimeout(() => controller.abort(), this.#interval);
+    const { epoch } = this;
+    try {
+      const ended = await this.trainer.epoch(epoch, {
+        firstStep: this.step,
+        onProgress: (progress) => onProgress(epoch, progress),
+        signal: controller.signal,
+      });
+      this.step = "epoch" in ended ? 0 : ended.interrupted;
+      if ("epoch" in ended) await onEpoch(ended.epoch);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends the run after the step under way. */
@@ -118,16 +141,25 @@ export class Session {
     this.#controller?.abort();
   }
 
-  /** Everything of the training that lives from step to step. */
+  /** Everything of a training that is paused or done. */
   async checkpoint() {
+    if (this.#isRunning)
+      throw new Error("a training under way is not the same from one moment to the next; pause it");
+    return this.#checkpoint();
+  }
+
+  async #checkpoint() {
     const { steps } = this.trainer;
     return { tensors: await this.trainer.tensors(), steps, epoch: this.epoch, step: this.step };
   }
 
-  /** @returns {Promise<?string>} why it could not be saved */
-  async save() {
+  /** Saves, or says in `problem` why it could not. */
+  async #save() {
     const { trainer, storage } = this;
-    if (!storage) return "this browser stores nothing for this page: a reload begins anew";
+    if (!storage) {
+      this.problem = "This browser stores nothing for this page: if it is closed, the training is lost.";
+      return;
+    }
     const { names, photos, labels } = trainer.samples;
     /** @type {Facts} */
     const facts = {
@@ -142,14 +174,17 @@ export class Session {
       split: trainer.split,
     };
     /** @type {Record<string, Uint8Array>} */
-    const files = { [STATE]: formatCheckpoint(await this.checkpoint()) };
+    const files = { [STATE]: formatCheckpoint(await this.#checkpoint()) };
     if (trainer.best) files[BEST] = formatWeights(trainer.best.weights, trainer.best.epoch);
     try {
       await storage.save({ facts, files, photos });
-      return null;
+      this.problem = null;
+      this.#interval = SAVED_EVERY;
     } catch (error) {
-      if (error instanceof NotSaved) return error.message;
-      throw error;
+      if (!(error instanceof NotSaved)) throw error;
+      this.problem = error.message;
+      // Each attempt may write all photos anew.
+      this.#interval = Math.min(2 * this.#interval, SAVED_AT_LEAST_EVERY);
     }
   }
 }

@@ -59,7 +59,8 @@ export class Checkpoint {
     if (!indexedDB) throw new Error("this browser stores nothing here");
     const database = await openDatabase(indexedDB, DATABASE, [ROWS, CHUNKS]);
     const checkpoint = new Checkpoint(database, training);
-    if (locks) await checkpoint.#claim(locks);
+    // Some browsers have locks that pages from disk may not use.
+    if (locks) await checkpoint.#claim(locks).catch(() => {});
     checkpoint.#revision = (await checkpoint.#row())?.revision ?? 0;
     // What another page writes just now would look left over.
     if (locks && checkpoint.isOwn) await checkpoint.#sweep();

@@ -206,9 +206,10 @@ export class Trainer {
       const part = chosen.slice(first, first + shape.batch);
       this.#write(evaluation, inputsOf(this.samples, this.targets, part, shape, null));
       this.player.run(evaluation);
-      for (const [place, { output, outputs }] of this.targets.entries()) {
-        const { buffer } = await this.player.read(evaluation, output);
-        const values = new Float32Array(buffer);
+      // All are copied before another run can overwrite them.
+      const read = await Promise.all(this.targets.map(({ output }) => this.player.read(evaluation, output)));
+      for (const [place, { outputs }] of this.targets.entries()) {
+        const values = new Float32Array(read[place].buffer);
         all[place].push(...part.map((_, row) => values.subarray(row * outputs, (row + 1) * outputs)));
       }
     }
@@ -230,6 +231,12 @@ export class Trainer {
       await runs.add(() => onProgress(index + 1, all));
     }
     await runs.drain();
+  }
+
+  /** Gives back the memory of the device that only this training has. */
+  release() {
+    for (const prepared of [this.#step, this.#evaluation]) if (prepared) this.player.release(prepared);
+    this.#step = this.#evaluation = null;
   }
 
   /** Compiles the programs, once. */

@@ -13,6 +13,7 @@ use crate::data::samples::{Samples, built_in_faces, built_in_records};
 use crate::export::page::{Contents, Page};
 use crate::file::{FileError, read_plain, write_whole};
 use crate::spec::{Faces, InputSpec, Spec};
+use crate::tasks::Target;
 use crate::train::checkpoint::load;
 use crate::train::history::{best, total_loss};
 use crate::train::run::RunFolder;
@@ -148,9 +149,15 @@ fn training_page(name: &str, arguments: &Arguments) -> Result<String> {
         // Photos are taken as they are chosen.
         input.faces.get_or_insert(Faces::Whole);
         let records = built_in_records(FACES);
-        let numbers: Vec<usize> = (0..FACES).collect();
+        // Of no use to a model that learns anything else.
+        let is_told = |target: &Target| {
+            let column = target.column.as_ref().unwrap_or(&target.name);
+            records.table.columns.iter().any(|known| known.name == *column)
+        };
+        let count = if spec.targets.iter().all(is_told) { FACES } else { 0 };
+        let numbers: Vec<usize> = (0..count).collect();
         let faces = built_in_faces(input, &numbers, &crate::cli::progress::Bars::default());
-        for (index, name) in records.names.into_iter().enumerate() {
+        for (index, name) in records.names.into_iter().take(count).enumerate() {
             let rgb = RgbImage::from_raw(faces.width, faces.height, faces.photo(index)?.into_owned());
             if let Some(rgb) = rgb {
                 photos.push((name, jpeg(&rgb, QUALITY)?));

@@ -16,8 +16,28 @@ use model::Model;
 
 const PREDICT: &str = include_str!("../../../web/pages/predict.html");
 const TRAIN: &str = include_str!("../../../web/pages/train.html");
+const SUPPORT: &str = include_str!("../../../web/pages/support.js");
 const STYLE: &str = include_str!("../../../web/pages/page.css");
 const CURVES_STYLE: &str = include_str!("../../../web/vendor/uplot.css");
+
+const OWN_LICENCE: &str = include_str!("../../../LICENSE-MIT");
+const ZIP_LICENCE: &str = include_str!("../../../web/vendor/fflate.LICENSE");
+const CURVES_LICENCE: &str = include_str!("../../../web/vendor/uplot.LICENSE");
+const DETECTOR_LICENCE: &str = include_str!("../../../assets/detector/LICENSE");
+
+/// The licences of all that travels in a page.
+fn licences(kind: Kind, finds_faces: bool) -> String {
+    let mut all = vec![("faceshader", OWN_LICENCE)];
+    if kind != Kind::Prediction {
+        all.extend([("fflate", ZIP_LICENCE), ("uPlot", CURVES_LICENCE)]);
+    }
+    if finds_faces {
+        all.push(("YuNet, the network that finds faces", DETECTOR_LICENCE));
+    }
+    let shown: String =
+        all.iter().map(|(name, text)| format!("<h3>{name}</h3><pre>{}</pre>", escaped(text))).collect();
+    format!("<details class=\"quiet small\"><summary>Licences</summary>{shown}</details>")
+}
 
 /// What becomes a page.
 pub struct Page<'a> {
@@ -55,7 +75,7 @@ impl Page<'_> {
     pub fn html(&self) -> Result<String, NotOnAPage> {
         let kind = match &self.contents {
             Contents::Prediction { .. } => Kind::Prediction,
-            Contents::Training { .. } => Kind::Training,
+            Contents::Training { photos } => Kind::Training { has_photos: !photos.is_empty() },
         };
         let model = Model::new(self.spec, self.vocabulary, &self.facts, self.variant, kind)?;
         let mut data = vec![("model", serde_json::to_vec(&model)?)];
@@ -90,8 +110,10 @@ impl Page<'_> {
             "title" => escaped(&self.spec.name),
             "style" => match kind {
                 Kind::Prediction => STYLE.into(),
-                Kind::Training => format!("{STYLE}{CURVES_STYLE}"),
+                Kind::Training { .. } => format!("{STYLE}{CURVES_STYLE}"),
             },
+            "support" => SUPPORT.into(),
+            "licences" => licences(kind, !model.detector.is_empty()),
             "import_map" => import_map(main),
             "data" => data.clone(),
             "main" => format!("import \"faceshader/{main}\";"),

@@ -26,7 +26,10 @@ pub enum Kind {
     /// It predicts.
     Prediction,
     /// It trains.
-    Training,
+    Training {
+        /// Whether photos travel inside.
+        has_photos: bool,
+    },
 }
 
 /// Why a model does not become a page.
@@ -53,6 +56,12 @@ pub enum NotOnAPage {
     /// It reads texts.
     #[error("{0} reads texts, and pages train on photos; train it here and export a page of the run")]
     TrainsOnTexts(String),
+    /// Its photos are those of faces that have to be found.
+    #[error(
+        "{0} learns from the faces in photos (faces = \"detect\"), and pages take photos whole; cut the faces out by \
+         `faceshader data crop`, and say faces = \"cropped\""
+    )]
+    FindsFaces(String),
     /// Its weights come from a file.
     #[error("{0} begins with the weights of a file (init), which pages do not; leave init out")]
     Init(String),
@@ -62,6 +71,7 @@ pub enum NotOnAPage {
 pub(super) struct Model<'a> {
     format: u32,
     name: &'a str,
+    version: &'static str,
     facts: &'a [(String, String)],
     photo: Option<Photo>,
     text: Option<Value>,
@@ -110,6 +120,7 @@ pub(super) struct DetectorPlan {
 struct TrainingPlan {
     step: Value,
     evaluation: Value,
+    has_photos: bool,
     epochs: usize,
     /// Numbers of 64 bits are texts in JavaScript.
     seed: String,
@@ -171,6 +182,7 @@ impl<'a> Model<'a> {
         let mut model = Self {
             format: FORMAT,
             name: &spec.name,
+            version: env!("CARGO_PKG_VERSION"),
             facts,
             photo,
             text: vocabulary.map(rules),
@@ -182,7 +194,7 @@ impl<'a> Model<'a> {
         };
         match kind {
             Kind::Prediction => model.add_prediction(spec, variant)?,
-            Kind::Training => model.add_training(spec, variant)?,
+            Kind::Training { has_photos } => model.add_training(spec, variant, has_photos)?,
         }
         Ok(model)
     }
@@ -203,9 +215,12 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    fn add_training(&mut self, spec: &Spec, variant: Variant) -> Result<(), NotOnAPage> {
+    fn add_training(&mut self, spec: &Spec, variant: Variant, has_photos: bool) -> Result<(), NotOnAPage> {
         if spec.input.photo().is_none() {
             return Err(NotOnAPage::TrainsOnTexts(spec.name.clone()));
+        }
+        if spec.input.photo().is_some_and(|photo| photo.faces == Some(Faces::Detect)) {
+            return Err(NotOnAPage::FindsFaces(spec.name.clone()));
         }
         if spec.training.init.is_some() {
             return Err(NotOnAPage::Init(spec.name.clone()));
@@ -223,6 +238,7 @@ impl<'a> Model<'a> {
         self.training = Some(TrainingPlan {
             step,
             evaluation,
+            has_photos,
             epochs: spec.training.epochs,
             seed: spec.training.seed.to_string(),
             schedule: spec.training.schedule,
