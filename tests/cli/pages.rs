@@ -117,6 +117,10 @@ fn what_is_no_page_is_refused_with_a_reason() {
     refused(&["run"], 1, &["not a run folder"]);
     refused(&["--train", "review"], 1, &["review", "reads texts"]);
     refused(&["--train", "photo"], 1, &["photo.toml:", "class", "kind = \"classes\""]);
+    let text =
+        fs::read_to_string(tiny()).unwrap().replacen("height = 12\n", "height = 12\nfaces = \"detect\"\n", 1);
+    fs::write(folder.path().join("detect.toml"), text).unwrap();
+    refused(&["--train", "detect.toml"], 1, &["pages take photos whole", "data crop"]);
     fs::write(folder.path().join("page.html"), "mine").unwrap();
     fail(folder.path(), &[&page[..], &["--train", "face"]].concat(), 1, &["page.html exists"]);
     assert_eq!(fs::read(folder.path().join("page.html")).unwrap(), b"mine");

@@ -26,7 +26,7 @@ export async function openBrowser({ webgpu = true, width = 1200, height = 900 } 
   return puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     defaultViewport: { width, height },
-    protocolTimeout: 2 * PATIENCE,
+    protocolTimeout: 1_800_000,
     args: ["--no-sandbox", ...(webgpu ? WEBGPU : ["--disable-features=WebGPU", "--disable-gpu"])],
   });
 }

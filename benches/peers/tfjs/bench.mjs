@@ -189,6 +189,8 @@ function install() {
   return pages;
 }
 
+// Puppeteer closes its browsers at this signal, and the rest would look like failures.
+process.once("SIGTERM", () => process.exit(143));
 const pages = install();
 const { url, close } = await serve({
   bench: HERE,

@@ -10,7 +10,7 @@ use crate::cli::{Outcome, Usage, at_least_one, model, print};
 use crate::data::error::shown_path;
 use crate::data::pictures::jpeg;
 use crate::data::samples::{Samples, built_in_faces, built_in_records};
-use crate::export::page::{Contents, Page};
+use crate::export::page::{Contents, NotOnAPage, Page};
 use crate::file::{FileError, read_plain, write_whole};
 use crate::spec::{Faces, InputSpec, Spec};
 use crate::tasks::Target;
@@ -127,6 +127,9 @@ fn facts(run: &RunFolder, spec: &Spec) -> Result<Vec<(String, String)>> {
 
 fn training_page(name: &str, arguments: &Arguments) -> Result<String> {
     let mut spec = model::load(name)?;
+    if spec.input.photo().is_none() {
+        return Err(NotOnAPage::TrainsOnTexts(spec.name).into());
+    }
     if let Some(target) = spec.targets.iter().find(|target| target.kind.is_none() || target.outputs() == 0) {
         let message = format!(
             "target {:?}: a page has no data that tell what it is; say its kind, and the names of its classes, such as \
