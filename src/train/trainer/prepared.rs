@@ -56,7 +56,7 @@ impl Prepared {
     }
 }
 
-/// The plan of an evaluation, with a batch as large as `check` lets pass, up to [`EVALUATION_BATCH`].
+/// The plan of an evaluation, with a batch as large as `check` lets pass, 100 samples at most.
 ///
 /// # Errors
 /// When not even one sample fits.
