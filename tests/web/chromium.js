@@ -19,7 +19,7 @@ const WEBGPU = [
   "--use-fake-device-for-media-stream",
 ];
 /** Milliseconds that anything may take: SwiftShader compiles for long. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 /** @param {{ webgpu?: boolean, width?: number, height?: number }} [options] */
 export async function openBrowser({ webgpu = true, width = 1200, height = 900 } = {}) {
@@ -27,7 +27,7 @@ export async function openBrowser({ webgpu = true, width = 1200, height = 900 } 
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     defaultViewport: { width, height },
     protocolTimeout: 1_800_000,
-    args: ["--no-sandbox", ...(webgpu ? WEBGPU : ["--disable-features=WebGPU", "--disable-gpu"])],
+    args: ["--no-sandbox", "--disable-dev-shm-usage", ...(webgpu ? WEBGPU : ["--disable-features=WebGPU", "--disable-gpu"])],
   });
 }
 
