@@ -27,7 +27,11 @@ export async function openBrowser({ webgpu = true, width = 1200, height = 900 } 
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     defaultViewport: { width, height },
     protocolTimeout: 1_800_000,
-    args: ["--no-sandbox", "--disable-dev-shm-usage", ...(webgpu ? WEBGPU : ["--disable-features=WebGPU", "--disable-gpu"])],
+    args: [
+      "--no-sandbox",
+      "--disable-dev-shm-usage",
+      ...(webgpu ? WEBGPU : ["--disable-features=WebGPU", "--disable-gpu"]),
+    ],
   });
 }
 
