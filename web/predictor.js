@@ -1,5 +1,6 @@
 // A trained model: from photos or token ids to the outputs of its branches.
 
+import { batchWords, identityTransforms } from "./host_inputs.js";
 import { parseSafetensors } from "./safetensors.js";
 
 /**
@@ -8,11 +9,6 @@ import { parseSafetensors } from "./safetensors.js";
  * @typedef {import("./player.js").Prepared} Prepared
  * @typedef {import("./player.js").Program} Program
  */
-
-/** The words of `batch`: samples, epoch, seed (2), rate, corrections (2), of which a prediction has the first only. */
-const BATCH_WORDS = 7;
-/** Numbers of a photo's transform, and the one that leaves it as it is, in 16.16 fixed point. */
-const IDENTITY = [1 << 16, 0, 0, 0, 1 << 16, 0];
 
 /**
  * Makes a program ready to run: its weights are written, and photos are not transformed.
@@ -29,24 +25,9 @@ export async function prepareWithWeights(player, program, shaders, weights) {
     if (prepared.buffers.has(name)) player.write(prepared, name, tensor.bytes);
   }
   if (prepared.buffers.has("transform")) {
-    const transforms = Int32Array.from({ length: 6 * program.batch }, (_, place) => IDENTITY[place % 6]);
-    player.write(prepared, "transform", new Uint8Array(transforms.buffer));
+    player.write(prepared, "transform", new Uint8Array(identityTransforms(program.batch).buffer));
   }
   return prepared;
-}
-
-/**
- * Tells a program how many of its samples are real.
- *
- * @param {Player} player
- * @param {Prepared} prepared
- * @param {number} count
- */
-function writeCount(player, prepared, count) {
-  if (!prepared.buffers.has("batch")) return;
-  const words = new Uint32Array(BATCH_WORDS);
-  words[0] = count;
-  player.write(prepared, "batch", new Uint8Array(words.buffer));
 }
 
 /**
@@ -64,7 +45,8 @@ function writeCount(player, prepared, count) {
  */
 export function runOnce(player, prepared, input, bytes, count, names) {
   player.write(prepared, input, bytes);
-  writeCount(player, prepared, count);
+  if (prepared.buffers.has("batch"))
+    player.write(prepared, "batch", new Uint8Array(batchWords(count).buffer));
   player.run(prepared);
   const reads = names.map((name) => player.read(prepared, name));
   return Promise.all(

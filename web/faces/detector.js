@@ -18,7 +18,7 @@ import { cut, frameOf, pointOf } from "./frame.js";
  */
 
 /** Strides of the maps, in pixels. */
-const STRIDES = [8, 16, 32];
+export const STRIDES = [8, 16, 32];
 /** The least score at first sight: other faces are not looked at closer. */
 const LEAST_SCORE_AT_FIRST = 0.5;
 /** The least score in a closer look. */

@@ -1,5 +1,6 @@
 // The network that finds faces, on a device.
 
+import { STRIDES } from "./detector.js";
 import { prepareWithWeights, runOnce } from "../predictor.js";
 
 /**
@@ -8,8 +9,7 @@ import { prepareWithWeights, runOnce } from "../predictor.js";
  * @typedef {import("../player.js").Prepared} Prepared
  */
 
-/** Strides of the maps, in pixels, and what each stride has. */
-const STRIDES = [8, 16, 32];
+/** What each stride has. */
 const MAPS = ["cls", "obj", "bbox", "kps"];
 
 /** Runs the detector's programs. Each is prepared when it is first needed: a browser compiles for a second or so. */

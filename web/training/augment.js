@@ -5,11 +5,6 @@ import { Generator, Stream } from "../philox.js";
 
 /** @typedef {import("../model.js").TrainingPlan["augment"]} Augment */
 
-/** Numbers of a transform: two rows of three, from a pixel of the varied photo to where it is read in the original. */
-export const TRANSFORM = 6;
-/** The transform that leaves a photo as it is, in signed 16.16 fixed point. */
-export const IDENTITY = [1 << 16, 0, 0, 0, 1 << 16, 0];
-
 const RADIANS = Math.PI / 180;
 const [LEAST, GREATEST] = [-(2 ** 31), 2 ** 31 - 1];
 

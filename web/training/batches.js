@@ -1,8 +1,9 @@
 // From samples to what the host writes before every step: the same bytes as the program writes. See
 // `src/data/batches.rs` and `write_batch` of `src/train/trainer.rs`.
 
+import { TRANSFORM, batchWords, identityTransforms } from "../host_inputs.js";
 import { Generator, Stream, key } from "../philox.js";
-import { IDENTITY, TRANSFORM, drawTransform } from "./augment.js";
+import { drawTransform } from "./augment.js";
 import { labelWeight, toOutput } from "./targets.js";
 
 /**
@@ -24,11 +25,6 @@ import { labelWeight, toOutput } from "./targets.js";
  * @property {string} seed
  * @property {number} epoch from 0
  */
-
-/** Words of `batch`. */
-const BATCH_WORDS = 7;
-/** What a run that updates nothing has for the rate's factor and for Adam's corrections. */
-const UNCHANGED = { factor: 1, corrections: [1, 1] };
 
 /**
  * The order of an epoch's samples.
@@ -82,20 +78,6 @@ export const factorOf = (schedule, done) =>
 const bytesOf = ({ buffer }) => new Uint8Array(buffer);
 
 /**
- * The seven words of `batch`; `BATCH_MEANINGS` of `src/ops/mod.rs` tells what they are.
- *
- * @param {number} count real samples
- * @param {?Variation} variation
- * @param {{ factor: number, corrections: number[] }} rates
- */
-function wordsOf(count, variation, { factor, corrections }) {
-  const words = new Uint32Array(BATCH_WORDS);
-  words.set([count, ...(variation ? [variation.epoch, ...key(variation.seed)] : [0, 0, 0])]);
-  new Float32Array(words.buffer).set([factor, ...corrections], 4);
-  return words;
-}
-
-/**
  * The inputs of one run. A batch of fewer samples than the program takes is filled up, and its first word says how many
  * are real.
  *
@@ -104,16 +86,13 @@ function wordsOf(count, variation, { factor, corrections }) {
  * @param {number[]} chosen at most as many as a batch has
  * @param {Shape} shape
  * @param {?Variation} variation of a training step; other runs see the samples as they are
- * @param {{ factor: number, corrections: number[] }} [rates] of a training step
+ * @param {import("../host_inputs.js").Rates} [rates] of a training step
  * @returns {Record<string, Uint8Array<ArrayBuffer>>} bytes by the names of the program's buffers
  */
-export function inputsOf(samples, targets, chosen, { batch, width, height }, variation, rates = UNCHANGED) {
+export function inputsOf(samples, targets, chosen, { batch, width, height }, variation, rates) {
   const pixels = width * height * 3;
   const photos = new Uint8Array(batch * pixels);
-  const transforms = Int32Array.from(
-    { length: batch * TRANSFORM },
-    (_, place) => IDENTITY[place % TRANSFORM],
-  );
+  const transforms = identityTransforms(batch);
   const numbers = new Uint32Array(batch);
   numbers.set(chosen);
   for (const [place, index] of chosen.entries()) {
@@ -123,12 +102,13 @@ export function inputsOf(samples, targets, chosen, { batch, width, height }, var
       transforms.set(drawTransform(augment, seed, epoch, index, width, height), place * TRANSFORM);
     }
   }
+  const varied = variation ? { epoch: variation.epoch, key: key(variation.seed) } : undefined;
   /** @type {Record<string, Uint8Array<ArrayBuffer>>} */
   const inputs = {
     photos,
     transform: bytesOf(transforms),
     sample: bytesOf(numbers),
-    batch: bytesOf(wordsOf(chosen.length, variation, rates)),
+    batch: bytesOf(batchWords(chosen.length, varied, rates)),
   };
   for (const [place, target] of targets.entries()) {
     const labels = new Float32Array(batch);

@@ -14,6 +14,7 @@ use crate::spec::Spec;
 use bundle::{encoded, import_map};
 use model::Model;
 
+const SHELL: &str = include_str!("../../../web/pages/page.html");
 const PREDICT: &str = include_str!("../../../web/pages/predict.html");
 const TRAIN: &str = include_str!("../../../web/pages/train.html");
 const SUPPORT: &str = include_str!("../../../web/pages/support.js");
@@ -79,13 +80,13 @@ impl Page<'_> {
         };
         let model = Model::new(self.spec, self.vocabulary, &self.facts, self.variant, kind)?;
         let mut data = vec![("model", serde_json::to_vec(&model)?)];
-        let (template, main) = match &self.contents {
+        let (title, body, main) = match &self.contents {
             Contents::Prediction { weights } => {
                 data.push(("weights", weights.clone()));
                 if !model.detector.is_empty() {
                     data.push(("detector-weights", faces::WEIGHTS.to_vec()));
                 }
-                (PREDICT, "pages/predict.js")
+                (self.spec.name.clone(), PREDICT, "pages/predict.js")
             }
             Contents::Training { photos } => {
                 let mut archive = Vec::new();
@@ -97,7 +98,7 @@ impl Page<'_> {
                     }
                 }
                 data.push(("photos", archive));
-                (TRAIN, "pages/train.js")
+                (format!("Train {}", self.spec.name), TRAIN, "pages/train.js")
             }
         };
         let data: String = data
@@ -106,8 +107,9 @@ impl Page<'_> {
                 format!("<script type=\"text/plain\" id=\"{id}\">{}</script>\n", encoded(bytes))
             })
             .collect();
-        Ok(filled(template, &|name| match name {
-            "title" => escaped(&self.spec.name),
+        Ok(filled(SHELL, &|name| match name {
+            "title" => escaped(&title),
+            "body" => body.into(),
             "style" => match kind {
                 Kind::Prediction => STYLE.into(),
                 Kind::Training { .. } => format!("{STYLE}{CURVES_STYLE}"),
