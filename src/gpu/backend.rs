@@ -106,7 +106,7 @@ impl GpuBackend {
     /// Compiles `source` in place of the built-in shader `name`, always with the driver's and wgpu's
     /// checks. It is for tests: they break a shader, and ask whether its proof notices.
     pub fn replace_shader(&mut self, name: &str, source: &str) -> Result<(), BackendError> {
-        let module = self.device.checked(|| shader_module(&self.device, name, source, true))?;
+        let module = self.device.checked(|| self.device.shader_module(name, source, true))?;
         self.modules.insert(name.into(), module);
         Ok(())
     }
@@ -173,7 +173,7 @@ impl GpuBackend {
             return Ok(module.clone());
         }
         let source = shader(name).map_or("", |shader| shader.source);
-        let module = self.device.checked(|| shader_module(&self.device, name, source, self.checked))?;
+        let module = self.device.checked(|| self.device.shader_module(name, source, self.checked))?;
         self.modules.insert(name.into(), module.clone());
         Ok(module)
     }
@@ -312,20 +312,6 @@ impl GpuBackend {
         let first = dispatches.partition_point(|dispatch| dispatch.step < step);
         first..dispatches.partition_point(|dispatch| dispatch.step <= step)
     }
-}
-
-/// Compiles a shader. Our own shaders never leave their buffers: every index is computed from constants of the
-/// plan and compared with an extent first, or was read from a buffer and is clamped. `tests/indices.rs` runs every
-/// dispatch of those that read indices among garbage, and the kernels are proven with and without checks.
-#[allow(unsafe_code)]
-fn shader_module(device: &Device, name: &str, source: &str, checked: bool) -> wgpu::ShaderModule {
-    let descriptor =
-        wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    if checked {
-        return device.handle.create_shader_module(descriptor);
-    }
-    // SAFETY: the shaders are our own, clamp the indices that they read from buffers, and their loops end.
-    unsafe { device.handle.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
 impl Backend for GpuBackend {

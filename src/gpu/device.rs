@@ -55,6 +55,24 @@ impl Device {
         Ok(Device { handle, queue, info, failure })
     }
 
+    /// Compiles a shader. Our own shaders never leave their buffers: every index is computed from constants of the
+    /// plan and compared with an extent first, or was read from a buffer and is clamped. `tests/indices.rs` runs every
+    /// dispatch of those that read indices among garbage, and the kernels are proven with and without checks.
+    #[allow(unsafe_code)]
+    pub fn shader_module(&self, name: &str, source: &str, checked: bool) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        };
+        if checked {
+            return self.handle.create_shader_module(descriptor);
+        }
+        // SAFETY: the shaders are our own, clamp the indices that they read from buffers, and their loops end.
+        unsafe {
+            self.handle.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        }
+    }
+
     /// An error of this device.
     pub fn error(&self, reason: impl Into<String>) -> BackendError {
         BackendError::Device { device: self.info.adapter.clone(), reason: reason.into() }

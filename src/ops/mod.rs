@@ -8,6 +8,8 @@
 
 mod arg;
 pub mod attr;
+mod batch;
+mod case;
 mod dispatch;
 mod gemm;
 mod height;
@@ -20,6 +22,8 @@ mod parameter;
 mod sample_weight;
 mod share;
 pub use arg::{Arg, ArgumentSpec, Data};
+pub use batch::{BATCH_COUNT, BATCH_EPOCH, BATCH_MEANINGS, BATCH_RATES, BATCH_SEED, BATCH_WORDS, rate_words};
+pub use case::{Case, CaseData};
 pub use dispatch::{Dispatch, MAX_WORKGROUPS_AXIS, ROW, Variant, WORKGROUP};
 pub use kernel::Kernel;
 pub use metrics::Metric;
@@ -35,50 +39,6 @@ use serde::{Deserialize, Serialize};
 /// What is appended to an argument's name for a binding that sees it another way: a part of it as a uniform
 /// buffer, or all of it as vectors.
 pub const VIEW_SUFFIXES: [&str; 2] = ["_uniform", "_whole"];
-
-/// Inputs for which an operator's kernels are proven.
-#[derive(Debug, Clone)]
-pub struct Case<Operator> {
-    /// The operator with its attributes.
-    pub op: Operator,
-    /// The shapes of its inputs.
-    pub inputs: Vec<Shape>,
-}
-
-impl<O> Case<O> {
-    /// An operator and the shapes of its inputs.
-    pub fn new(op: O, inputs: impl IntoIterator<Item = Shape>) -> Self {
-        Self { op, inputs: inputs.into_iter().collect() }
-    }
-}
-
-/// The argument `batch` is this many words that the host writes before every step.
-pub const BATCH_WORDS: usize = 7;
-/// Word of `batch`: how many samples of the batch are real. Those after them count for nothing.
-pub const BATCH_COUNT: usize = 0;
-/// Word of `batch`: the epoch, from 0.
-pub const BATCH_EPOCH: usize = 1;
-/// First of two words of `batch`: the seed, lower half first.
-pub const BATCH_SEED: usize = 2;
-/// First of three words of `batch`, the last ones, all bits of floats: what the learning rate is multiplied by, and
-/// what the optimiser corrects its moments by; see [`Operator::corrections`].
-pub const BATCH_RATES: usize = 4;
-
-/// What the words of `batch` mean, for hosts that replay exported programs.
-pub const BATCH_MEANINGS: [&str; BATCH_WORDS] = [
-    "number of real samples; those after them count for nothing",
-    "epoch, from 0",
-    "seed, lower half",
-    "seed, upper half",
-    "bits of a float: what the learning rate is multiplied by",
-    "bits of a float: 1 / (1 - beta1^step) for Adam, with steps from 1; 1 for other optimisers",
-    "bits of a float: 1 / (1 - beta2^step) for Adam, with steps from 1; 1 for other optimisers",
-];
-
-/// The words of `batch` from [`BATCH_RATES`] on.
-pub fn rate_words(factor: f32, corrections: [f32; 2]) -> [u32; BATCH_WORDS - BATCH_RATES] {
-    [factor, corrections[0], corrections[1]].map(f32::to_bits)
-}
 
 /// The weight of a loss that the model says nothing of.
 fn unit_weight() -> f64 {
@@ -214,17 +174,6 @@ pub trait Operator: Sized {
     fn fill(&self, _name: &str, _elements: usize, _generator: &mut Generator) -> Option<CaseData> {
         None
     }
-}
-
-/// Values that an operator wants for an argument of its cases.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CaseData {
-    /// Floats.
-    Real(Vec<f32>),
-    /// Integers.
-    Words(Vec<u32>),
-    /// Bytes.
-    Bytes(Vec<u8>),
 }
 
 macro_rules! operators {
