@@ -83,7 +83,25 @@ describe("pages", () => {
   });
 
   test("a page finds the faces that the program finds, and predicts what it predicts", async () => {
-    faceshader("export", "page", "run", "--faces", "auto", "--out", "predict.html");
+    // It sees more of a face's surroundings than usual, and not the same on all sides.
+    const crop = '\nfaces = "cropped"\ncrop = { side = 1.4, right = 0.2, down = -0.1 }\n';
+    writeFileSync(
+      inFolder("cropped.toml"),
+      readFileSync(TINY, "utf8").replace("\nheight = 12\n", `\nheight = 12${crop}`),
+    );
+    const train = [
+      "train",
+      "--model",
+      "cropped.toml",
+      "--data",
+      "photos.zip",
+      "--epochs",
+      "1",
+      "--adapter",
+      "cpu",
+    ];
+    faceshader(...train, "--out", "cropped");
+    faceshader("export", "page", "cropped", "--out", "predict.html");
     const page = await openPage(browser, inFolder("predict.html"));
     // The browser's JPEG decoder differs from ours in the last bits.
     writeFileSync(inFolder("astronaut.png"), await pngOfJpeg(page, readFileSync(ASTRONAUT)));
@@ -105,16 +123,7 @@ describe("pages", () => {
     );
     assert.equal(rows[2].at(-1), "no face was found");
     assert.equal(rows[3].at(-1), "the JPEG is cut short");
-    const predicted = faceshader(
-      "predict",
-      "run",
-      "astronaut.png",
-      "--faces",
-      "auto",
-      "--adapter",
-      "cpu",
-      "--json",
-    );
+    const predicted = faceshader("predict", "cropped", "astronaut.png", "--adapter", "cpu", "--json");
     const want = predicted
       .trim()
       .split("\n")
