@@ -9,7 +9,7 @@ pub const BATCH_EPOCH: usize = 1;
 /// First of two words of `batch`: the seed, lower half first.
 pub const BATCH_SEED: usize = 2;
 /// First of three words of `batch`, the last ones, all bits of floats: what the learning rate is multiplied by, and
-/// what the optimiser corrects its moments by; see [`Operator::corrections`].
+/// what the optimiser corrects its moments by; see [`crate::ops::Operator::corrections`].
 pub const BATCH_RATES: usize = 4;
 
 /// What the words of `batch` mean, for hosts that replay exported programs.
