@@ -8,7 +8,7 @@
 // corrections c1 and c2 are 1 / (1 - BETA1^step) and 1 / (1 - BETA2^step).
 //
 // param, grad, m, v  (ELEMENTS)
-// batch              see BATCH_WORDS in src/ops/mod.rs: [4] [5] [6] bits of the factor, c1 and c2
+// batch              see BATCH_WORDS in src/ops/batch.rs: [4] [5] [6] bits of the factor, c1 and c2
 //
 // Invocations are numbered along one line; one computes an element.
 

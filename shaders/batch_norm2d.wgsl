@@ -19,7 +19,7 @@
 // partial                                                 (2, SAMPLES, CHANNELS): for measure the sum of a
 //                         plane's pixels and of their squared distances from its mean, for backward_weight a plane's
 //                         sums for d_weight and d_bias
-// batch                                                   see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
+// batch                                                   see BATCH_WORDS in src/ops/batch.rs: [0] number of real samples
 //
 // measure_planes, sum_planes  one workgroup a plane, a channel of a sample: lanes stride over its pixels, and
 //                             their sums are added as a tree, always in the same order
@@ -51,7 +51,7 @@ override MOMENTUM: f32;
 
 const WORKGROUP: u32 = 64u;
 
-var<workgroup> sums: array<f32, WORKGROUP>;
+// include parts/sum_of_halves.wgsl
 
 fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * WORKGROUP + lane;
@@ -63,21 +63,6 @@ fn real_samples() -> u32 {
 
 fn real_elements() -> f32 {
     return f32(real_samples() * PIXELS);
-}
-
-// The sum of the values of all lanes, in every lane.
-fn sum_of_lanes(lane: u32, value: f32) -> f32 {
-    sums[lane] = value;
-    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            sums[lane] += sums[lane + half];
-        }
-    }
-    workgroupBarrier();
-    let sum = sums[0];
-    workgroupBarrier();
-    return sum;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -95,7 +80,7 @@ fn measure_planes(
     for (var pixel = lane; pixel < PIXELS; pixel += WORKGROUP) {
         sum += input[first + pixel];
     }
-    let all = sum_of_lanes(lane, sum);
+    let all = sum_of_halves(lane, sum);
     let mean = all / f32(PIXELS);
 
     var squares = 0.0;
@@ -103,7 +88,7 @@ fn measure_planes(
         let deviation = input[first + pixel] - mean;
         squares += deviation * deviation;
     }
-    let all_squares = sum_of_lanes(lane, squares);
+    let all_squares = sum_of_halves(lane, squares);
 
     if lane == 0u {
         partial[plane] = all;
@@ -190,8 +175,8 @@ fn sum_planes(
         products += d * ((input[first + pixel] - mean) * scale);
         sum += d;
     }
-    let all_products = sum_of_lanes(lane, products);
-    let all = sum_of_lanes(lane, sum);
+    let all_products = sum_of_halves(lane, products);
+    let all = sum_of_halves(lane, sum);
     if lane == 0u {
         partial[plane] = all_products;
         partial[SAMPLES * CHANNELS + plane] = all;

@@ -3,14 +3,14 @@
 //   loss          = sum over n < real of w[n] * sum over f of (max(x,0) - x*t + ln(1 + exp(-|x|))) / total
 //   d_input[n,f]  = WEIGHT * w[n] * (sigmoid(x) - t) / total
 //
-// with x = input[n,f], t = targets[n,f], w = sample_weight, real = batch[0], the number of real samples, and
+// with x = input[n,f], t = WRONG + targets[n,f] * SPAN, which is targets[n,f] where labels are not smoothed, w = sample_weight, real = batch[0], the number of real samples, and
 // total = FEATURES * sum over n < real of w[n]. Samples that are not real or have a weight of 0 add nothing, and their
 // gradient is 0, whatever their input and targets are. The loss is 0 where all weights are.
 //
 // input, targets, d_input  (SAMPLES, FEATURES)
 // sample_weight           (SAMPLES), not negative
 // loss                    (1)
-// batch                   see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
+// batch                   see BATCH_WORDS in src/ops/batch.rs: [0] number of real samples
 //
 // forward runs in one invocation, which adds in the order of the elements. In backward_input,
 // invocations are numbered along one line and one computes an element.
@@ -25,6 +25,8 @@
 override SAMPLES: u32;
 override FEATURES: u32;
 override WEIGHT: f32;
+override WRONG: f32;
+override SPAN: f32;
 
 const WORKGROUP: u32 = 64u;
 

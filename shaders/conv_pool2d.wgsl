@@ -23,7 +23,7 @@
 // code                (LAYERS, BATCH, OUT_CHANNELS / LAYERS / 8, OUT_HEIGHT, OUT_WIDTH), four bits a channel,
 //                     the first of eight in the lowest
 // sample              (BATCH), the number of each sample in its set
-// batch               see BATCH_WORDS in src/ops/mod.rs: [1] epoch, [2] [3] seed
+// batch               see BATCH_WORDS in src/ops/batch.rs: [1] epoch, [2] [3] seed
 // mask                (LAYERS, BATCH, words), a bit for each of a sample's outputs, the first in the lowest:
 //                     whether it is kept
 // partial             (PIECES, OUT_CHANNELS, IN_CHANNELS * 9 + 1), the last for the bias

@@ -12,7 +12,7 @@
 // d_output       (BATCH, OUT_FEATURES)
 // weight, m, v   (OUT_FEATURES, IN_FEATURES)
 // d_bias         (OUT_FEATURES)
-// batch          see BATCH_WORDS in src/ops/mod.rs: [4] [5] [6] bits of the factor, c1 and c2
+// batch          see BATCH_WORDS in src/ops/batch.rs: [4] [5] [6] bits of the factor, c1 and c2
 // packed         d_output, for update as (block of 32 outputs, sample, output in the block), for backward as
 //                (output, sample)
 //

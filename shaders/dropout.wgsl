@@ -5,7 +5,7 @@
 //
 // input, output, d_output, d_input  (BATCH, FEATURES)
 // sample                            (BATCH), the number of each sample in its set
-// batch                             see BATCH_WORDS in src/ops/mod.rs: [1] epoch, [2] [3] seed
+// batch                             see BATCH_WORDS in src/ops/batch.rs: [1] epoch, [2] [3] seed
 //
 // Invocations are numbered along one line; one computes four elements of one sample.
 

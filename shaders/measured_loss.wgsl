@@ -17,7 +17,7 @@
 // input, d_input (SAMPLES, FEATURES)
 // targets        the bits of floats (SAMPLES, FEATURES), or with LOSS 2 whole numbers (SAMPLES)
 // sample_weight  (SAMPLES), not negative
-// batch          see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
+// batch          see BATCH_WORDS in src/ops/batch.rs: [0] number of real samples
 // sums           (4)
 //
 // One workgroup computes everything, each lane every 64th sample. Every lane then adds what all lanes have, in their
@@ -33,6 +33,9 @@
 override SAMPLES: u32;
 override FEATURES: u32;
 override WEIGHT: f32;
+override RIGHT: f32;
+override WRONG: f32;
+override SPAN: f32;
 override LOSS: u32;
 override METRIC: u32;
 override LOW: f32;
@@ -62,7 +65,7 @@ fn loss_of(n: u32) -> f32 {
     let first = n * FEATURES;
     if LOSS == 2u {
         let right = right_logit(first, FEATURES, targets[n]);
-        return class_cross_entropy(right, shifted_sum(first, FEATURES));
+        return class_cross_entropy(first, FEATURES, right, shifted_sum(first, FEATURES));
     }
     var sum = 0.0;
     for (var e = first; e < first + FEATURES; e++) {

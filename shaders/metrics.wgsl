@@ -17,7 +17,7 @@
 // targets        the bits of floats (SAMPLES, FEATURES), or with METRIC 2 whole numbers (SAMPLES)
 // sample_weight  (SAMPLES), not negative
 // loss           (1)
-// batch          see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
+// batch          see BATCH_WORDS in src/ops/batch.rs: [0] number of real samples
 // sums           (4)
 //
 // Runs in one invocation, which adds in the order of the samples.

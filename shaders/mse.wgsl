@@ -10,7 +10,7 @@
 // input, targets, d_input  (SAMPLES, FEATURES)
 // sample_weight           (SAMPLES), not negative
 // loss                    (1)
-// batch                   see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
+// batch                   see BATCH_WORDS in src/ops/batch.rs: [0] number of real samples
 //
 // forward runs in one invocation, which adds in the order of the elements. In backward_input,
 // invocations are numbered along one line and one computes an element.

@@ -6,7 +6,7 @@
 // where factor is what the schedule makes of the learning rate.
 //
 // param, grad, m  (ELEMENTS)
-// batch           see BATCH_WORDS in src/ops/mod.rs: [4] bits of the factor
+// batch           see BATCH_WORDS in src/ops/batch.rs: [4] bits of the factor
 //
 // Invocations are numbered along one line; one computes an element.
 

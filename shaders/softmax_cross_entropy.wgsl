@@ -1,17 +1,19 @@
 // Cross-entropy of logits with one right class each, each sample weighted, and its gradient.
 //
-//   loss          = sum over n < real of w[n] * (ln(sum over c of exp(x[n,c]-m)) + m - x[n,t]) / total
-//   d_input[n,c]  = WEIGHT * w[n] * (exp(x[n,c]-m) / sum over k of exp(x[n,k]-m) - (c == t)) / total
+//   loss          = sum over n < real of w[n] * sum over c of q[n,c] * y[n,c] / total
+//   y[n,c]        = ln(sum over k of exp(x[n,k]-m)) + m - x[n,c]
+//   d_input[n,c]  = WEIGHT * w[n] * (exp(x[n,c]-m) / sum over k of exp(x[n,k]-m) - q[n,c]) / total
 //
-// with x = input, t = targets[n], m the largest logit of the sample, w = sample_weight, real = batch[0], the number
-// of real samples, and total = sum over n < real of w[n]. Samples that are not real or have a weight of 0 add nothing,
-// and their gradient is 0, whatever their input and target are. The loss is 0 where all weights are.
+// with q[n,c] = RIGHT where c == t and WRONG elsewhere, which are 1 and 0 where labels are not smoothed, x = input,
+// t = targets[n], m the largest logit of the sample, w = sample_weight, real = batch[0], the number of real samples, and
+// total = sum over n < real of w[n]. Samples that are not real or have a weight of 0 add nothing, and their gradient is
+// 0, whatever their input and target are. The loss is 0 where all weights are.
 //
 // input, d_input  (SAMPLES, CLASSES)
 // targets         (SAMPLES), the number of the right class
 // sample_weight   (SAMPLES), not negative
 // loss            (1)
-// batch           see BATCH_WORDS in src/ops/mod.rs: [0] number of real samples
+// batch           see BATCH_WORDS in src/ops/batch.rs: [0] number of real samples
 //
 // forward runs in one invocation, which adds in the order of the samples. In backward_input,
 // invocations are numbered along one line and one computes a sample.
@@ -26,6 +28,8 @@
 override SAMPLES: u32;
 override CLASSES: u32;
 override WEIGHT: f32;
+override RIGHT: f32;
+override WRONG: f32;
 
 const WORKGROUP: u32 = 64u;
 
@@ -46,7 +50,7 @@ fn forward() {
         if weight > 0.0 {
             let first = n * CLASSES;
             let right = right_logit(first, CLASSES, targets[n]);
-            sum += weight * class_cross_entropy(right, shifted_sum(first, CLASSES));
+            sum += weight * class_cross_entropy(first, CLASSES, right, shifted_sum(first, CLASSES));
         }
     }
     loss[0] = weighted_mean(sum, total_weight(real));

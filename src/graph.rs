@@ -5,11 +5,14 @@ use crate::ops::augment::Augment;
 use crate::ops::dense::OF_TARGET;
 use crate::ops::dropout::Dropout;
 use crate::ops::tokens::Tokens;
-use crate::ops::{Op, Parameter};
+use crate::ops::{Kernel, Op, Parameter};
 use crate::shape::{DType, Shape};
-use crate::spec::{Branch, InputSpec, Layer, Network, PhotoSpec, Spec, SpecError, is_plain};
+use crate::spec::{
+    Branch, Freeze, Group, InputSpec, Layer, Network, PhotoSpec, Spec, SpecError, TrainingSpec, is_plain,
+    matching,
+};
 use crate::tasks::Target;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A layer in place.
 #[derive(Debug, Clone)]
@@ -28,21 +31,34 @@ pub struct Node {
     pub dtype: DType,
     /// The line in the model file.
     pub line: usize,
+    /// Whether its parameters stay as they are.
+    pub frozen: bool,
+    /// For each of its parameters the place of its optimiser among [`Graph::optimizers`].
+    pub optimizers: Vec<usize>,
 }
 
 impl Node {
     /// Its parameters.
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.op.parameters(&self.input_shapes)
+        let parameters = self.op.parameters(&self.input_shapes).into_iter();
+        parameters
+            .map(|parameter| Parameter { trained: parameter.trained && !self.frozen, ..parameter })
+            .collect()
     }
 
-    /// The number of elements that the optimiser changes.
+    /// The kernels of its forward pass in training: what is frozen computes as in a prediction, but for dropout, which
+    /// has nothing to freeze.
+    pub fn training(&self) -> &'static [Kernel] {
+        match self.frozen && !self.op.parameters(&self.input_shapes).is_empty() {
+            true => self.op.inference(),
+            false => self.op.forward(),
+        }
+    }
+
+    /// The number of elements that training can change: those of its parameters, without running statistics.
     pub fn parameter_count(&self) -> usize {
-        self.parameters()
-            .iter()
-            .filter(|parameter| parameter.trained)
-            .map(|parameter| parameter.shape.len())
-            .sum()
+        let parameters = self.op.parameters(&self.input_shapes).into_iter();
+        parameters.filter(|parameter| parameter.trained).map(|parameter| parameter.shape.len()).sum()
     }
 
     /// Floating-point operations of the forward pass for the whole batch.
@@ -76,8 +92,13 @@ pub struct Graph {
     pub branches: Vec<BranchEnd>,
     /// Other nodes whose values a prediction is asked for.
     pub outputs: Vec<usize>,
-    /// The optimiser, of a model that is trained.
-    pub optimizer: Option<Op>,
+    /// The optimisers, of a model that is trained: that of most parameters, and those of groups, whose attributes
+    /// differ.
+    pub optimizers: Vec<Op>,
+    /// Whether training averages the weights.
+    pub averages: bool,
+    /// The largest norm of all gradients together.
+    pub clip_norm: Option<f64>,
     /// Whether plans may do at once what several layers do.
     pub fuse: bool,
 }
@@ -111,11 +132,12 @@ impl Graph {
             }
             branches.push(builder.end(spec, branch, node, batch)?);
         }
-        spec.optimizer.output_shape(&[[1].into()]).map_err(|reason| {
-            spec.error(spec.optimizer_line, format!("optimizer {:?}: {reason}", spec.optimizer.name()))
-        })?;
-        let (nodes, optimizer, fuse) = (builder.nodes, Some(spec.optimizer.clone()), spec.training.fuse);
-        Ok(Graph { batch, nodes, branches, outputs: Vec::new(), optimizer, fuse })
+        let mut nodes = builder.nodes;
+        freeze(spec, &mut nodes)?;
+        let optimizers = optimizers(spec, &mut nodes)?;
+        let TrainingSpec { fuse, ema, clip_norm, .. } = spec.training;
+        let averages = ema.is_some();
+        Ok(Graph { batch, nodes, branches, outputs: Vec::new(), optimizers, averages, clip_norm, fuse })
     }
 
     /// Infers all shapes of a network for batches of `batch` photos.
@@ -134,7 +156,16 @@ impl Graph {
             builder.find(name).ok_or_else(|| network.error(1, format!("output {name:?} is no layer")))
         };
         let outputs = network.outputs.iter().map(find).collect::<Result<_, _>>()?;
-        Ok(Graph { batch, nodes: builder.nodes, branches: Vec::new(), outputs, optimizer: None, fuse: true })
+        Ok(Graph {
+            batch,
+            nodes: builder.nodes,
+            branches: Vec::new(),
+            outputs,
+            optimizers: Vec::new(),
+            averages: false,
+            clip_norm: None,
+            fuse: true,
+        })
     }
 
     /// Every parameter with its full name, such as `age.conv3.weight`, in the order of the nodes.
@@ -161,27 +192,132 @@ impl Graph {
         let groups =
             (0..shortest).map(|place| branches.iter().map(|nodes| nodes[place]).collect::<Vec<usize>>());
         let kind = |node: usize| {
-            let Node { op, input_shapes, .. } = &self.nodes[node];
+            let Node { op, input_shapes, frozen, optimizers, .. } = &self.nodes[node];
             let op = match op {
                 // Its stream tells it apart.
                 Op::Dropout(dropout) => Op::Dropout(Dropout { stream: 0, ..dropout.clone() }),
                 op => op.clone(),
             };
-            (op, input_shapes)
+            (op, input_shapes, frozen, optimizers)
         };
         let alike =
             |group: &Vec<usize>| group.len() > 1 && group.iter().all(|&node| kind(node) == kind(group[0]));
         groups.take_while(alike).collect()
     }
 
-    /// The number of elements that the optimiser changes.
+    /// The number of elements that training can change, frozen ones included.
     pub fn parameter_count(&self) -> usize {
         self.nodes.iter().map(Node::parameter_count).sum()
+    }
+
+    /// How many of them are frozen.
+    pub fn frozen_count(&self) -> usize {
+        self.nodes.iter().filter(|node| node.frozen).map(Node::parameter_count).sum()
     }
 
     /// Floating-point operations of the forward pass for the whole batch.
     pub fn flops(&self) -> u64 {
         self.nodes.iter().map(Node::flops).sum()
+    }
+}
+
+/// Marks the layers that a model freezes.
+fn freeze(spec: &Spec, nodes: &mut [Node]) -> Result<(), SpecError> {
+    for Freeze { layers, line } in &spec.frozen {
+        let mut used = HashSet::new();
+        for node in nodes.iter_mut().skip(1) {
+            if let Some(pattern) = matching(layers, &node.name) {
+                used.insert(pattern);
+                node.frozen = true;
+            }
+        }
+        require_all_used(spec, *line, "[[freeze]]", layers, &used)?;
+    }
+    // A normalisation by its running statistics has no gradient for what lies before it.
+    let mut learns = vec![false; nodes.len()];
+    for (index, node) in nodes.iter().enumerate() {
+        let before = node.inputs.iter().any(|&input| learns[input]);
+        learns[index] = before || !node.frozen && node.parameter_count() > 0;
+        if before && node.training() != node.op.forward() {
+            let message = format!(
+                "[[freeze]]: layer {:?} ({}) cannot be frozen while a layer before it learns; freeze those too",
+                node.name,
+                node.op.name()
+            );
+            return Err(spec.error(spec.frozen[0].line, message));
+        }
+    }
+    match spec.frozen.first() {
+        Some(Freeze { line, .. }) if !learns.contains(&true) => {
+            Err(spec.error(*line, "[[freeze]]: no layer is left that learns; freeze fewer"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The optimisers of a model, and which one each parameter has.
+fn optimizers(spec: &Spec, nodes: &mut [Node]) -> Result<Vec<Op>, SpecError> {
+    let check = |op: &Op, line: usize, of: &str| {
+        let shape = op.output_shape(&[[1].into()]);
+        shape.map_err(|reason| spec.error(line, format!("{of} {:?}: {reason}", op.name())))
+    };
+    check(&spec.optimizer, spec.optimizer_line, "optimizer")?;
+    let mut all = vec![spec.optimizer.clone()];
+    for Group { layers, learning_rate, weight_decay, line } in &spec.groups {
+        let mut op = spec.optimizer.clone();
+        let name = op.name();
+        let asked = [
+            ("learning_rate", learning_rate, op.clone().learning_rate().is_some()),
+            ("weight_decay", weight_decay, op.clone().weight_decay().is_some()),
+        ];
+        if let Some((key, ..)) = asked.iter().find(|(_, value, is_there)| value.is_some() && !is_there) {
+            return Err(spec.error(*line, format!("[[group]]: the optimizer {name:?} has no {key}")));
+        }
+        if let (Some(rate), Some(place)) = (*learning_rate, op.learning_rate()) {
+            *place = rate;
+        }
+        if let (Some(decay), Some(place)) = (*weight_decay, op.weight_decay()) {
+            *place = decay;
+        }
+        check(&op, *line, "[[group]]: optimizer")?;
+        // Groups of the same attributes are one.
+        let place = all.iter().position(|other| *other == op).unwrap_or(all.len());
+        if place == all.len() {
+            all.push(op);
+        }
+        let mut used = HashSet::new();
+        for node in nodes.iter_mut() {
+            let parameters = node.op.parameters(&node.input_shapes);
+            for (parameter, optimizer) in parameters.iter().zip(&mut node.optimizers) {
+                let full = format!("{}.{}", node.name, parameter.name);
+                if let Some(pattern) = matching(layers, &node.name).or_else(|| matching(layers, &full)) {
+                    used.insert(pattern);
+                    *optimizer = place;
+                }
+            }
+        }
+        require_all_used(spec, *line, "[[group]]", layers, &used)?;
+    }
+    Ok(all)
+}
+
+/// Fails if a pattern says no layer: it is misspelt.
+fn require_all_used(
+    spec: &Spec,
+    line: usize,
+    table: &str,
+    layers: &[String],
+    used: &HashSet<&String>,
+) -> Result<(), SpecError> {
+    match layers.iter().find(|pattern| !used.contains(pattern)) {
+        None if layers.is_empty() => Err(spec.error(line, format!("{table}: layers is empty; name some"))),
+        None => Ok(()),
+        Some(pattern) => Err(spec.error(
+            line,
+            format!(
+                "{table}: no layer with parameters is called {pattern:?}; `faceshader summary` lists them"
+            ),
+        )),
     }
 }
 
@@ -355,7 +491,9 @@ impl<'a> Builder<'a> {
         }
         let dtype = op.argument("output", &input_shapes).map_or(DType::F32, |output| output.dtype);
         self.places.entry(name.clone()).or_insert(self.nodes.len());
-        self.nodes.push(Node { name, op, inputs, input_shapes, shape, dtype, line });
+        let optimizers = vec![0; op.parameters(&input_shapes).len()];
+        let frozen = false;
+        self.nodes.push(Node { name, op, inputs, input_shapes, shape, dtype, line, frozen, optimizers });
         Ok(self.nodes.len() - 1)
     }
 }

@@ -5,7 +5,7 @@
 use faceshader::gpu::{GpuBackend, Options, adapter};
 use faceshader::graph::Graph;
 use faceshader::ops::augment::IDENTITY;
-use faceshader::ops::{BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Variant, rate_words};
+use faceshader::ops::{BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Rates, Variant};
 use faceshader::plan::{Backend, Kind, Purpose, lower};
 use faceshader::rng::{Generator, Stream};
 use faceshader::spec::Spec;
@@ -46,7 +46,7 @@ fn inputs(training: &Value) -> HashMap<String, Vec<u8>> {
             ("batch", ..) => {
                 let mut words = vec![0; BATCH_WORDS];
                 words[BATCH_COUNT] = batch;
-                words[BATCH_RATES..].copy_from_slice(&rate_words(1.0, [1.0; 2]));
+                words[BATCH_RATES..].copy_from_slice(&Rates::STILL.words());
                 words
             }
             ("transform", ..) => IDENTITY.iter().map(|&v| v as u32).cycle().take(bytes / 4).collect(),

@@ -1,7 +1,7 @@
 // What the host writes before every run besides samples and labels: the words of `batch`, and the transforms of photos.
 
 /** Words of `batch`; `BATCH_MEANINGS` of `src/ops/batch.rs` tells what they are. */
-const BATCH_WORDS = 7;
+const BATCH_WORDS = 8;
 /** Numbers of a transform: two rows of three, from a pixel of the varied photo to where it is read in the original. */
 export const TRANSFORM = 6;
 /** The transform that leaves a photo as it is, in signed 16.16 fixed point. */

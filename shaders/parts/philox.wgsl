@@ -8,7 +8,7 @@
 // The Rust twin of the generator is src/rng.rs. The shader that includes this binds
 //
 // sample  (BATCH), the number of each sample in its set
-// batch   see BATCH_WORDS in src/ops/mod.rs: [1] epoch, [2] [3] seed
+// batch   see BATCH_WORDS in src/ops/batch.rs: [1] epoch, [2] [3] seed
 
 override THRESHOLD: u32;
 override STREAM: u32;

@@ -14,7 +14,7 @@ use crate::gpu::Chosen;
 use crate::spec::Spec;
 use crate::tasks::PLAIN_NAME;
 use crate::train::checkpoint::{Notes, load};
-use crate::train::history::{Epoch, best, history_checksum, total_loss};
+use crate::train::history::{Epoch, best, history_checksum, total_loss, validation_losses};
 use crate::train::run::{HISTORY_NOTE, RunFolder};
 use crate::train::{Progress, State, Stopped, TrainError, Trainer};
 use anyhow::Result;
@@ -61,6 +61,19 @@ impl Session<'_> {
         }
         let mut progress = EpochBar::new(self.spec.training.epochs, self.spec.training.batch);
         for epoch in first..self.spec.training.epochs {
+            let losses = validation_losses(&self.epochs);
+            if self.spec.training.ends_early(&losses) {
+                self.tell_early_end();
+                break;
+            }
+            let reduced = self.spec.training.reduced(&losses);
+            let reduced_before = self.spec.training.reduced(&losses[..losses.len().saturating_sub(1)]);
+            if reduced != reduced_before {
+                log::info!(
+                    "the validation loss no longer falls: the learning rate is {reduced} of what it was"
+                );
+            }
+            self.trainer.reduce_rate(reduced);
             let Some(results) = self.epoch(epoch, asked, &mut progress)? else { return self.interrupted() };
             self.finish_epoch(results)?;
             if asked.load(Ordering::Relaxed) && epoch + 1 < self.spec.training.epochs {
@@ -119,16 +132,20 @@ impl Session<'_> {
         is_best: bool,
         line: Option<String>,
     ) -> Result<()> {
-        let (last, best, checkpoint) = (self.run.last(), self.run.best(), self.run.checkpoint());
+        let (last, ema, best) = (self.run.last(), self.run.ema(), self.run.best());
+        let checkpoint = self.run.checkpoint();
         let of_weights = self.run.notes_of_weights();
         let mut notes = self.notes.clone();
         notes.insert(HISTORY_NOTE.into(), history_checksum(&self.epochs));
         self.saved = Instant::now();
         self.saving.start(line, move || {
             state.save_weights(&last, epoch, &of_weights)?;
+            if state.has_averages() {
+                state.save_validated(&ema, epoch, &of_weights)?;
+            }
             state.save(&checkpoint, epoch, step, &notes)?;
             if is_best {
-                state.save_weights(&best, epoch, &of_weights)?;
+                state.save_validated(&best, epoch, &of_weights)?;
             }
             Ok(())
         })
@@ -160,6 +177,17 @@ impl Session<'_> {
         ))
     }
 
+    fn tell_early_end(&self) {
+        let (done, patience) = (self.epochs.len(), self.spec.training.patience);
+        let best = best(&self.epochs).map_or(done, |best| best.epoch);
+        log::info!(
+            "training ends after epoch {done} of {}: the validation loss has not fallen below that of epoch {best} for \
+             {patience} epochs; go on with --resume {} and a larger --patience, or 0",
+            self.spec.training.epochs,
+            self.run.path().display()
+        );
+    }
+
     fn interrupted(&mut self) -> Result<Outcome> {
         self.saving.wait()?;
         let (run, adapter) = (self.run.path().display(), self.how.adapter.flags());
@@ -178,8 +206,8 @@ impl Session<'_> {
         let is_best = best(&self.epochs).is_some_and(|best| best.epoch == number);
         self.save(state, [number, 0], is_best, Some(line))?;
         // A training does not end for its log.
-        if let (Some(board), Some(results)) = (&self.board, self.epochs.last())
-            && let Err(error) = board.add(&self.spec, results)
+        if let Some(board) = &self.board
+            && let Err(error) = board.add(&self.spec, &self.epochs)
         {
             log::warn!("warning: {error}; nothing more is logged for TensorBoard");
             self.board = None;
@@ -199,7 +227,7 @@ impl Session<'_> {
         let done = self.epochs.len();
         if step == 0 && best(&self.epochs).is_some_and(|best| best.epoch == done) {
             let state = self.trainer.state(done)?;
-            state.save_weights(&self.run.best(), done, &self.run.notes_of_weights())?;
+            state.save_validated(&self.run.best(), done, &self.run.notes_of_weights())?;
         }
         if done > 0 {
             self.run.require_best(&self.epochs)?;

@@ -53,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             "name": spec.name,
             "layers": layers,
             "parameters": graph.parameter_count(),
+            "frozen_parameters": graph.frozen_count(),
             "parameter_bytes": 4 * graph.parameter_count(),
             "flops_per_photo": graph.flops(),
             "batch": batch,
@@ -89,6 +90,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let parameters = graph.parameter_count();
     print("")?;
     print(format_args!("parameters       {} ({:.1} MB)", grouped(parameters), 4e-6 * parameters as f64))?;
+    if graph.frozen_count() > 0 {
+        print(format_args!("frozen           {}", grouped(graph.frozen_count())))?;
+    }
     print(format_args!("forward          {:.1} MFLOP a sample", graph.flops() as f64 / 1e6))?;
     print(format_args!("training memory  {:.1} MB for a batch of {batch}", memory as f64 / 1e6))?;
     print(format_args!("training step    {} kernels", training.steps.len()))?;

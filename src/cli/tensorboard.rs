@@ -3,7 +3,7 @@
 use super::said::confusion_files;
 use crate::report::tensorboard::{Log, Scalars};
 use crate::spec::Spec;
-use crate::train::history::{BranchResult, Epoch, total_loss};
+use crate::train::history::{BranchResult, Epoch, total_loss, validation_losses};
 use crate::train::run::RunFolder;
 use anyhow::Result;
 
@@ -27,9 +27,10 @@ impl Board {
         })
     }
 
-    /// Adds an epoch.
-    pub fn add(&self, spec: &Spec, epoch: &Epoch) -> Result<()> {
-        self.train.add(epoch.epoch, of_training(spec, epoch))?;
+    /// Adds the last one of some epochs.
+    pub fn add(&self, spec: &Spec, epochs: &[Epoch]) -> Result<()> {
+        let Some((epoch, before)) = epochs.split_last() else { return Ok(()) };
+        self.train.add(epoch.epoch, of_training(spec, epoch, before))?;
         Ok(self.validation.add(epoch.epoch, of_side(&epoch.validation))?)
     }
 
@@ -47,11 +48,12 @@ impl Board {
 }
 
 /// The learning rate is that of the epoch's first step.
-fn of_training(spec: &Spec, epoch: &Epoch) -> Scalars {
+fn of_training(spec: &Spec, epoch: &Epoch, before: &[Epoch]) -> Scalars {
     let mut scalars = of_side(&epoch.train);
-    let before = (epoch.epoch - 1) as f64 / spec.training.epochs as f64;
     let rate = spec.optimizer.clone().learning_rate().map(|rate| *rate);
-    let rate = rate.map(|rate| (rate * spec.training.schedule.factor(before.min(1.0))) as f32);
+    let factor =
+        spec.training.rate_factor(before.len() as f64) * spec.training.reduced(&validation_losses(before));
+    let rate = rate.map(|rate| (rate * factor) as f32);
     scalars.extend(rate.map(|rate| ("learning_rate".into(), rate)));
     scalars.push(("seconds".into(), epoch.seconds as f32));
     scalars

@@ -9,7 +9,7 @@ use super::{Outcome, Usage, at_least_one, first_check, model, print};
 use crate::gpu::adapter::{Adapter, Choice, choose};
 use crate::gpu::{Chosen, GpuBackend, Options};
 use crate::graph::Graph;
-use crate::ops::{BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Variant, rate_words};
+use crate::ops::{BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Rates, Variant};
 use crate::plan::{Backend, BackendInfo, Plan, Purpose, Step, lower};
 use crate::spec::Spec;
 use anyhow::Result;
@@ -205,7 +205,7 @@ fn measure(backend: &mut GpuBackend, plan: &Plan) -> Result<Vec<f64>> {
     let id = backend.prepare(plan)?;
     let mut words = [0_u32; BATCH_WORDS];
     words[BATCH_COUNT] = plan.batch as u32;
-    words[BATCH_RATES..].copy_from_slice(&rate_words(1.0, [1.0; 2]));
+    words[BATCH_RATES..].copy_from_slice(&Rates::STILL.words());
     if let Some(buffer) = plan.buffer("batch") {
         backend.write(id, buffer, bytemuck::cast_slice(&words))?;
     }

@@ -1,7 +1,7 @@
 //! From samples to what the host writes before every step.
 
 use super::error::DataError;
-use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATES, BATCH_SEED, BATCH_WORDS, rate_words};
+use crate::ops::{BATCH_COUNT, BATCH_EPOCH, BATCH_RATES, BATCH_SEED, BATCH_WORDS, Rates};
 use crate::rng::{Generator, Stream, key};
 use crate::spec::AugmentSpec;
 use std::ops::ControlFlow;
@@ -51,7 +51,7 @@ pub struct Batch {
     /// Those of [`BATCH_WORDS`] that come before the rates.
     head: [u32; BATCH_RATES],
     /// What the learning rate is multiplied by.
-    factor: f32,
+    pub factor: f32,
 }
 
 impl Batch {
@@ -61,11 +61,11 @@ impl Batch {
         self
     }
 
-    /// See [`BATCH_WORDS`] and [`Operator::corrections`](crate::ops::Operator::corrections).
-    pub fn words(&self, corrections: [f32; 2]) -> [u32; BATCH_WORDS] {
+    /// See [`BATCH_WORDS`].
+    pub fn words(&self, rates: Rates) -> [u32; BATCH_WORDS] {
         let mut words = [0; BATCH_WORDS];
         words[..BATCH_RATES].copy_from_slice(&self.head);
-        words[BATCH_RATES..].copy_from_slice(&rate_words(self.factor, corrections));
+        words[BATCH_RATES..].copy_from_slice(&rates.words());
         words
     }
 }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_short_batch_is_filled_up_and_says_so() {
         let batch = batch(&Numbers, &[3, 2], 3, None).unwrap();
-        assert_eq!(batch.words([1.0; 2])[BATCH_COUNT], 2);
+        assert_eq!(batch.words(Rates::STILL)[BATCH_COUNT], 2);
         assert_eq!(batch.sample, [3, 2, 0]);
         assert_eq!(batch.inputs, [("photos", vec![3, 2])]);
         assert_eq!(batch.answers, [[30.0, 20.0, 0.0], [0.0, 20.0, 0.0]]);

@@ -5,10 +5,8 @@
 //! schedule, and the two bias corrections `1 / (1 - beta^step)`, computed by the host in float64.
 
 use super::attr::wrong_arguments;
-use super::{
-    Arg, ArgumentSpec, BATCH_RATES, BATCH_WORDS, Case, CaseData, Dispatch, Kernel, Operator, Variant,
-};
-use super::{ROW, WORKGROUP, rate_words};
+use super::{Arg, ArgumentSpec, BATCH_RATES, Case, CaseData, Dispatch, Kernel, Operator, Rates, Variant};
+use super::{ROW, WORKGROUP};
 use crate::number::{Number, TINY, UNIT};
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -48,7 +46,7 @@ fn default_epsilon() -> f64 {
 }
 
 /// What a step of Adam depends on: the factor of the schedule, and the corrections of mean and squared mean.
-pub(super) const RATES: usize = BATCH_WORDS - BATCH_RATES;
+pub(super) const RATES: usize = 3;
 
 /// The rates in the argument `batch`.
 pub(super) fn rates_of<N: Number>(batch: &Arg<N>) -> [N; RATES] {
@@ -185,6 +183,10 @@ impl Operator for Adam {
         Some(&mut self.learning_rate)
     }
 
+    fn weight_decay(&mut self) -> Option<&mut f64> {
+        Some(&mut self.weight_decay)
+    }
+
     fn cases() -> Vec<Case<Self>> {
         let plain = Adam {
             learning_rate: 0.001,
@@ -213,8 +215,9 @@ impl Operator for Adam {
             "batch" => {
                 let bits = generator.below(15);
                 let step = 1 + generator.below(1 << bits);
-                let rates = rate_words(1.0 - generator.unit() * 0.9, self.corrections(step));
-                Some(CaseData::Words([&[0; BATCH_RATES], rates.as_slice()].concat()))
+                let factor = 1.0 - generator.unit() * 0.9;
+                let rates = Rates { factor, corrections: self.corrections(step), ..Rates::STILL };
+                Some(CaseData::Words([&[0; BATCH_RATES], rates.words().as_slice()].concat()))
             }
             _ => None,
         }

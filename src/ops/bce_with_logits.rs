@@ -1,9 +1,10 @@
 //! Binary cross-entropy of logits, the mean over all elements of the real samples of a batch, each sample weighted.
 //!
 //! Input (logits) and target (0 to 1) are (N, features), sample_weight is (N), loss is (1). The gradient is that of
-//! `weight` times the loss. The formula is the stable one: `max(x, 0) - x t + ln(1 + exp(-|x|))`.
+//! `weight` times the loss, with targets t smoothed to `(1 - s) t + s / 2`. The formula is the stable one: `max(x, 0) - x t + ln(1 + exp(-|x|))`.
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
+use super::label_smoothing::{self, Smoothed};
 use super::mse::{READS, element_loss_local, some_real_samples, weighted_elements};
 use super::share::{self, Share};
 use super::sigmoid::sigmoid;
@@ -21,6 +22,23 @@ pub struct BceWithLogits {
     /// What the loss counts in the sum over all branches.
     #[serde(default = "unit_weight")]
     pub weight: f64,
+    /// The share of a label's probability that is spread evenly over all classes.
+    #[serde(default, skip_serializing_if = "label_smoothing::is_none")]
+    pub label_smoothing: f64,
+}
+
+impl BceWithLogits {
+    fn smoothing(&self) -> Smoothed {
+        Smoothed::of(self.label_smoothing, 2)
+    }
+
+    /// The target that counts.
+    fn smoothed<N: Number>(&self, target: N) -> N {
+        match self.label_smoothing {
+            0.0 => target,
+            _ => N::constant(self.smoothing().wrong) + target * N::constant(self.smoothing().span),
+        }
+    }
 }
 
 impl Operator for BceWithLogits {
@@ -28,11 +46,16 @@ impl Operator for BceWithLogits {
     const BACKWARD: &'static [Kernel] = &[Kernel::new("backward_input", READS, &["d_input"])];
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        label_smoothing::check(self.label_smoothing)?;
         inputs.first().map(|_| [1].into()).ok_or_else(|| "it has no input".into())
     }
 
     fn loss_weight(&self) -> f64 {
         self.weight
+    }
+
+    fn label_smoothing(&mut self) -> Option<&mut f64> {
+        Some(&mut self.label_smoothing)
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
@@ -46,7 +69,7 @@ impl Operator for BceWithLogits {
             let mut sum = N::Sum::default();
             for (_, [x, t, weight]) in elements {
                 sum.add(x.max_zero() * weight);
-                sum.add(-(x * t) * weight);
+                sum.add(-(x * self.smoothed(t)) * weight);
                 sum.add((N::exact(1.0) + (-x.abs()).exp()).ln() * weight);
             }
             result.real_mut()[0] = sample_weight::mean(sum.total(), total);
@@ -54,7 +77,7 @@ impl Operator for BceWithLogits {
             let d_input = result.real_mut();
             d_input.fill(N::zero());
             for (e, [x, t, weight]) in elements {
-                d_input[e] = (sigmoid(x) - t) * N::constant(self.weight) * weight / total;
+                d_input[e] = (sigmoid(x) - self.smoothed(t)) * N::constant(self.weight) * weight / total;
             }
         }
     }
@@ -73,16 +96,29 @@ impl Operator for BceWithLogits {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let features = input.len() / input.batch().max(1);
-        let constants =
-            [("SAMPLES", input.batch() as f64), ("FEATURES", features as f64), ("WEIGHT", self.weight)];
+        let constants = [
+            ("SAMPLES", input.batch() as f64),
+            ("FEATURES", features as f64),
+            ("WEIGHT", self.weight),
+            ("WRONG", self.smoothing().wrong),
+            ("SPAN", self.smoothing().span),
+        ];
         let invocations = if kernel == "forward" { 1 } else { input.len() };
         vec![Dispatch::line(kernel, invocations, &constants)]
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [(1.0, [1, 1]), (500.0, [7, 1]), (0.25, [20, 3]), (1.0, [WORKGROUP, 2]), (0.5, [ROW + 1, 1])]
-            .map(|(weight, shape)| Case::new(BceWithLogits { weight }, [shape.into()]))
-            .into()
+        let case = |weight, label_smoothing, shape: [usize; 2]| {
+            Case::new(BceWithLogits { weight, label_smoothing }, [shape.into()])
+        };
+        vec![
+            case(1.0, 0.0, [1, 1]),
+            case(500.0, 0.0, [7, 1]),
+            case(0.25, 0.0, [20, 3]),
+            case(1.0, 0.0, [WORKGROUP, 2]),
+            case(0.5, 0.0, [ROW + 1, 1]),
+            case(2.0, 0.1, [20, 3]),
+        ]
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {

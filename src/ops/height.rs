@@ -52,7 +52,9 @@ mod tests {
         assert!(depthwise.contains(&format!("for (; piece + {PIECES_AT_A_TIME} <= end; piece += ")));
         let lanes = shader("parts/sum_of_lanes.wgsl");
         assert!(lanes.contains(&format!("other < WORKGROUP; other += {LANES_A_VALUE}u")));
-        assert!(shader("batch_norm2d.wgsl").contains("var half = WORKGROUP / 2u; half > 0u; half /= 2u"));
+        let halves = shader("parts/sum_of_halves.wgsl");
+        assert!(halves.contains("var half = WORKGROUP / 2u; half > 0u; half /= 2u"));
+        assert!(shader("clip_norm.wgsl").contains("index < ELEMENTS; index += PIECES * WORKGROUP"));
         let block = shader("embedding.wgsl");
         assert!(block.contains(&format!("const SUMMED: u32 = {}u;", super::super::embedding::SUMMED)));
     }

@@ -4,6 +4,7 @@
 
 use super::attr::wrong_arguments;
 use super::bce_with_logits::BceWithLogits;
+use super::label_smoothing::Smoothed;
 use super::metrics::{Metric, Metrics};
 use super::mse::Mse;
 use super::share::{self, Share};
@@ -81,8 +82,16 @@ impl Operator for MeasuredLoss {
 
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let Some(number) = self.number() else { return Vec::new() };
+        let input = shape("input");
         let own = [("WEIGHT", self.loss.loss_weight()), ("LOSS", number.into())];
-        let constants = [own.as_slice(), &self.metrics.constants(&shape("input"))].concat();
+        let smoothed = match &*self.loss {
+            Op::BceWithLogits(loss) => Smoothed::of(loss.label_smoothing, 2),
+            Op::SoftmaxCrossEntropy(loss) => {
+                Smoothed::of(loss.label_smoothing, input.len() / input.batch().max(1))
+            }
+            _ => Smoothed::of(0.0, 1),
+        };
+        let constants = [own.as_slice(), &smoothed.constants(), &self.metrics.constants(&input)].concat();
         vec![Dispatch::line(kernel, WORKGROUP, &constants)]
     }
 
@@ -93,8 +102,16 @@ impl Operator for MeasuredLoss {
                 (Op::Mse(Mse { weight }), Metric::AbsoluteError, Some([-0.5, 0.75])),
                 // No plan has these two together, but the shader keeps apart what they choose.
                 (Op::Mse(Mse { weight }), Metric::BinaryAccuracy, None),
-                (Op::BceWithLogits(BceWithLogits { weight }), Metric::BinaryAccuracy, None),
-                (Op::SoftmaxCrossEntropy(SoftmaxCrossEntropy { weight }), Metric::ClassAccuracy, None),
+                (
+                    Op::BceWithLogits(BceWithLogits { weight, label_smoothing: 0.0 }),
+                    Metric::BinaryAccuracy,
+                    None,
+                ),
+                (
+                    Op::SoftmaxCrossEntropy(SoftmaxCrossEntropy { weight, label_smoothing: 0.0 }),
+                    Metric::ClassAccuracy,
+                    None,
+                ),
             ]
         };
         let mut cases = Vec::new();
@@ -114,6 +131,14 @@ impl Operator for MeasuredLoss {
                 let op = MeasuredLoss { loss: Box::new(loss), metrics: Metrics { metric, range } };
                 cases.push(Case::new(op, [shape.into()]));
             }
+        }
+        let (weight, label_smoothing) = (2.0, 0.1);
+        for (loss, metric) in [
+            (Op::BceWithLogits(BceWithLogits { weight, label_smoothing }), Metric::BinaryAccuracy),
+            (Op::SoftmaxCrossEntropy(SoftmaxCrossEntropy { weight, label_smoothing }), Metric::ClassAccuracy),
+        ] {
+            let op = MeasuredLoss { loss: Box::new(loss), metrics: Metrics { metric, range: None } };
+            cases.push(Case::new(op, [[WORKGROUP + 1, 5].into()]));
         }
         cases
     }

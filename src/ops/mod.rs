@@ -14,6 +14,7 @@ mod dispatch;
 mod gemm;
 mod height;
 mod kernel;
+mod label_smoothing;
 mod layers;
 mod line;
 pub mod onnx;
@@ -22,7 +23,9 @@ mod parameter;
 mod sample_weight;
 mod share;
 pub use arg::{Arg, ArgumentSpec, Data};
-pub use batch::{BATCH_COUNT, BATCH_EPOCH, BATCH_MEANINGS, BATCH_RATES, BATCH_SEED, BATCH_WORDS, rate_words};
+pub use batch::{
+    BATCH_COUNT, BATCH_EMA, BATCH_EPOCH, BATCH_MEANINGS, BATCH_RATES, BATCH_SEED, BATCH_WORDS, Rates,
+};
 pub use case::{Case, CaseData};
 pub use dispatch::{Dispatch, MAX_WORKGROUPS_AXIS, ROW, Variant, WORKGROUP};
 pub use kernel::Kernel;
@@ -170,6 +173,16 @@ pub trait Operator: Sized {
         None
     }
 
+    /// How much a loss smooths its labels, to read or to change; `None` of one whose labels are no classes.
+    fn label_smoothing(&mut self) -> Option<&mut f64> {
+        None
+    }
+
+    /// An optimiser's weight decay, to read or to change; `None` of one that has none.
+    fn weight_decay(&mut self) -> Option<&mut f64> {
+        None
+    }
+
     /// Fills an argument of a case with values that make sense for it; `None` where any do.
     fn fill(&self, _name: &str, _elements: usize, _generator: &mut Generator) -> Option<CaseData> {
         None
@@ -262,6 +275,16 @@ macro_rules! operators {
             /// See [`Operator::learning_rate`].
             pub fn learning_rate(&mut self) -> Option<&mut f64> {
                 match self { $(Op::$operator(op) => op.learning_rate(),)+ }
+            }
+
+            /// See [`Operator::label_smoothing`].
+            pub fn label_smoothing(&mut self) -> Option<&mut f64> {
+                match self { $(Op::$operator(op) => op.label_smoothing(),)+ }
+            }
+
+            /// See [`Operator::weight_decay`].
+            pub fn weight_decay(&mut self) -> Option<&mut f64> {
+                match self { $(Op::$operator(op) => op.weight_decay(),)+ }
             }
 
             /// See [`Operator::parameters`].
@@ -384,6 +407,8 @@ operators! {
     probe::Probe, Internal;
     depthwise_conv2d::DepthwiseConv2d, Layer;
     upsample2d::Upsample2d, Layer;
+    ema::Ema, Internal;
+    clip_norm::ClipNorm, Internal;
 }
 
 impl Op {

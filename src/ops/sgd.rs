@@ -2,8 +2,8 @@
 //! gradients (Sutskever et al., 2013, without dampening).
 
 use super::attr::wrong_arguments;
-use super::{Arg, ArgumentSpec, BATCH_RATES, Case, CaseData, Dispatch, Kernel, Operator, Variant};
-use super::{ROW, WORKGROUP, rate_words};
+use super::{Arg, ArgumentSpec, BATCH_RATES, Case, CaseData, Dispatch, Kernel, Operator, Rates, Variant};
+use super::{ROW, WORKGROUP};
 use crate::number::Number;
 use crate::rng::Generator;
 use crate::shape::Shape;
@@ -77,7 +77,7 @@ impl Operator for Sgd {
     }
 
     fn fill(&self, name: &str, _elements: usize, generator: &mut Generator) -> Option<CaseData> {
-        let rates = rate_words(1.0 - generator.unit() * 0.9, [1.0; 2]);
-        (name == "batch").then(|| CaseData::Words([&[0; BATCH_RATES], rates.as_slice()].concat()))
+        let rates = Rates { factor: 1.0 - generator.unit() * 0.9, ..Rates::STILL };
+        (name == "batch").then(|| CaseData::Words([&[0; BATCH_RATES], rates.words().as_slice()].concat()))
     }
 }

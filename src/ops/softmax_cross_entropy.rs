@@ -1,9 +1,11 @@
 //! Cross-entropy of logits with one right class each, the weighted mean over the real samples of a batch.
 //!
 //! Input (N, classes), targets (N) with the number of the right class, sample_weight (N), loss (1). The gradient is
-//! that of `weight` times the loss. Logits are shifted by their largest, so that nothing overflows.
+//! that of `weight` times the loss. With smoothed labels the classes are wanted with the probabilities of
+//! [`label_smoothing`](super::label_smoothing), not with one and zeros. Logits are shifted by their largest, so that nothing overflows.
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
+use super::label_smoothing::{self, Smoothed};
 use super::mse::{READS, some_real_samples};
 use super::share::{self, Share};
 use super::{Arg, ArgumentSpec, BATCH_COUNT, Case, CaseData, Dispatch, Kernel, Operator, Variant};
@@ -20,6 +22,9 @@ pub struct SoftmaxCrossEntropy {
     /// What the loss counts in the sum over all branches.
     #[serde(default = "unit_weight")]
     pub weight: f64,
+    /// The share of a label's probability that is spread evenly over all classes.
+    #[serde(default, skip_serializing_if = "label_smoothing::is_none")]
+    pub label_smoothing: f64,
 }
 
 /// The number of the right class. One that is not there counts as the last, as in the shader.
@@ -42,13 +47,19 @@ impl Operator for SoftmaxCrossEntropy {
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         match inputs.first().map(|input| input.0.as_slice()) {
-            Some(&[_, classes]) if classes > 0 => Ok([1].into()),
+            Some(&[_, classes]) if classes > 0 => {
+                label_smoothing::check(self.label_smoothing).map(|()| [1].into())
+            }
             _ => Err("it needs a row of logits a sample".into()),
         }
     }
 
     fn loss_weight(&self) -> f64 {
         self.weight
+    }
+
+    fn label_smoothing(&mut self) -> Option<&mut f64> {
+        Some(&mut self.label_smoothing)
     }
 
     fn local(&self, name: &str, inputs: &[Shape]) -> Option<ArgumentSpec> {
@@ -70,13 +81,21 @@ impl Operator for SoftmaxCrossEntropy {
             let right = right_class(targets.words()[n], classes);
             (n, &input.real()[n * classes..][..classes], right, weight)
         });
+        let Smoothed { right, wrong, .. } = Smoothed::of(self.label_smoothing, classes);
+        let wanted = |class: usize, of: usize| N::constant(if class == of { right } else { wrong });
         if kernel == "forward" {
             let mut loss = N::Sum::default();
             for (_, logits, right, weight) in rows {
                 let (largest, sum) = shifted_sum(logits);
                 loss.add(sum.ln() * weight);
-                loss.add(largest * weight);
-                loss.add(-logits[right] * weight);
+                if self.label_smoothing == 0.0 {
+                    loss.add(largest * weight);
+                    loss.add(-logits[right] * weight);
+                    continue;
+                }
+                for (class, &logit) in logits.iter().enumerate() {
+                    loss.add((largest - logit) * wanted(class, right) * weight);
+                }
             }
             result.real_mut()[0] = sample_weight::mean(loss.total(), total);
         } else {
@@ -85,9 +104,8 @@ impl Operator for SoftmaxCrossEntropy {
             for (n, logits, right, weight) in rows {
                 let (largest, sum) = shifted_sum(logits);
                 for (class, &logit) in logits.iter().enumerate() {
-                    let wanted = N::exact(f32::from(class == right));
                     let probability = (logit - largest).exp() / sum;
-                    let slope = (probability - wanted) * N::constant(self.weight);
+                    let slope = (probability - wanted(class, right)) * N::constant(self.weight);
                     d_input[n * classes + class] = slope * weight / total;
                 }
             }
@@ -108,19 +126,31 @@ impl Operator for SoftmaxCrossEntropy {
     fn dispatches(&self, kernel: &str, _variant: Variant, shape: &dyn Fn(&str) -> Shape) -> Vec<Dispatch> {
         let input = shape("input");
         let samples = input.batch();
+        let classes = input.len() / samples.max(1);
+        let Smoothed { right, wrong, .. } = Smoothed::of(self.label_smoothing, classes);
         let constants = [
             ("SAMPLES", samples as f64),
-            ("CLASSES", (input.len() / samples.max(1)) as f64),
+            ("CLASSES", classes as f64),
             ("WEIGHT", self.weight),
+            ("RIGHT", right),
+            ("WRONG", wrong),
         ];
         let invocations = if kernel == "forward" { 1 } else { samples };
         vec![Dispatch::line(kernel, invocations, &constants)]
     }
 
     fn cases() -> Vec<Case<Self>> {
-        [(1.0, [1, 2]), (500.0, [7, 2]), (0.25, [20, 10]), (1.0, [WORKGROUP, 3]), (0.5, [ROW + 1, 2])]
-            .map(|(weight, shape)| Case::new(SoftmaxCrossEntropy { weight }, [shape.into()]))
-            .into()
+        let case = |weight, label_smoothing, shape: [usize; 2]| {
+            Case::new(SoftmaxCrossEntropy { weight, label_smoothing }, [shape.into()])
+        };
+        vec![
+            case(1.0, 0.0, [1, 2]),
+            case(500.0, 0.0, [7, 2]),
+            case(0.25, 0.0, [20, 10]),
+            case(1.0, 0.0, [WORKGROUP, 3]),
+            case(0.5, 0.0, [ROW + 1, 2]),
+            case(2.0, 0.1, [20, 10]),
+        ]
     }
 
     fn fill(&self, name: &str, elements: usize, generator: &mut Generator) -> Option<CaseData> {

@@ -20,13 +20,16 @@ use crate::ops::{Op, Role};
 use crate::shape::Shape;
 use std::collections::HashMap;
 
-/// Does all rewrites that apply. Buffers that no step is left to use stay in the list.
-pub fn fuse(plan: &mut Plan) {
+/// Does all rewrites that apply; `updates` says whether a gradient may vanish in the optimiser's step. Buffers that no
+/// step is left to use stay in the list.
+pub fn fuse(plan: &mut Plan, updates: bool) {
     let mut uses = Uses::of(plan);
     for index in 0..plan.steps.len() {
         // What `update` makes of later steps comes up once more, for `relu_gradient`.
-        let rewrites = [convolution, activation, update, relu_gradient, loss];
-        let found = rewrites.iter().find_map(|rewrite| rewrite(&Steps { plan, uses: &uses }, index));
+        let rewrites = [convolution, activation, relu_gradient, loss, update];
+        let found = rewrites[..rewrites.len() - usize::from(!updates)]
+            .iter()
+            .find_map(|rewrite| rewrite(&Steps { plan, uses: &uses }, index));
         if let Some(rewrite) = found {
             rewrite.apply(plan, &mut uses);
         }

@@ -4,7 +4,9 @@
 //! is meant: `input` is what the layer reads, `d_input` the gradient of that, `weight` a parameter,
 //! `batch` what the host writes before every run, and so on.
 
+use super::average::{average, use_averages};
 use super::beside::side_by_side;
+use super::clip::clip;
 use super::fuse::fuse;
 use super::together::together;
 use super::{Argument, Buffer, BufferId, Kind, Plan, Step, memory};
@@ -58,11 +60,20 @@ pub fn lower(graph: &Graph, name: &str, purpose: Purpose) -> Plan {
     };
     remove_unused(&mut plan);
     if graph.fuse {
-        fuse(&mut plan);
+        // What is clipped has to be there as a whole before it is used.
+        fuse(&mut plan, graph.clip_norm.is_none());
         remove_unused(&mut plan);
         together(&mut plan, graph);
         side_by_side(&mut plan, graph);
         remove_unused_buffers(&mut plan);
+    }
+    match purpose {
+        Purpose::Training => {
+            clip(&mut plan, graph);
+            average(&mut plan, graph);
+        }
+        Purpose::Evaluation => use_averages(&mut plan, graph),
+        Purpose::Prediction => {}
     }
     memory::assign(&mut plan);
     plan
@@ -93,7 +104,7 @@ impl Lowering {
         for node in &graph.nodes {
             let input = node.inputs.first().map(|&input| self.outputs[input]);
             let kernels = match self.purpose {
-                Purpose::Training => node.op.forward(),
+                Purpose::Training => node.training(),
                 Purpose::Evaluation | Purpose::Prediction => node.op.inference(),
             };
             if let (true, Some(input)) = (kernels.is_empty(), input) {
@@ -208,16 +219,21 @@ impl Lowering {
 
     /// The optimiser: what it does to every parameter.
     fn update(&mut self, graph: &Graph) {
-        let Some(op) = &graph.optimizer else { return };
-        for (name, parameter) in graph.parameters() {
-            let (Some(param), Some(grad)) = (self.find(&name), self.find(&gradient_name(&name))) else {
-                continue;
-            };
-            let known = HashMap::from([("param".to_string(), param), ("grad".to_string(), grad)]);
-            let inputs = vec![parameter.shape];
-            let mut place = Place { layer: name, op, inputs, known, kind: Kind::Persistent };
-            for kernel in op.forward() {
-                self.step(&mut place, kernel);
+        for node in &graph.nodes {
+            for (parameter, &optimizer) in node.parameters().into_iter().zip(&node.optimizers) {
+                let name = format!("{}.{}", node.name, parameter.name);
+                let (param, grad) = (self.find(&name), self.find(&gradient_name(&name)));
+                let (Some(param), Some(grad), true, Some(op)) =
+                    (param, grad, parameter.trained, graph.optimizers.get(optimizer))
+                else {
+                    continue;
+                };
+                let known = HashMap::from([("param".to_string(), param), ("grad".to_string(), grad)]);
+                let inputs = vec![parameter.shape];
+                let mut place = Place { layer: name, op, inputs, known, kind: Kind::Persistent };
+                for kernel in op.forward() {
+                    self.step(&mut place, kernel);
+                }
             }
         }
     }

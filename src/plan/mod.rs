@@ -3,8 +3,10 @@
 //! Everything is decided here, before the first batch: shapes, buffers, the order of the steps and
 //! who shares memory with whom. A backend replays the list. Plans are plain data.
 
+mod average;
 mod backend;
 mod beside;
+mod clip;
 mod free;
 mod fuse;
 mod limits;
@@ -14,6 +16,7 @@ mod program;
 mod spirv;
 mod together;
 
+pub use average::average_name;
 pub use backend::{Backend, BackendError, BackendInfo, Clock, PlanId, Span, check_memory};
 pub use limits::{Limits, TooLarge};
 pub use lower::{Purpose, lower};

@@ -5,7 +5,7 @@
 use super::beside::{self, ALIGNMENT, join};
 use super::{Argument, Buffer, BufferId, Kind, Part, Plan, Step};
 use crate::graph::Graph;
-use crate::ops::ArgumentSpec;
+use crate::ops::{ArgumentSpec, Op};
 use crate::shape::DType;
 use std::collections::{HashMap, HashSet};
 
@@ -20,14 +20,16 @@ struct Unit {
     offset_bytes: Option<usize>,
 }
 
-/// All trained parameters of a model, and the bytes of the small ones.
-fn units(graph: &Graph) -> (Vec<Unit>, usize) {
+/// All trained parameters of a model that have one of its optimisers, and the bytes of the small ones.
+fn units(graph: &Graph, optimizer: usize) -> (Vec<Unit>, usize) {
     let siblings = graph.siblings();
     let groups = siblings.iter().flat_map(|group| group.iter().map(move |&node| (node, group)));
     let groups: HashMap<usize, &Vec<usize>> = groups.collect();
     let (mut units, mut end): (Vec<Unit>, usize) = (Vec::new(), 0);
     for (index, node) in graph.nodes.iter().enumerate() {
-        for parameter in node.parameters().into_iter().filter(|parameter| parameter.trained) {
+        let parameters = node.parameters().into_iter().zip(&node.optimizers);
+        let of_optimizer = parameters.filter(|&(_, &other)| other == optimizer);
+        for (parameter, _) in of_optimizer.filter(|(parameter, _)| parameter.trained) {
             let bytes = parameter.shape.len() * DType::F32.bytes();
             let group = groups.get(&index).filter(|_| bytes.is_multiple_of(ALIGNMENT));
             let group = group.map_or(vec![index], |&group| group.clone());
@@ -50,8 +52,16 @@ fn units(graph: &Graph) -> (Vec<Unit>, usize) {
 
 /// Puts the parameters together, and the steps of the optimiser, if this plan has one for each of them.
 pub fn together(plan: &mut Plan, graph: &Graph) {
-    let Some(optimizer) = &graph.optimizer else { return };
-    let (units, bytes) = units(graph);
+    for (place, optimizer) in graph.optimizers.iter().enumerate() {
+        let (units, bytes) = units(graph, place);
+        // The first one's buffers have the names that they had before there were others.
+        let name = if place == 0 { "optimizer".into() } else { format!("optimizer{place}") };
+        put_together(plan, optimizer, &name, &units, bytes);
+    }
+}
+
+/// Does so with the parameters of one optimiser.
+fn put_together(plan: &mut Plan, optimizer: &Op, name: &str, units: &[Unit], bytes: usize) {
     let mut places: HashMap<String, BufferId> = HashMap::new();
     for (id, buffer) in plan.buffers.iter().enumerate() {
         places.entry(buffer.name.clone()).or_insert(id);
@@ -75,7 +85,7 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
     let (Some(updates), [_, _, ..]) = (updates, names.as_slice()) else {
         let params: Vec<Option<BufferId>> = names.iter().map(|name| buffer(name)).collect();
         if params.iter().any(Option::is_some) {
-            lay(plan, "param", &small, &params, bytes);
+            lay(plan, format!("{name}.param"), &small, &params, bytes);
         }
         return;
     };
@@ -87,7 +97,7 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
         // What all steps read is no part of anything.
         if parts.iter().any(|&part| part != parts[0]) {
             let parts: Vec<Option<BufferId>> = parts.into_iter().map(Some).collect();
-            let buffer = lay(plan, &argument.name, &small, &parts, bytes);
+            let buffer = lay(plan, format!("{name}.{}", argument.name), &small, &parts, bytes);
             *argument = Argument { buffer, shape: plan.buffers[buffer].shape.clone(), ..argument.clone() };
         }
     }
@@ -101,10 +111,10 @@ pub fn together(plan: &mut Plan, graph: &Graph) {
 }
 
 /// Makes the buffer that holds something of all small parameters, and lays what there is of it into it.
-fn lay(plan: &mut Plan, name: &str, units: &[&Unit], parts: &[Option<BufferId>], bytes: usize) -> BufferId {
+fn lay(plan: &mut Plan, name: String, units: &[&Unit], parts: &[Option<BufferId>], bytes: usize) -> BufferId {
     let spec = ArgumentSpec::shared([bytes / DType::F32.bytes()].into());
     // Nobody writes between the parts, and what nobody writes stays zero as long as it is not shared.
-    plan.buffers.push(Buffer::new(format!("optimizer.{name}"), spec, Kind::Persistent));
+    plan.buffers.push(Buffer::new(name, spec, Kind::Persistent));
     let whole = plan.buffers.len() - 1;
     let mut rest = parts;
     for unit in units {

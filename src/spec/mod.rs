@@ -2,11 +2,15 @@
 //!
 //! Every error names the file, the line, and the layer where there is one.
 
+mod group;
 mod network;
 mod older;
 mod read;
+mod training;
 
+pub use group::{Freeze, Group, matching};
 pub use network::Network;
+pub use training::{Plateau, Schedule, TrainingSpec};
 
 use crate::ops::Op;
 pub use crate::tasks::Target;
@@ -193,60 +197,8 @@ pub struct AugmentSpec {
     pub flip_probability: f64,
 }
 
-/// How long and in what portions to train.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingSpec {
-    /// Samples a step.
-    pub batch: usize,
-    /// Passes over the training set.
-    pub epochs: usize,
-    /// Of all randomness.
-    #[serde(default)]
-    pub seed: u64,
-    /// Whether kernels may do at once what several layers do.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
-    pub fuse: bool,
-    /// How the learning rate changes over the training.
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// Weights to begin with: a safetensors file, or a run folder. Those that fit by name and shape are taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init: Option<PathBuf>,
-}
-
-/// How the learning rate changes over a training.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// It stays.
-    #[default]
-    Constant,
-    /// It falls along half a cosine to zero after the last step (Loshchilov and Hutter, 2017, without
-    /// restarts).
-    Cosine,
-}
-
-impl Schedule {
-    /// The share of the learning rate that a step uses, when `done` of the training, 0 to 1, lies behind.
-    pub fn factor(self, done: f64) -> f64 {
-        match self {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => (1.0 + (std::f64::consts::PI * done).cos()) / 2.0,
-        }
-    }
-}
-
-fn yes() -> bool {
-    true
-}
-
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
-}
-
-fn is_true(value: &bool) -> bool {
-    *value
 }
 
 /// Where the samples come from. Without a path: the built-in set.
@@ -331,7 +283,13 @@ pub struct Spec {
     /// The line of the optimiser, from 1.
     #[serde(skip)]
     pub optimizer_line: usize,
-    /// How long to train.
+    /// Layers whose optimiser has other attributes.
+    #[serde(rename = "group", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// Layers that do not learn.
+    #[serde(rename = "freeze", skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<Freeze>,
+    /// How long to train, and how.
     pub training: TrainingSpec,
     /// Where the samples come from.
     pub data: DataSpec,
@@ -408,16 +366,4 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 /// Whether a layer or branch may have this name.
 pub fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schedules_begin_at_the_whole_rate() {
-        assert_eq!([0.0, 0.5, 1.0].map(|done| Schedule::Constant.factor(done)), [1.0; 3]);
-        assert_eq!([0.0, 1.0].map(|done| Schedule::Cosine.factor(done)), [1.0, 0.0]);
-        assert!((Schedule::Cosine.factor(1.0 / 3.0) - 0.75).abs() < 1e-15);
-    }
 }

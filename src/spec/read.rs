@@ -2,8 +2,8 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, DataSpec, EVERY, InputSpec, Layer, MAX_TEXT_LENGTH, Network, PhotoSpec, Spec,
-    SpecError, Target, TextSpec, TrainingSpec, is_plain, nearest, older,
+    AugmentSpec, Branch, DataSpec, EVERY, Freeze, Group, InputSpec, Layer, MAX_TEXT_LENGTH, Network,
+    PhotoSpec, Spec, SpecError, Target, TextSpec, TrainingSpec, is_plain, nearest, older,
 };
 use crate::ops::{Op, Role};
 use serde::Deserialize;
@@ -75,6 +75,16 @@ impl<'a> Reader<'a> {
         let input = self.input(&mut root)?;
         let augment: AugmentSpec = self.optional(&mut root, "augment")?.unwrap_or_default();
         let optimizer = self.operator(&mut root, "optimizer", Role::Optimizer)?;
+        let mut groups = Vec::new();
+        for table in self.tables(&mut root, "group")? {
+            let line = self.line(&table);
+            groups.push(Group { line, ..self.whole(table)? });
+        }
+        let mut frozen = Vec::new();
+        for table in self.tables(&mut root, "freeze")? {
+            let line = self.line(&table);
+            frozen.push(Freeze { line, ..self.whole(table)? });
+        }
         let training: TrainingSpec = self.required(&mut root, "training")?;
         let data: DataSpec = self.optional(&mut root, "data")?.unwrap_or_default();
         let layers = self.layers(&mut root)?;
@@ -98,6 +108,8 @@ impl<'a> Reader<'a> {
             augment,
             optimizer,
             optimizer_line,
+            groups,
+            frozen,
             training,
             data,
             layers,
@@ -142,12 +154,7 @@ impl<'a> Reader<'a> {
             let message = format!("flip_probability is {}; it must be from 0 to 1", a.flip_probability);
             return refuse(lines.augment, message);
         }
-        if spec.training.batch == 0 {
-            return refuse(lines.training, "the batch is 0; it must be at least 1".into());
-        }
-        if spec.training.epochs == 0 {
-            return refuse(lines.training, "there are 0 epochs; it must be at least 1".into());
-        }
+        spec.training.check().or_else(|message| refuse(lines.training, message))?;
         Ok(())
     }
 
@@ -163,21 +170,29 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn line(&self, table: &Table<'a>) -> usize {
+        self.error(table.span.clone(), "").line
+    }
+
+    /// A table that is read as a whole.
+    fn whole<T: Deserialize<'a>>(&self, table: Table<'a>) -> Result<T, SpecError> {
+        let value = Spanned::new(table.span.clone(), DeValue::Table(table.items));
+        T::deserialize(ValueDeserializer::from(value))
+            .map_err(|error| self.toml_error(&table.of, &table.span, &error))
+    }
+
     fn target(&self, table: Table<'a>) -> Result<Target, SpecError> {
-        let line = self.error(table.span.clone(), "").line;
+        let line = self.line(&table);
         let mut named = table.items.clone();
         let of = match named.remove("name").map(Spanned::into_inner) {
             Some(DeValue::String(name)) => format!("target {name:?}"),
             _ => "[[target]]".into(),
         };
-        let value = Spanned::new(table.span.clone(), DeValue::Table(table.items));
-        let target = Target::deserialize(ValueDeserializer::from(value))
-            .map_err(|error| self.toml_error(&of, &table.span, &error))?;
-        Ok(Target { line, ..target })
+        Ok(Target { line, ..self.whole(Table { of, ..table })? })
     }
 
     fn branch(&self, mut table: Table<'a>) -> Result<Branch, SpecError> {
-        let line = self.error(table.span.clone(), "").line;
+        let line = self.line(&table);
         let name: String = self.required(&mut table, "name")?;
         table.of = format!("branch {name:?}");
         let target: String = self.required(&mut table, "target")?;

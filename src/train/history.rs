@@ -34,6 +34,11 @@ pub fn total_loss(results: &[BranchResult]) -> f64 {
     results.iter().map(|result| result.weight * result.loss).sum()
 }
 
+/// The validation losses of epochs.
+pub fn validation_losses(epochs: &[Epoch]) -> Vec<f64> {
+    epochs.iter().map(|epoch| total_loss(&epoch.validation)).collect()
+}
+
 /// The epoch whose validation loss is least, the first of equals.
 pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
     epochs.iter().min_by(|a, b| total_loss(&a.validation).total_cmp(&total_loss(&b.validation)))

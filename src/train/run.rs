@@ -288,7 +288,12 @@ impl RunFolder {
         self.path.join("weights/last.safetensors")
     }
 
-    /// The weights of the epoch with the lowest validation loss.
+    /// The moving average of the weights after the last epoch or interruption, if the model has one.
+    pub fn ema(&self) -> PathBuf {
+        self.path.join("weights/ema.safetensors")
+    }
+
+    /// The weights of the epoch with the lowest validation loss: their moving average, if the model has one.
     pub fn best(&self) -> PathBuf {
         self.path.join("weights/best.safetensors")
     }

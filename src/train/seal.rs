@@ -20,6 +20,7 @@ pub fn model_name(spec: &Spec) -> Result<String, toml::ser::Error> {
     let mut spec = spec.clone();
     spec.data = DataSpec::default();
     spec.training.epochs = 1;
+    spec.training.patience = 0;
     // Where its first weights lay is no part of it.
     spec.training.init = None;
     if let Some(rate) = spec.optimizer.learning_rate() {

@@ -13,7 +13,7 @@ use crate::data::batches::{Batch, Dataset, Variation, each_batch, order};
 use crate::data::split::Split;
 use crate::file::FileError;
 use crate::graph::Graph;
-use crate::ops::Metric;
+use crate::ops::{Metric, Rates};
 use crate::plan::{Backend, BackendError, BackendInfo, BufferId, Plan};
 use crate::profile::{self, Profile};
 use crate::rng::{Generator, Stream};
@@ -106,6 +106,8 @@ pub struct Trainer<'a> {
     spec: Spec,
     training: Prepared,
     evaluation: Prepared,
+    /// What the learning rate is multiplied by besides the schedule's factor.
+    reduced: f64,
     /// Batches that it has been trained on so far.
     steps: u32,
     /// Steps done of the epoch that is under way, after an interruption.
@@ -136,6 +138,7 @@ impl<'a> Trainer<'a> {
             spec: spec.clone(),
             training,
             evaluation,
+            reduced: 1.0,
             steps: 0,
             resumed_step: 0,
             spent: Duration::ZERO,
@@ -220,6 +223,12 @@ impl<'a> Trainer<'a> {
         self.training.plan.memory_bytes() + self.evaluation.plan.memory_bytes()
     }
 
+    /// Multiplies the learning rate of all steps from here on by this, besides the schedule's factor: what
+    /// [`Plateau`](crate::spec::Plateau) says after the epochs so far.
+    pub fn reduce_rate(&mut self, factor: f64) {
+        self.reduced = factor;
+    }
+
     /// Trains one epoch, numbered from 0, and validates. `stop` is looked at after every step.
     pub fn epoch(
         &mut self,
@@ -242,9 +251,8 @@ impl<'a> Trainer<'a> {
         }
         let mut stopped = None;
         each_batch(samples, &order, size, first, Some(variation), |step, _, batch| {
-            let done = (epoch as f64 + step as f64 / steps as f64) / self.spec.training.epochs as f64;
-            let rate = self.spec.training.schedule.factor(done.min(1.0));
-            self.train_step(&batch.at_rate(rate))?;
+            let rate = self.spec.training.rate_factor(epoch as f64 + step as f64 / steps as f64);
+            self.train_step(&batch.at_rate(rate * self.reduced))?;
             progress(Progress::Training(step + 1, steps));
             if (step + 1).is_multiple_of(WATCHED_STEPS) {
                 self.require_finite(epoch)?;
@@ -284,8 +292,12 @@ impl<'a> Trainer<'a> {
 
     fn write_step(&mut self, batch: &Batch) -> Result<(), BackendError> {
         self.steps = self.steps.saturating_add(1);
-        let corrections = self.spec.optimizer.corrections(self.steps);
-        write_batch(&mut *self.backend, &self.spec, &self.training, batch, corrections)
+        let rates = Rates {
+            factor: batch.factor,
+            corrections: self.spec.optimizer.corrections(self.steps),
+            ema_share: self.spec.training.ema_share(self.steps),
+        };
+        write_batch(&mut *self.backend, &self.spec, &self.training, batch, rates)
     }
 
     /// Trains on the batch that came last, as one and the same step.
@@ -309,7 +321,7 @@ impl<'a> Trainer<'a> {
         let size = self.evaluation.plan.batch;
         let batches = asked.len().div_ceil(size);
         each_batch(samples, asked, size, 0, None, |index, _, batch| {
-            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, UNCORRECTED)?;
+            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, Rates::STILL)?;
             self.backend.run(self.evaluation.id)?;
             progress(index + 1, batches);
             Ok::<_, TrainError>(ControlFlow::Continue(()))
@@ -326,7 +338,7 @@ impl<'a> Trainer<'a> {
             .collect();
         let mut answers = vec![Vec::with_capacity(asked.len()); outputs.len()];
         each_batch(samples, asked, size, 0, None, |_, chosen, batch| {
-            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, UNCORRECTED)?;
+            write_batch(&mut *self.backend, &self.spec, &self.evaluation, &batch, Rates::STILL)?;
             self.backend.run(self.evaluation.id)?;
             for (answers, &output) in answers.iter_mut().zip(&outputs) {
                 let bytes = self.backend.read(self.evaluation.id, output)?;
@@ -396,16 +408,13 @@ fn output_of(plan: &Plan, branch: &str) -> Option<BufferId> {
     loss.arguments.iter().find(|argument| argument.name == "input").map(|argument| argument.buffer)
 }
 
-/// What a run that updates nothing has for the optimiser's corrections.
-const UNCORRECTED: [f32; 2] = [1.0; 2];
-
 /// Writes the inputs of a run.
 fn write_batch(
     backend: &mut dyn Backend,
     spec: &Spec,
     prepared: &Prepared,
     batch: &Batch,
-    corrections: [f32; 2],
+    rates: Rates,
 ) -> Result<(), BackendError> {
     let mut write = |name: &str, bytes: &[u8]| match prepared.plan.buffer(name) {
         Some(buffer) => backend.write(prepared.id, buffer, bytes),
@@ -416,7 +425,7 @@ fn write_batch(
         write(name, bytes)?;
     }
     write("sample", bytemuck::cast_slice(&batch.sample))?;
-    write("batch", bytemuck::cast_slice(&batch.words(corrections)))?;
+    write("batch", bytemuck::cast_slice(&batch.words(rates)))?;
     for branch in &spec.branches {
         let (place, target) = (spec.target_place(branch), spec.target(branch));
         write(&format!("{}.sample_weight", branch.name), bytemuck::cast_slice(&batch.weights[place]))?;

@@ -9,9 +9,7 @@ use super::compare::{Mismatch, compare};
 use super::kernel::{KernelFailure, run};
 use super::values::{Values, twin};
 use crate::number::{Bounded, TINY, UNIT};
-use crate::ops::{
-    ArgumentSpec, BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Case, CaseData, Kernel, Op, rate_words,
-};
+use crate::ops::{ArgumentSpec, BATCH_COUNT, BATCH_RATES, BATCH_WORDS, Case, CaseData, Kernel, Op, Rates};
 use crate::plan::Backend;
 use crate::rng::{Generator, Stream};
 use crate::shape::{DType, Shape};
@@ -75,7 +73,8 @@ impl Recorded {
             "batch" => {
                 let mut words = vec![0; BATCH_WORDS];
                 words[BATCH_COUNT] = samples as u32;
-                words[BATCH_RATES..].copy_from_slice(&rate_words(1.0, self.case.op.corrections(self.step)));
+                let corrections = self.case.op.corrections(self.step);
+                words[BATCH_RATES..].copy_from_slice(&Rates { corrections, ..Rates::STILL }.words());
                 Some(CaseData::Words(words))
             }
             _ => {

@@ -6,6 +6,7 @@ mod determinism;
 mod fusion;
 mod profile;
 mod proof;
+mod recipe;
 mod texts;
 mod trajectory;
 mod weights;

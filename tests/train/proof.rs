@@ -1,6 +1,6 @@
 //! One whole training step, proven step by step on every backend.
 
-use crate::common::{alike, backends_as, faces, separable, tiny};
+use crate::common::{TINY, alike, backends_as, faces, separable, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::ops::Variant;
@@ -24,6 +24,17 @@ fn every_step_of_a_plan_without_fusions_computes_what_its_twin_says() {
     let mut spec = tiny();
     spec.training.fuse = false;
     prove_every_step(spec, 25);
+}
+
+#[test]
+fn every_step_of_a_training_with_all_that_a_recipe_can_say_computes_what_its_twin_says() {
+    let text = TINY
+        .replace("[training]", "[training]\nema = 0.9\nclip_norm = 2.0")
+        .replace("weight = 500.0", "weight = 500.0, label_smoothing = 0.1")
+        .replace("learning_rate = 0.003", "learning_rate = 0.003\nweight_decay = 0.05");
+    let groups = "[[group]]\nlayers = [\"norm*\", \"*.bias\"]\nweight_decay = 0.0\n\
+                  [[freeze]]\nlayers = [\"conv1\"]";
+    prove_every_step(Spec::parse(&format!("{text}\n{groups}"), "tiny.toml").unwrap(), 22);
 }
 
 #[test]

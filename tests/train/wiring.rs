@@ -5,7 +5,7 @@ use crate::common::{TINY, alike, backends, faces, tiny};
 use faceshader::data::batches::{Variation, batch};
 use faceshader::graph::Graph;
 use faceshader::number::{Bounded, Number};
-use faceshader::ops::{CaseData, Op};
+use faceshader::ops::{CaseData, Op, Rates};
 use faceshader::plan::{Backend, Plan, Purpose, Slot, lower};
 use faceshader::shape::DType;
 use faceshader::spec::Spec;
@@ -57,7 +57,12 @@ fn step(spec: &Spec, fuse: bool) -> (Plan, HashMap<String, CaseData>) {
         values.insert(name.to_string(), data);
     }
     values.insert("sample".into(), CaseData::Words(batch.sample.clone()));
-    values.insert("batch".into(), CaseData::Words(batch.words(spec.optimizer.corrections(1)).to_vec()));
+    values.insert(
+        "batch".into(),
+        CaseData::Words(
+            batch.words(Rates { corrections: spec.optimizer.corrections(1), ..Rates::STILL }).to_vec(),
+        ),
+    );
     for branch in &spec.branches {
         values.insert(
             format!("{}.targets", branch.name),

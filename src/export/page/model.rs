@@ -9,7 +9,9 @@ use crate::ops::{Init, Op, Variant};
 use crate::plan::{BackendError, Kind as BufferKind, Plan, Program, ProgramError, Purpose, lower};
 use crate::shaders::shader;
 use crate::shape::Shape;
-use crate::spec::{AugmentSpec, CropSpec, DataSpec, Faces, InputSpec, PhotoSpec, Schedule, Spec, SpecError};
+use crate::spec::{
+    AugmentSpec, CropSpec, DataSpec, Faces, InputSpec, PhotoSpec, Plateau, Schedule, Spec, SpecError,
+};
 use crate::train::{TrainError, evaluation_plan};
 use serde::Serialize;
 use serde_json::Value;
@@ -125,6 +127,10 @@ struct TrainingPlan {
     /// Numbers of 64 bits are texts in JavaScript.
     seed: String,
     schedule: Schedule,
+    warmup_epochs: f64,
+    plateau: Option<Plateau>,
+    patience: usize,
+    ema: Option<f64>,
     betas: Option<[f64; 2]>,
     augment: Augment,
     parameters: Vec<Parameter>,
@@ -242,6 +248,10 @@ impl<'a> Model<'a> {
             epochs: spec.training.epochs,
             seed: spec.training.seed.to_string(),
             schedule: spec.training.schedule,
+            warmup_epochs: spec.training.warmup_epochs,
+            plateau: spec.training.plateau,
+            patience: spec.training.patience,
+            ema: spec.training.ema,
             betas: match &spec.optimizer {
                 Op::Adam(adam) => Some([adam.beta1, adam.beta2]),
                 _ => None,

@@ -1,7 +1,8 @@
 //! What checks ask of a trainer, besides training.
 
-use super::{Prepared, TrainError, Trainer, UNCORRECTED, write_batch};
+use super::{Prepared, TrainError, Trainer, write_batch};
 use crate::data::batches::Batch;
+use crate::ops::Rates;
 use crate::plan::{Backend, BackendError, Plan, Purpose, Step};
 use crate::spec::Spec;
 use crate::train::checkpoint::Tensor;
@@ -75,7 +76,7 @@ impl<'a> Trainer<'a> {
         batch: &Batch,
         done: &mut dyn FnMut(&StepReport),
     ) -> Result<(), KernelFailure> {
-        write_batch(&mut *self.backend, &self.spec, &self.evaluation, batch, UNCORRECTED)?;
+        write_batch(&mut *self.backend, &self.spec, &self.evaluation, batch, Rates::STILL)?;
         vary_weights(&mut *self.backend, &self.spec, &self.evaluation)?;
         verify_run(&mut *self.backend, &self.evaluation.plan, self.evaluation.id, done)
     }
@@ -92,7 +93,7 @@ impl<'a> Trainer<'a> {
             TrainError::Backend(error) => error,
             error => BackendError::Unsupported(error.to_string()),
         })?;
-        write_batch(&mut *self.backend, &self.spec, &prepared, batch, UNCORRECTED)?;
+        write_batch(&mut *self.backend, &self.spec, &prepared, batch, Rates::STILL)?;
         verify_run(&mut *self.backend, &prepared.plan, prepared.id, done)
     }
 

@@ -1,13 +1,16 @@
 //! What outlives a training: weights, and all that it needs to go on.
 
-use super::{TrainError, Trainer, UNCORRECTED};
+use super::{TrainError, Trainer};
 use crate::file::FileError;
 use crate::graph::Graph;
+use crate::ops::Rates;
 use crate::ops::metrics::SUMS;
+use crate::plan::average_name;
 use crate::shape::DType;
 use crate::train::checkpoint::{Notes, Tensor, load, save};
 use crate::train::run::EPOCH_NOTE;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Everything that lives from step to step, as it was at one moment.
@@ -27,12 +30,36 @@ impl State {
 
     /// Writes the weights after `epoch` epochs, under PyTorch's names and in its layouts, with these notes.
     pub fn save_weights(&self, path: &Path, epoch: usize, notes: &Notes) -> Result<(), FileError> {
-        let mut notes = notes.clone();
-        notes.insert(EPOCH_NOTE.into(), epoch.to_string());
-        let notes = &notes;
         let is_weight = |tensor: &&Tensor| self.weights.contains(&tensor.name);
-        save(path, self.tensors.iter().filter(is_weight), notes)
+        save(path, self.tensors.iter().filter(is_weight), &at_epoch(notes, epoch))
     }
+
+    /// Writes what validation measured after `epoch` epochs, under the names of the weights: their moving averages if
+    /// there are any, or else the weights.
+    pub fn save_validated(&self, path: &Path, epoch: usize, notes: &Notes) -> Result<(), FileError> {
+        if !self.has_averages() {
+            return self.save_weights(path, epoch, notes);
+        }
+        let averages: HashMap<String, &String> =
+            self.weights.iter().map(|name| (average_name(name), name)).collect();
+        let named = |tensor: &Tensor| {
+            averages.get(&tensor.name).map(|&name| Tensor { name: name.clone(), ..tensor.clone() })
+        };
+        let tensors: Vec<Tensor> = self.tensors.iter().filter_map(named).collect();
+        save(path, &tensors, &at_epoch(notes, epoch))
+    }
+
+    /// Whether it has moving averages of the weights.
+    pub fn has_averages(&self) -> bool {
+        let names: Vec<String> = self.weights.iter().map(|name| average_name(name)).collect();
+        self.tensors.iter().any(|tensor| names.contains(&tensor.name))
+    }
+}
+
+fn at_epoch(notes: &Notes, epoch: usize) -> Notes {
+    let mut notes = notes.clone();
+    notes.insert(EPOCH_NOTE.into(), epoch.to_string());
+    notes
 }
 
 /// The place of a checkpoint: steps that are done of an epoch, both from 0.
@@ -93,7 +120,7 @@ impl Trainer<'_> {
         self.steps = match steps.map(number) {
             Some(Some(steps)) => steps,
             // Optimisers for which all steps are alike did not count them once.
-            None if self.spec.optimizer.corrections(1) == UNCORRECTED => 0,
+            None if self.spec.optimizer.corrections(1) == Rates::STILL.corrections => 0,
             _ => return Err(wrong(format!("it does not say its {STEPS}"))),
         };
         self.write_tensors(&tensors, path, |_| true)?;
@@ -102,11 +129,18 @@ impl Trainer<'_> {
         Ok(Place { epoch, step, notes })
     }
 
-    /// Takes over weights from a file; other tensors in it are left alone.
+    /// Takes over weights from a file; other tensors in it are left alone. Moving averages, if there are any, become
+    /// what they are.
     pub fn load_weights(&mut self, path: &Path) -> Result<(), TrainError> {
-        let (tensors, _) = load(path)?;
+        let (mut tensors, _) = load(path)?;
         let names = self.weight_names()?;
-        self.write_tensors(&tensors, path, |name| names.iter().any(|other| other == name))
+        self.write_tensors(&tensors, path, |name| names.iter().any(|other| other == name))?;
+        if self.spec.training.ema.is_some() {
+            let averages: Vec<String> = names.iter().map(|name| average_name(name)).collect();
+            tensors.iter_mut().for_each(|tensor| tensor.name = average_name(&tensor.name));
+            self.write_tensors(&tensors, path, |name| averages.iter().any(|other| other == name))?;
+        }
+        Ok(())
     }
 
     pub(super) fn write_tensors(
