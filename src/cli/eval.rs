@@ -4,7 +4,7 @@ use super::backend::AdapterArguments;
 use super::figures::{Grouped, Predicted, figures_as_json, groups_by, print_figures};
 use super::progress::{Bars, bar};
 use super::said::{Said, confusion_json, print_confusion};
-use super::train::FacesArgument;
+use super::setup::FacesArgument;
 use super::vocabulary::known_vocabulary;
 use super::{Outcome, Usage, guessing, print, print_data, storage, texts};
 use crate::data::samples::{Purpose, Samples};
@@ -74,6 +74,8 @@ pub enum Weights {
     Best,
     /// Those after the last epoch
     Last,
+    /// Their moving average after the last epoch, of a training with ema
+    Ema,
 }
 
 impl Weights {
@@ -82,6 +84,7 @@ impl Weights {
         match self {
             Weights::Best => "best",
             Weights::Last => "last",
+            Weights::Ema => "ema",
         }
     }
 
@@ -93,6 +96,13 @@ impl Weights {
             }
             Weights::Best => run.best(),
             Weights::Last => run.last(),
+            Weights::Ema if spec.training.ema.is_none() => {
+                bail!(
+                    "{} was trained without a moving average; use --weights best or last",
+                    run.path().display()
+                )
+            }
+            Weights::Ema => run.ema(),
         };
         run.require_own(&file)?;
         if self == Weights::Best {

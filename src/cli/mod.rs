@@ -17,16 +17,19 @@ mod first_check;
 mod guessing;
 mod init;
 mod interrupt;
+mod lr_find;
 mod model;
 mod predict;
 mod profile;
 mod progress;
+mod recipe;
 mod recording;
 mod report;
 mod said;
 mod saving;
 mod session;
 mod sessions;
+mod setup;
 mod storage;
 mod summary;
 mod table;
@@ -61,6 +64,8 @@ struct Arguments {
 enum Command {
     /// Train a model; without --data, on the built-in set of drawn faces
     Train(train::Arguments),
+    /// Find a learning rate: train a little with rates that rise until the loss runs away
+    LrFind(lr_find::Arguments),
     /// Losses and metrics of a trained model on labelled photos or reviews
     Eval(eval::Arguments),
     /// What a trained model says of photos or texts
@@ -118,6 +123,7 @@ pub fn main() -> ExitCode {
     }
     let outcome = match arguments.command {
         Command::Train(arguments) => train::run(arguments),
+        Command::LrFind(arguments) => lr_find::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Models(arguments) => model::run(&arguments),

@@ -25,7 +25,7 @@ pub fn draw_curves(run: &RunFolder, spec: &Spec, epochs: &[Epoch]) -> Result<(),
             };
             let train = Series { name: "train".into(), points: points(|epoch| &epoch.train) };
             let validation = Series { name: "validation".into(), points: points(|epoch| &epoch.validation) };
-            Chart { title, y_label: y_label.into(), series: vec![train, validation] }
+            Chart { title, y_label: y_label.into(), series: vec![train, validation], ..Chart::default() }
         };
         charts.push(chart(format!("{name} loss"), &loss_label, |result| result.loss));
         charts.push(chart(target.metric_title(), &metric_label, |result| result.metric));

@@ -30,6 +30,13 @@ impl Axis {
         axis
     }
 
+    /// A horizontal axis of positive numbers by their logarithm. `curves` hold finite points only.
+    pub fn logarithmic(curves: &[Vec<(f64, f64)>]) -> Self {
+        let numbers = curves.iter().flatten().map(|point| point.0).filter(|&x| x > 0.0);
+        let (low, high) = range(numbers).unwrap_or((1e-6, 1.0));
+        Self::decades(low.log10(), high.log10())
+    }
+
     /// The axis of the values; logarithmic where a first value lies far above the others.
     pub fn values(curves: &[Vec<(f64, f64)>]) -> Self {
         let values = || curves.iter().flatten().map(|point| point.1);

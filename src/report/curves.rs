@@ -38,7 +38,17 @@ const LEGEND_SIZE: f32 = 14.0;
 /// Up to this many points, each is marked.
 const MARKED_POINTS: usize = 25;
 
-/// One chart over the epochs.
+/// What a chart's x axis shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Horizontal {
+    /// Epochs.
+    #[default]
+    Epochs,
+    /// Positive numbers by their logarithm, with this label.
+    Logarithmic(&'static str),
+}
+
+/// One chart, by default over the epochs.
 #[derive(Debug, Clone, Default)]
 pub struct Chart {
     /// Set above the chart.
@@ -47,6 +57,8 @@ pub struct Chart {
     pub y_label: String,
     /// The curves.
     pub series: Vec<Series>,
+    /// What their x are.
+    pub horizontal: Horizontal,
 }
 
 /// One curve.
@@ -54,7 +66,7 @@ pub struct Chart {
 pub struct Series {
     /// "train" or "validation", for the legend; the first curve is blue, the second orange.
     pub name: String,
-    /// Epoch and value. Points that are not finite are left out.
+    /// Epoch, or what the x axis shows, and value. Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -108,7 +120,10 @@ fn panels<B: DrawingBackend>(
     root.fill(&WHITE).map_err(failed)?;
     for (chart, area) in charts.iter().zip(root.split_evenly(shape)) {
         let (header, plot) = area.split_vertically(HEADER * unit);
-        let points: Vec<Vec<(f64, f64)>> = chart.series.iter().map(finite).collect();
+        let mut points: Vec<Vec<(f64, f64)>> = chart.series.iter().map(finite).collect();
+        if chart.horizontal != Horizontal::Epochs {
+            points.iter_mut().for_each(|curve| curve.retain(|&(x, _)| x > 0.0));
+        }
         let y_axis = Axis::values(&points);
         head(&header, chart, y_axis.logarithmic, unit)?;
         body(&plot, chart, &points, y_axis, unit)?;
@@ -157,6 +172,10 @@ fn body<B: DrawingBackend>(
     y_axis: Axis,
     unit: u32,
 ) -> Result<(), ReportError> {
+    let (x_axis, x_label) = match chart.horizontal {
+        Horizontal::Epochs => (Axis::epochs(points), "epoch"),
+        Horizontal::Logarithmic(label) => (Axis::logarithmic(points), label),
+    };
     let mut context = ChartBuilder::on(area)
         .margin_right(28 * unit)
         .margin_bottom(14 * unit)
@@ -164,7 +183,7 @@ fn body<B: DrawingBackend>(
         .margin_left(18 * unit)
         .x_label_area_size(46 * unit)
         .y_label_area_size(72 * unit)
-        .build_cartesian_2d(Axis::epochs(points), y_axis.clone())
+        .build_cartesian_2d(x_axis.clone(), y_axis.clone())
         .map_err(failed)?;
     context
         .configure_mesh()
@@ -174,13 +193,13 @@ fn body<B: DrawingBackend>(
         .set_all_tick_mark_size(5 * unit)
         .label_style(type_of(13.0, MUTED, unit))
         .axis_desc_style(type_of(LEGEND_SIZE, INK, unit))
-        .x_desc("epoch")
+        .x_desc(x_label)
         .y_desc(font::ellipsised(&chart.y_label, LEGEND_SIZE, 300.0))
         .draw()
         .map_err(failed)?;
     for (index, curve) in points.iter().enumerate() {
         let tint = COLOURS[index % COLOURS.len()];
-        let curve: Vec<(f64, f64)> = curve.iter().map(|&(x, y)| (x, y_axis.place(y))).collect();
+        let curve: Vec<(f64, f64)> = curve.iter().map(|&(x, y)| (x_axis.place(x), y_axis.place(y))).collect();
         let line = LineSeries::new(curve.iter().copied(), tint.stroke_width(2 * unit));
         context.draw_series(line).map_err(failed)?;
         if curve.len() <= MARKED_POINTS {
@@ -210,6 +229,7 @@ mod tests {
             title: title.into(),
             y_label: title.into(),
             series: vec![series("train", train), series("validation", validation)],
+            horizontal: Horizontal::Epochs,
         }
     }
 
@@ -247,6 +267,19 @@ mod tests {
         assert!(count(&image, COLOURS[0]) > 1000 && count(&image, COLOURS[1]) > 600);
         assert!(svg.contains("Gender: accuracy") && svg.contains("validation") && svg.contains("epoch"));
         assert!(svg.contains("log scale"), "900 is far above the other losses");
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_powers_of_ten() {
+        let points = (0..60).map(|step| (1e-6 * 1.25_f64.powi(step), f64::from(step))).collect();
+        let series = vec![Series { name: "smoothed".into(), points }];
+        let horizontal = Horizontal::Logarithmic("learning rate");
+        let (image, svg) = drawn(&[Chart { series, horizontal, ..Chart::default() }], "curves-log");
+        assert!(svg.contains("learning rate") && svg.contains("0.001") && !svg.contains("epoch"));
+        assert!(count(&image, COLOURS[0]) > 400);
+        // Nothing below zero has a place on it.
+        let series = vec![Series { name: "odd".into(), points: vec![(-1.0, 1.0), (0.0, 1.0), (1e-3, 2.0)] }];
+        drawn(&[Chart { series, horizontal, ..Chart::default() }], "curves-log-odd");
     }
 
     #[test]

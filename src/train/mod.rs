@@ -6,6 +6,7 @@ pub mod guess;
 pub mod history;
 mod listing;
 mod lock;
+pub mod lr_find;
 pub mod run;
 mod seal;
 mod trainer;
