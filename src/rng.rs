@@ -31,6 +31,8 @@ pub enum Stream {
     Test = 5,
     /// The built-in set of reviews.
     SyntheticReviews = 6,
+    /// The values of a sweep; the trial's number takes the place of the sample.
+    Sweep = 7,
 }
 
 impl Stream {

@@ -118,6 +118,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(path) = arguments.data {
         spec.data.path = Some(path);
         spec.data.limit = None;
+        spec.data.fold = None;
         spec.data.labels = arguments.labels;
         // Another file has columns of its own.
         spec.data.text_column = arguments.columns.text_column;
@@ -125,6 +126,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     } else {
         spec.data.split = Some(run.split());
         spec.data.limit = None;
+        spec.data.fold = None;
     }
     if let Some(faces) = arguments.faces {
         match &mut spec.input {

@@ -25,6 +25,12 @@ pub struct Predicted<'a> {
     truth: Vec<f32>,
 }
 
+/// What the pictures of groups say below their charts.
+const FOOT: [&str; 2] = [
+    "Dot: value of the group. Bar: 95 % interval. Vertical line: all samples.",
+    "Grey: too few samples to compare. Arrow: the interval goes on.",
+];
+
 impl<'a> Predicted<'a> {
     /// Of each branch.
     pub fn all(said: &Said<'a>) -> Vec<Predicted<'a>> {
@@ -242,7 +248,7 @@ impl<'a> Grouped<'a> {
             let name = format!("{}-by-{column}", of.target.name);
             let title = format!("{} by {}", of.target.name, self.column);
             let [png, svg] = ["png", "svg"].map(|kind| run.plot(&format!("{name}.{kind}")));
-            draw(&title, &charts, &png, &svg)?;
+            draw(&title, &charts, FOOT, &png, &svg)?;
             log::info!("picture: {}", png.display());
         }
         Ok(())

@@ -18,13 +18,13 @@ pub struct Arguments {
     #[command(flatten)]
     setup: Setup,
     /// The learning rate of the first step
-    #[arg(long, default_value_t = 1e-6, value_parser = above_zero)]
+    #[arg(long, default_value_t = 1e-5, value_parser = above_zero)]
     from: f64,
     /// The learning rate of the last step, if the loss does not run away before
     #[arg(long, default_value_t = 1.0, value_parser = above_zero)]
     to: f64,
     /// Steps
-    #[arg(long, default_value_t = 200, value_parser = at_least_twenty)]
+    #[arg(long, default_value_t = 300, value_parser = at_least_twenty)]
     steps: usize,
     /// The folder for lr-find.png, lr-find.svg and lr-find.csv, which is made; lr-find/NAME-001 and so on if not given
     #[arg(long)]
@@ -82,10 +82,10 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     log::info!("picture: {}", png.display());
     match proposal {
         _ if json => print(object(&points, proposal))?,
-        Some(Proposal { rate, steepest, lowest }) => {
+        Some(Proposal { rate, lowest, edge }) => {
             print(format_args!("proposed learning rate  {}", rounded(rate)))?;
-            print(format_args!("steepest loss at        {}", rounded(steepest)))?;
             print(format_args!("lowest loss at          {}", rounded(lowest)))?;
+            print(format_args!("half of it lost at      {}", rounded(edge)))?;
             tell(&format!("train with it: faceshader train --lr {} and the same flags", rounded(rate)));
         }
         None => tell(
@@ -135,7 +135,7 @@ fn chart(points: &[Point], proposal: Option<Proposal>) -> Chart {
     Chart {
         title,
         y_label: "total loss".into(),
-        series: vec![series("smoothed", |point| point.smoothed), series("of a batch", |point| point.loss)],
+        series: vec![series("smoothed", |point| point.smoothed), series("of each batch", |point| point.loss)],
         horizontal: Horizontal::Logarithmic("learning rate"),
     }
 }
@@ -144,8 +144,8 @@ fn object(points: &[Point], proposal: Option<Proposal>) -> serde_json::Value {
     let of = |value: fn(Proposal) -> f64| proposal.map(value);
     serde_json::json!({
         "proposed": of(|proposal| rounded(proposal.rate)),
-        "steepest": of(|proposal| rounded(proposal.steepest)),
         "lowest": of(|proposal| rounded(proposal.lowest)),
+        "edge": of(|proposal| rounded(proposal.edge)),
         "steps": points.len(),
     })
 }

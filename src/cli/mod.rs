@@ -32,6 +32,7 @@ mod sessions;
 mod setup;
 mod storage;
 mod summary;
+mod sweep;
 mod table;
 mod tensorboard;
 mod terminal;
@@ -66,6 +67,8 @@ enum Command {
     Train(train::Arguments),
     /// Find a learning rate: train a little with rates that rise until the loss runs away
     LrFind(lr_find::Arguments),
+    /// Train many times, with other values of some keys, and compare
+    Sweep(sweep::Arguments),
     /// Losses and metrics of a trained model on labelled photos or reviews
     Eval(eval::Arguments),
     /// What a trained model says of photos or texts
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Train(arguments) => train::run(arguments),
         Command::LrFind(arguments) => lr_find::run(arguments),
+        Command::Sweep(arguments) => sweep::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Models(arguments) => model::run(&arguments),

@@ -3,7 +3,7 @@
 use super::{Outcome, Usage, print, print_data};
 use crate::data::samples::Samples;
 use crate::graph::Graph;
-use crate::spec::{EVERY, InputSpec, Spec};
+use crate::spec::{EVERY, InputSpec, Setting, Spec, set};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -104,14 +104,34 @@ fn names() -> String {
 
 /// A model by name, or from a TOML file.
 pub fn load(name: &str) -> Result<Spec> {
+    let (text, file) = text_of(name)?;
+    Ok(Spec::parse(&text, &file)?)
+}
+
+/// The same with some of its keys set to something else.
+pub fn load_with(name: &str, settings: &[Setting]) -> Result<Spec> {
+    if settings.is_empty() {
+        return load(name);
+    }
+    let (text, file) = text_of(name)?;
+    // A mistake in the file is told with its own line.
+    Spec::parse(&text, &file)?;
+    let text = set(&text, settings).map_err(|reason| Usage(format!("--set {reason}")))?;
+    let mut spec = Spec::parse(&text, "").map_err(|error| Usage(format!("with --set: {}", error.message)))?;
+    spec.file = file;
+    Ok(spec)
+}
+
+/// The text of a model, and what its file is called.
+fn text_of(name: &str) -> Result<(String, String)> {
     if let Some((name, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-        return Ok(Spec::parse(text, &format!("{name}.toml"))?);
+        return Ok(((*text).to_owned(), format!("{name}.toml")));
     }
     let path = Path::new(name);
     let text = crate::file::read_plain_text(path).with_context(|| {
         format!("the model {name:?} is not built in ({}) and cannot be read as a file", names())
     })?;
-    Ok(Spec::parse(&text, name)?)
+    Ok((text, name.into()))
 }
 
 /// A model of which everything is known without data of its own.

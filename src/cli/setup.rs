@@ -5,7 +5,7 @@ use super::texts::Columns;
 use super::{Usage, at_least_one, init, model, seed};
 use crate::data::samples::{Purpose, Samples, fitting_model, require_kind};
 use crate::graph::Graph;
-use crate::spec::{Faces, InputSpec, Spec};
+use crate::spec::{Faces, Fold, InputSpec, Setting, Spec};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
@@ -49,6 +49,13 @@ pub struct Setup {
     /// Begin with these weights, as far as names and shapes fit: a safetensors file, or the best weights of a run
     #[arg(long, value_name = "FILE|RUN")]
     init: Option<PathBuf>,
+    /// Cross-validation: learn from the training samples but one fold of them, such as 1/5, and validate with that; other
+    /// sides are left out
+    #[arg(long, value_name = "K/N", value_parser = Fold::parse)]
+    fold: Option<Fold>,
+    /// Any key of the model's file: --set layer.dropout.rate=0.2; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Setting::parse)]
+    set: Vec<Setting>,
     #[command(flatten)]
     recipe: Recipe,
 }
@@ -94,10 +101,11 @@ impl Setup {
                 name.into()
             }
         };
-        let mut spec = model::load(&name)?;
+        let mut spec = model::load_with(&name, &self.set)?;
         spec.data.path = self.data.or(spec.data.path);
         spec.data.split = self.split.or(spec.data.split);
         spec.data.limit = self.limit.or(spec.data.limit);
+        spec.data.fold = self.fold.or(spec.data.fold);
         spec.data.labels = self.labels.or(spec.data.labels);
         let for_texts = self.columns.are_named();
         if for_texts && spec.data.path.is_none() {

@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with a run, where it stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["init", "model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse", "faces", "schedule", "warmup_epochs", "plateau", "ema", "clip_norm", "weight_decay", "label_smoothing", "freeze"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["init", "model", "split", "batch", "seed", "limit", "out", "text_column", "label_column", "keep_negations", "no_fuse", "faces", "fold", "set", "schedule", "warmup_epochs", "plateau", "ema", "clip_norm", "weight_decay", "label_smoothing", "freeze"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     how: How,
@@ -148,6 +148,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     let mut data = spec.clone();
     data.data.split = Some(run.split());
     data.data.limit = None;
+    data.data.fold = None;
     let vocabulary = known_vocabulary(&run, &spec)?;
     let storage = how.storage.storage(Some(&path));
     let (samples, split) =

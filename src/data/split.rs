@@ -7,6 +7,7 @@ pub use copies::{Apart, Content, Copies};
 
 use super::records::Records;
 use crate::rng::{Generator, Stream};
+use crate::spec::Fold;
 
 /// Indices of samples, each list in ascending order. No sample is in two; some may be in none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,6 +68,7 @@ const SPLIT: u32 = 0;
 const LIMIT_TRAIN: u32 = 1;
 const LIMIT_VALIDATION: u32 = 2;
 const LIMIT_TEST: u32 = 3;
+const FOLD: u32 = 4;
 
 impl Split {
     /// 80 % for training, 20 % for validation, and at least one each of two samples or more. Copies of
@@ -96,6 +98,19 @@ impl Split {
         Generator::new(seed, 0, SPLIT, Stream::Split).shuffle(&mut order);
         let train = order.split_off(one_in_each((names.len() + 2) / 5, names.len()));
         Split { train, validation: order, test: Vec::new() }.sorted()
+    }
+
+    /// The training samples alone, one fold of which is for validation. Folds are the same for every seed, and together
+    /// they hold every training sample once.
+    pub fn fold(self, names: &[String], Fold { number, of }: Fold) -> Split {
+        let mut order = self.train;
+        order.sort_by(|&a, &b| names[a].cmp(&names[b]));
+        Generator::new(0, 0, FOLD, Stream::Split).shuffle(&mut order);
+        let edge = |part: usize| part * order.len() / of;
+        let (first, end) = (edge(number - 1), edge(number));
+        let validation = order[first..end].to_vec();
+        let train = [&order[..first], &order[end..]].concat();
+        Split { train, validation, test: Vec::new() }.sorted()
     }
 
     /// Every side, empty ones too.

@@ -34,10 +34,8 @@ const VALUE_ROOM: f32 = 90.0;
 /// Further groups are counted, but not drawn.
 const MOST_ROWS: usize = 40;
 const FAINT: RGBColor = RGBColor(160, 166, 173);
-const FOOT: [&str; 2] = [
-    "Dot: value of the group. Bar: 95 % interval. Vertical line: all samples.",
-    "Grey: too few samples to compare. Arrow: the interval goes on.",
-];
+/// Lines below the charts.
+pub type Foot = [&'static str; 2];
 
 /// A figure of all groups.
 #[derive(Debug, Clone, Default)]
@@ -78,19 +76,19 @@ pub struct Row {
 ///
 /// # Errors
 /// [`ReportError::Write`] where a file cannot be written, [`ReportError::Draw`] where plotters fails.
-pub fn draw(title: &str, charts: &[Chart], png: &Path, svg: &Path) -> Result<(), ReportError> {
+pub fn draw(title: &str, charts: &[Chart], foot: Foot, png: &Path, svg: &Path) -> Result<(), ReportError> {
     font::register()?;
     let charts_height: i32 = charts.iter().map(height).sum();
-    let foot = FOOT.len() as i32 * FOOT_LINE;
-    let height = (2 * MARGIN + TITLE_HEIGHT + charts_height + foot) as u32;
+    let foot_height = foot.len() as i32 * FOOT_LINE;
+    let height = (2 * MARGIN + TITLE_HEIGHT + charts_height + foot_height) as u32;
     let mut large = RgbImage::new(WIDTH * OVERSAMPLING, height * OVERSAMPLING);
     let size = large.dimensions();
     let bitmap = BitMapBackend::with_buffer(&mut large, size).into_drawing_area();
-    Canvas { area: &bitmap, unit: OVERSAMPLING }.page(title, charts)?;
+    Canvas { area: &bitmap, unit: OVERSAMPLING }.page(title, charts, foot)?;
     drop(bitmap);
     let mut text = String::new();
     let vector = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
-    Canvas { area: &vector, unit: 1 }.page(title, charts)?;
+    Canvas { area: &vector, unit: 1 }.page(title, charts, foot)?;
     drop(vector);
     save_png(&reduced(&large, OVERSAMPLING), png)?;
     Ok(write_whole(svg, text.as_bytes())?)
@@ -171,7 +169,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         self.area.draw(&PathElement::new(points, tint.stroke_width(width * self.unit))).map_err(failed)
     }
 
-    fn page(&self, title: &str, charts: &[Chart]) -> Drawn {
+    fn page(&self, title: &str, charts: &[Chart], foot: Foot) -> Drawn {
         self.area.fill(&WHITE).map_err(failed)?;
         let title = ellipsised(title, TITLE_SIZE, (WIDTH as i32 - 2 * MARGIN) as f32);
         self.text((MARGIN, MARGIN + 10), HPos::Left, TITLE_SIZE, INK, &title)?;
@@ -180,7 +178,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             self.chart(chart, y)?;
             y += height(chart);
         }
-        for line in FOOT {
+        for line in foot {
             y += FOOT_LINE;
             self.text((MARGIN, y - FOOT_LINE / 2 + 8), HPos::Left, NOTE_SIZE, MUTED, line)?;
         }
@@ -293,7 +291,7 @@ mod tests {
     fn drawn(title: &str, charts: &[Chart], name: &str) -> (RgbImage, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let (png, svg) = (folder.path().join("groups.png"), folder.path().join("groups.svg"));
-        draw(title, charts, &png, &svg).expect("drawn");
+        draw(title, charts, [""; 2], &png, &svg).expect("drawn");
         if let Ok(keep) = std::env::var("PICTURES_OUT") {
             std::fs::copy(&png, format!("{keep}/{name}.png")).expect("copied");
             std::fs::copy(&svg, format!("{keep}/{name}.svg")).expect("copied");

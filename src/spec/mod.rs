@@ -6,10 +6,12 @@ mod group;
 mod network;
 mod older;
 mod read;
+mod set;
 mod training;
 
 pub use group::{Freeze, Group, matching};
 pub use network::Network;
+pub use set::{Setting, set};
 pub use training::{Plateau, Schedule, TrainingSpec};
 
 use crate::ops::Op;
@@ -217,12 +219,56 @@ pub struct DataSpec {
     /// Use this many samples only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Validate with a part of the training samples, and leave the samples on other sides out: cross-validation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
     /// The column of the texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_column: Option<String>,
     /// The column of the only target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+}
+
+/// One of several parts of the training samples, alike in size, by which a model is validated while it learns from the
+/// others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Which one, from 1.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Fold {
+    /// Reads `2/5`.
+    ///
+    /// # Errors
+    /// Where it is no part of two or more.
+    pub fn parse(text: &str) -> Result<Fold, String> {
+        let numbers =
+            text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        let fold = numbers.map(|(number, of)| Fold { number, of });
+        let fold = fold.ok_or_else(|| {
+            "it must be the number of a fold and how many there are, such as 1/5".to_string()
+        })?;
+        fold.check().map(|()| fold)
+    }
+
+    /// Fails if it is no part of two or more.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn check(self) -> Result<(), String> {
+        match self.of >= 2 && (1..=self.of).contains(&self.number) {
+            true => Ok(()),
+            false => Err(format!(
+                "fold {} of {}: it must be from 1 to a number of at least 2",
+                self.number, self.of
+            )),
+        }
+    }
 }
 
 /// A layer as written.

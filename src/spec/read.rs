@@ -2,7 +2,7 @@
 //! mistake knows its line.
 
 use super::{
-    AugmentSpec, Branch, DataSpec, EVERY, Freeze, Group, InputSpec, Layer, MAX_TEXT_LENGTH, Network,
+    AugmentSpec, Branch, DataSpec, EVERY, Fold, Freeze, Group, InputSpec, Layer, MAX_TEXT_LENGTH, Network,
     PhotoSpec, Spec, SpecError, Target, TextSpec, TrainingSpec, is_plain, nearest, older,
 };
 use crate::ops::{Op, Role};
@@ -87,6 +87,9 @@ impl<'a> Reader<'a> {
         }
         let training: TrainingSpec = self.required(&mut root, "training")?;
         let data: DataSpec = self.optional(&mut root, "data")?.unwrap_or_default();
+        if let Some(Err(message)) = data.fold.map(Fold::check) {
+            return Err(self.error(root.span.clone(), format!("[data]: {message}")));
+        }
         let layers = self.layers(&mut root)?;
         let mut targets = Vec::new();
         for table in self.tables(&mut root, "target")? {

@@ -1,6 +1,11 @@
 //! The learning rate range test (Smith, 2017, *Cyclical Learning Rates for Training Neural Networks*): a short training
 //! whose rate rises from step to step, until the loss runs away.
+//!
+//! Batches differ more than rates do: from the loss of each batch the loss is taken that the best answer without a look
+//! at the samples has on the same batch, and the mean of that over all batches is added.
 
+use super::guess::Guesses;
+use super::history::total_loss;
 use super::{TrainError, Trainer};
 use crate::data::batches::{Dataset, Variation, batch, order};
 use crate::data::split::Split;
@@ -30,18 +35,20 @@ impl Range {
 pub struct Point {
     /// Its learning rate.
     pub rate: f64,
-    /// The total loss of its batch, before the step.
+    /// The total loss of its batch, before the step, as if all batches were equally hard.
     pub loss: f64,
     /// The same, smoothed along the steps.
     pub smoothed: f64,
 }
 
 /// How much of the smoothed loss stays from step to step.
-const SMOOTHING: f64 = 0.9;
+const SMOOTHING: f64 = 0.95;
 /// A smoothed loss this many times the lowest one has run away.
 const RUN_AWAY: f64 = 4.0;
-/// Steps before which nothing is believed: the smoothed loss still follows single batches.
-const SETTLED: usize = 5;
+/// The share of the steps before which nothing is believed: the smoothed loss still follows single batches.
+const SETTLED: f64 = 0.1;
+/// As many steps are believed at least.
+const BELIEVED: usize = 5;
 
 /// Smooths losses by an exponential moving average without the bias of its beginning.
 fn smoothed(losses: &[f64]) -> Vec<f64> {
@@ -70,19 +77,25 @@ pub fn find(
 ) -> Result<Vec<Point>, TrainError> {
     let base = spec.optimizer.clone().learning_rate().map_or(1.0, |rate| *rate);
     let (seed, size) = (spec.training.seed, spec.training.batch);
-    let (mut rates, mut losses) = (Vec::new(), Vec::new());
+    let guesses = Guesses::of_training(spec, samples, &split.train);
+    let (mut rates, mut losses, mut guessed) = (Vec::new(), Vec::new(), Vec::new());
     'epochs: for epoch in 0.. {
         let variation = Variation { augment: &spec.augment, seed, epoch };
         for chosen in order(&split.train, seed, epoch).chunks(size) {
             let rate = range.rate(rates.len());
             let batch = batch(samples, chosen, size, Some(variation))?.at_rate(rate / base);
-            let loss = trainer.measured_step(&batch)?;
+            let results = trainer.measured_results(&batch)?;
+            // A branch without a label in the batch has no loss.
+            let known: Vec<_> = results.into_iter().filter(|result| !result.loss.is_nan()).collect();
+            let compared = guesses.compare(spec, &known, samples, chosen);
+            let loss = total_loss(&known);
             rates.push(rate);
             losses.push(loss);
+            guessed.push(compared.iter().map(|of| of.result.weight * of.score.loss).sum::<f64>());
             progress(losses.len());
             let smoothed = smoothed(&losses);
             let lowest = smoothed.iter().copied().fold(f64::INFINITY, f64::min);
-            let has_run_away = losses.len() > SETTLED && smoothed[losses.len() - 1] > RUN_AWAY * lowest;
+            let has_run_away = losses.len() >= 20 && smoothed[losses.len() - 1] > RUN_AWAY * lowest;
             let ends = losses.len() == range.steps || has_run_away || !loss.is_finite();
             if ends || stop.load(Ordering::Relaxed) {
                 break 'epochs;
@@ -91,36 +104,35 @@ pub fn find(
     }
     // What ran away is no number to draw.
     let numbers = losses.iter().take_while(|loss| loss.is_finite()).count();
-    let (rates, losses) = (&rates[..numbers], &losses[..numbers]);
-    let points = rates.iter().zip(losses).zip(smoothed(losses));
+    let hardness = guessed[..numbers].iter().sum::<f64>() / numbers.max(1) as f64;
+    let losses: Vec<f64> =
+        losses.iter().zip(&guessed).take(numbers).map(|(loss, guessed)| loss - guessed + hardness).collect();
+    let points = rates.iter().zip(&losses).zip(smoothed(&losses));
     Ok(points.map(|((&rate, &loss), smoothed)| Point { rate, loss, smoothed }).collect())
 }
 
 /// What a test proposes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Proposal {
-    /// A tenth of the rate with the lowest smoothed loss: where the loss still falls, and well below where it runs away.
+    /// A tenth of the edge.
     pub rate: f64,
-    /// The rate where the smoothed loss falls fastest along the logarithm of the rate.
-    pub steepest: f64,
     /// The rate with the lowest smoothed loss.
     pub lowest: f64,
+    /// The largest rate at which the smoothed loss still has half of what it had fallen by.
+    pub edge: f64,
 }
 
 /// What the points of a test propose; `None` if the loss never fell.
 pub fn propose(points: &[Point]) -> Option<Proposal> {
-    let settled = points.get(SETTLED..)?;
-    let lowest = (0..settled.len()).min_by(|&a, &b| settled[a].smoothed.total_cmp(&settled[b].smoothed))?;
-    if lowest == 0 {
-        return None;
-    }
-    let slope = |at: usize| {
-        let [before, after] = [&settled[at - 1], &settled[at]];
-        (after.smoothed - before.smoothed) / (after.rate / before.rate).ln()
-    };
-    let steepest = (1..=lowest).min_by(|&a, &b| slope(a).total_cmp(&slope(b)))?;
-    let lowest = settled[lowest].rate;
-    Some(Proposal { rate: lowest / 10.0, steepest: settled[steepest].rate, lowest })
+    let (first, settled) = points.split_at((points.len() as f64 * SETTLED) as usize);
+    let by_loss = |a: &&Point, b: &&Point| a.smoothed.total_cmp(&b.smoothed);
+    let (lowest, begin) = (settled.iter().min_by(by_loss)?, first.last()?);
+    let half = (begin.smoothed + lowest.smoothed) / 2.0;
+    let edge = settled.iter().rfind(|point| point.smoothed <= half)?;
+    // What rises from its beginning on is lowest there.
+    let falls =
+        settled.len() >= BELIEVED && lowest.rate > settled[0].rate && lowest.smoothed < begin.smoothed;
+    falls.then_some(Proposal { rate: edge.rate / 10.0, lowest: lowest.rate, edge: edge.rate })
 }
 
 #[cfg(test)]
@@ -152,11 +164,11 @@ mod tests {
 
     #[test]
     fn a_rate_below_the_lowest_loss_is_proposed() {
-        let proposal = propose(&points(Range { from: 1e-6, to: 1.0, steps: 200 })).unwrap();
-        // Smoothing lags behind by about ten steps, which are 0.7 of a power of ten here.
+        let proposal = propose(&points(Range { from: 1e-6, to: 1.0, steps: 400 })).unwrap();
+        // Smoothing lags behind by about twenty steps, which are 0.7 of a power of ten here.
         assert!((5e-3..5e-2).contains(&proposal.lowest), "{proposal:?}");
-        assert!((5e-4..5e-3).contains(&proposal.steepest), "{proposal:?}");
-        assert!((proposal.rate - proposal.lowest / 10.0).abs() < 1e-12);
+        assert!((2e-2..2e-1).contains(&proposal.edge), "{proposal:?}");
+        assert!((proposal.rate - proposal.edge / 10.0).abs() < 1e-12);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod lock;
 pub mod lr_find;
 pub mod run;
 mod seal;
+pub mod sweep;
 mod trainer;
 pub mod trajectory;
 

@@ -26,6 +26,9 @@ pub(super) fn choose(
     if let Some(limit) = spec.data.limit {
         chosen = chosen.limited(limit, spec.training.seed);
     }
+    if let Some(fold) = spec.data.fold {
+        chosen = chosen.fold(&samples.names, fold);
+    }
     Ok(chosen.compact(samples))
 }
 
@@ -46,13 +49,13 @@ pub(super) fn accepted(
     };
     let chosen = match given {
         _ if purpose == Purpose::EvaluationOfAll => chosen,
-        Some(given) => {
+        Some(given) if spec.data.fold.is_none() => {
             if purpose == Purpose::Training {
                 warn_of_copies(&given, samples, contents, &chosen);
             }
             chosen
         }
-        None => {
+        _ => {
             if copies.count() > 0 {
                 let count = copies.count();
                 log::info!("{count} {noun}s are copies of others; those of one {noun} are kept on one side");

@@ -6,7 +6,7 @@ use crate::ops::Rates;
 use crate::plan::{Backend, BackendError, Plan, Purpose, Step};
 use crate::spec::Spec;
 use crate::train::checkpoint::Tensor;
-use crate::train::history::total_loss;
+use crate::train::history::{BranchResult, total_loss};
 use crate::verify::{KernelFailure, Planted, StepReport, plant_run, run_for_stale, verify_run, verify_steps};
 use std::path::Path;
 
@@ -44,9 +44,14 @@ impl<'a> Trainer<'a> {
 
     /// Trains on one batch, and returns its total loss before the update, as the device computed it.
     pub fn measured_step(&mut self, batch: &Batch) -> Result<f64, TrainError> {
+        Ok(total_loss(&self.measured_results(batch)?))
+    }
+
+    /// The same, and returns the results of each branch; NaN for one that no sample of the batch has a label for.
+    pub fn measured_results(&mut self, batch: &Batch) -> Result<Vec<BranchResult>, TrainError> {
         self.reset_sums()?;
         self.train_step(batch)?;
-        Ok(total_loss(&self.read_sums()?))
+        self.read_sums()
     }
 
     /// Trains on one batch and verifies every step of it; see [`verify_run`].
