@@ -118,7 +118,7 @@ pub fn load_with(name: &str, settings: &[Setting]) -> Result<Spec> {
     Spec::parse(&text, &file)?;
     let text = set(&text, settings).map_err(|reason| Usage(format!("--set {reason}")))?;
     let mut spec = Spec::parse(&text, "").map_err(|error| Usage(format!("with --set: {}", error.message)))?;
-    spec.file = file;
+    spec.file = format!("{file} with --set");
     Ok(spec)
 }
 

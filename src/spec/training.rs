@@ -152,6 +152,11 @@ impl TrainingSpec {
         self.schedule != Schedule::Constant
     }
 
+    /// Whether every step has the same learning rate.
+    pub fn rate_is_constant(&self) -> bool {
+        self.schedule == Schedule::Constant && self.warmup_epochs == 0.0 && self.plateau.is_none()
+    }
+
     /// Whether training ends before its last epoch, after epochs with these validation losses.
     pub fn ends_early(&self, losses: &[f64]) -> bool {
         self.patience > 0 && since_lowest(losses) >= self.patience

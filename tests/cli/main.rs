@@ -14,6 +14,7 @@ mod onnx;
 mod pages;
 mod photos;
 mod ranges;
+mod recipe;
 mod reviews;
 mod run_files;
 mod run_folder;

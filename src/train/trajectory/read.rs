@@ -5,7 +5,7 @@ use crate::file::FileError;
 use crate::graph::Graph;
 use crate::ops::{Metric, Op};
 use crate::shape::{DType, Shape};
-use crate::spec::{AugmentSpec, InputSpec, PhotoSpec, Schedule, Spec, TextSpec};
+use crate::spec::{AugmentSpec, InputSpec, PhotoSpec, Spec, TextSpec};
 use crate::tasks::Target;
 use crate::train::checkpoint::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -54,9 +54,10 @@ fn refuse_chance(spec: &Spec, text: &str) -> Result<(), TrajectoryError> {
         let message = "a recorded training has no augmentation; remove [augment]";
         return Err(spec.error(line.map_or(1, |line| line + 1), message).into());
     }
-    if spec.training.schedule != Schedule::Constant {
-        let line = text.lines().position(|line| line.trim().starts_with("schedule"));
-        let message = "a recorded training has a constant learning rate; remove the schedule";
+    if !spec.training.rate_is_constant() {
+        let keys = ["schedule", "warmup_epochs", "plateau"];
+        let line = text.lines().position(|line| keys.iter().any(|key| line.trim().starts_with(key)));
+        let message = "a recorded training has a constant learning rate; remove schedule, warmup_epochs and plateau";
         return Err(spec.error(line.map_or(1, |line| line + 1), message).into());
     }
     let layers = spec.layers.iter().chain(spec.branches.iter().flat_map(|branch| &branch.layers));
