@@ -40,14 +40,16 @@ pub fn fill_classes(spec: &mut Spec, vocabulary: &Vocabulary) {
 /// Where a vocabulary is not that of a model: its numbers would be of other words, or of none.
 fn misfit(vocabulary: &Vocabulary, text: &TextSpec) -> Option<String> {
     let ours = vocabulary.options();
-    let &TextSpec { length, vocabulary: rows, min_count, keep_negations, distinct, tokens } = text;
+    let &TextSpec { length, vocabulary: rows, min_count, keep_negations, negation_window, distinct, tokens } =
+        text;
     // A run in which it is not said is from before there was a choice.
-    let theirs =
-        TextOptions { tokens: tokens.unwrap_or_default(), keep_negations, distinct, min_count, length };
+    let tokens = tokens.unwrap_or_default();
+    let theirs = TextOptions { tokens, keep_negations, negation_window, distinct, min_count, length };
     let pairs = [
         ("length", ours.length.to_string(), theirs.length.to_string()),
         ("min_count", ours.min_count.to_string(), theirs.min_count.to_string()),
         ("keep_negations", ours.keep_negations.to_string(), theirs.keep_negations.to_string()),
+        ("negation_window", ours.negation_window.to_string(), theirs.negation_window.to_string()),
         ("distinct", ours.distinct.to_string(), theirs.distinct.to_string()),
         ("tokens", format!("{:?}", ours.tokens), format!("{:?}", theirs.tokens)),
         ("number of words and padding", vocabulary.rows().to_string(), rows.to_string()),

@@ -220,8 +220,15 @@ mod tests {
     use super::*;
     use crate::spec::AugmentSpec;
 
-    const AUGMENT: AugmentSpec =
-        AugmentSpec { rotation_degrees: 20.0, zoom: 0.2, shift: 0.0, flip_probability: 0.5 };
+    const AUGMENT: AugmentSpec = AugmentSpec {
+        rotation_degrees: 20.0,
+        zoom: 0.2,
+        shift: 0.0,
+        flip_probability: 0.5,
+        window_probability: 0.0,
+        window_tokens: 0,
+        token_dropout: 0.0,
+    };
 
     #[test]
     fn photos_are_kept_in_place() {

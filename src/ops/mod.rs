@@ -409,6 +409,7 @@ operators! {
     upsample2d::Upsample2d, Layer;
     ema::Ema, Internal;
     clip_norm::ClipNorm, Internal;
+    masked_avg_pool1d::MaskedAvgPool1d, Layer;
 }
 
 impl Op {

@@ -43,6 +43,8 @@ pub enum Attribute {
 
 /// ONNX's number for float32 (`TensorProto.DataType.FLOAT`), as `Cast` takes it.
 pub const FLOAT: i64 = 1;
+/// ONNX's number for truth values.
+pub const BOOL: i64 = 9;
 
 impl Node {
     /// A node that reads arguments of the operator.

@@ -65,6 +65,10 @@ pub struct TextSpec {
     /// Whether no, not, nor and words such as don't count, although they are stop words.
     #[serde(default)]
     pub keep_negations: bool,
+    /// Tokens behind a negation whose words count as other words, `not_good` in place of `good`; 0: none. It needs
+    /// `keep_negations`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub negation_window: usize,
     /// Whether a word counts only where it stands first in a text.
     #[serde(default)]
     pub distinct: bool,
@@ -197,6 +201,27 @@ pub struct AugmentSpec {
     pub shift: f64,
     /// The probability of being mirrored.
     pub flip_probability: f64,
+    /// Of texts: the probability of being cut to a window at a random place, of a random length from `window_tokens` to
+    /// the whole text, evenly by the logarithm.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub window_probability: f64,
+    /// The shortest window, in tokens.
+    #[serde(skip_serializing_if = "is_none")]
+    pub window_tokens: usize,
+    /// Of texts: the probability of each token to be left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub token_dropout: f64,
+}
+
+impl AugmentSpec {
+    /// Whether texts stay as they are.
+    pub fn keeps_texts(&self) -> bool {
+        self.window_probability == 0.0 && self.token_dropout == 0.0
+    }
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_zero(value: &f64) -> bool {

@@ -157,6 +157,37 @@ impl<'a> Reader<'a> {
             let message = format!("flip_probability is {}; it must be from 0 to 1", a.flip_probability);
             return refuse(lines.augment, message);
         }
+        for (name, value, below) in [
+            ("window_probability", a.window_probability, 1.0 + f64::EPSILON),
+            ("token_dropout", a.token_dropout, 1.0),
+        ] {
+            if !(0.0..below).contains(&value) {
+                return refuse(lines.augment, format!("{name} is {value}; it must be a probability below 1"));
+            }
+        }
+        if (a.window_probability > 0.0) != (a.window_tokens > 0) {
+            let message = "window_probability and window_tokens go together; say both, or none";
+            return refuse(lines.augment, message.into());
+        }
+        let of_photos = [a.rotation_degrees, a.zoom, a.shift, a.flip_probability].iter().any(|&by| by > 0.0);
+        match spec.input {
+            InputSpec::Photo(_) if !a.keeps_texts() => {
+                return refuse(
+                    lines.augment,
+                    "windows and token_dropout are for texts; leave them out".into(),
+                );
+            }
+            InputSpec::Text(_) if of_photos => {
+                let message =
+                    "rotation_degrees, zoom, shift and flip_probability are for photos; leave them out";
+                return refuse(lines.augment, message.into());
+            }
+            InputSpec::Text(TextSpec { keep_negations: false, negation_window: 1.., .. }) => {
+                let message = "negation_window needs keep_negations = true, or nothing negates";
+                return refuse(lines.input, message.into());
+            }
+            _ => {}
+        }
         spec.training.check().or_else(|message| refuse(lines.training, message))?;
         Ok(())
     }

@@ -258,7 +258,7 @@ fn built_in_reviews_are_the_same_each_time_and_balanced() {
 fn naive_bayes(texts: &[String], labels: &[usize], features: fn(&[String]) -> Vec<String>) -> f64 {
     let of = |text: &str| {
         let stems: Vec<String> =
-            words::words(text, Tokens::UnicodeWords, false).map(|word| word.stem).collect();
+            words::words(text, Tokens::UnicodeWords, false, 0).map(|word| word.stem).collect();
         features(&stems).into_iter().collect::<std::collections::HashSet<_>>()
     };
     let half = texts.len() / 2;

@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::words::words;
+use super::words::{Word, words};
 use crate::data::DataError;
 use crate::file::{FileError, read_plain, write_whole};
 use crate::spec::{MAX_TEXT_LENGTH, Tokens};
@@ -24,6 +24,9 @@ pub struct TextOptions {
     pub tokens: Tokens,
     /// Whether `not` and its kin stay in; see [`words`].
     pub keep_negations: bool,
+    /// Tokens behind a negation whose stems are marked; see [`words`].
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub negation_window: usize,
     /// Whether a stem has a number only where it stands first in a text.
     #[serde(default)]
     pub distinct: bool,
@@ -33,11 +36,23 @@ pub struct TextOptions {
     pub length: usize,
 }
 
+fn is_none(window: &usize) -> bool {
+    *window == 0
+}
+
+impl TextOptions {
+    /// The stems of a text by these options.
+    pub fn words(self, text: &str) -> impl Iterator<Item = Word> {
+        words(text, self.tokens, self.keep_negations, self.negation_window)
+    }
+}
+
 impl Default for TextOptions {
     fn default() -> TextOptions {
         TextOptions {
             tokens: Tokens::UnicodeWords,
             keep_negations: false,
+            negation_window: 0,
             distinct: false,
             min_count: 5,
             length: 550,
@@ -88,8 +103,7 @@ impl Vocabulary {
         training: impl IntoParallelIterator<Item = &'a str>,
     ) -> Result<Vocabulary, DataError> {
         let counts = training.into_par_iter().fold(HashMap::<String, usize>::new, |mut counts, text| {
-            words(text, options.tokens, options.keep_negations)
-                .for_each(|word| *counts.entry(word.stem).or_default() += 1);
+            options.words(text).for_each(|word| *counts.entry(word.stem).or_default() += 1);
             counts
         });
         let counts = counts.reduce(HashMap::new, |mut counts, others| {
@@ -140,7 +154,9 @@ impl Vocabulary {
     /// Numbers the stems of a text; those that have no number are left out first.
     pub fn encode(&self, text: &str) -> Encoded {
         let mut seen = HashSet::new();
-        let known = words(text, self.options.tokens, self.options.keep_negations)
+        let known = self
+            .options
+            .words(text)
             .filter_map(|word| Some((*self.numbers.get(&word.stem)?, word.place)))
             .filter(|&(number, _)| !self.options.distinct || seen.insert(number));
         let (mut tokens, places): (Vec<u32>, Vec<_>) = known.take(self.options.length).unzip();
@@ -224,6 +240,7 @@ mod tests {
     const SHORT: TextOptions = TextOptions {
         tokens: Tokens::WhiteSpace,
         keep_negations: false,
+        negation_window: 0,
         distinct: false,
         min_count: 2,
         length: 4,

@@ -45,15 +45,28 @@ pub struct Word {
 /// that ends in `n't`, as it is but for a curly apostrophe, which becomes a straight one. Where a text
 /// has lost its apostrophes, `don t` is read as `don't`; so are the halves of the other stop words in
 /// `n't`, and of `can't`.
-pub fn words(text: &str, rule: Tokens, keep_negations: bool) -> impl Iterator<Item = Word> {
+///
+/// With a `negation_window`, stems of so many tokens behind a negation begin with `not_` (Das and Chen, 2001): `good` and
+/// what is `not good` are two. Stop words count as tokens. `never`, `without` and `hardly` negate as well.
+pub fn words(
+    text: &str,
+    rule: Tokens,
+    keep_negations: bool,
+    negation_window: usize,
+) -> impl Iterator<Item = Word> {
     let mut tokens = tokens(text, rule);
     let mut next = tokens.next();
+    // Tokens that are negated from here on.
+    let mut negated = 0;
     std::iter::from_fn(move || {
         loop {
             let mut token = next.take()?;
             next = tokens.next();
+            let is_negated = negated > 0;
+            negated -= usize::from(is_negated);
             if keep_negations {
                 if let Some(stem) = negation(&token.text) {
+                    negated = negation_window;
                     return Some(Word { stem, place: token.place });
                 }
                 let is_verb = token.form == Form::Word && token.text.ends_with('n');
@@ -62,15 +75,28 @@ pub fn words(text: &str, rule: Tokens, keep_negations: bool) -> impl Iterator<It
                 }) {
                     token.place.end = half.place.end;
                     next = tokens.next();
+                    negated = negation_window;
                     return Some(Word { stem: token.text + "'t", place: token.place });
                 }
             }
             if token.form == Form::Word && !is_stop_word(&token.text) {
-                return Some(Word { stem: stem(&token.text), place: token.place });
+                let stem = stem(&token.text);
+                if keep_negations && NEGATING.contains(&token.text.as_str()) {
+                    negated = negation_window;
+                    return Some(Word { stem, place: token.place });
+                }
+                let stem = if is_negated { format!("{NEGATED}{stem}") } else { stem };
+                return Some(Word { stem, place: token.place });
             }
         }
     })
 }
+
+/// What stems of negated words begin with. No other stem has an underscore.
+const NEGATED: &str = "not_";
+
+/// Words that negate besides those of [`negation`], and are no stop words.
+const NEGATING: [&str; 3] = ["never", "without", "hardly"];
 
 /// The stem of a word that negates.
 fn negation(token: &str) -> Option<String> {
@@ -91,7 +117,7 @@ mod tests {
     use super::*;
 
     fn stems_by(rule: Tokens, text: &str, keep_negations: bool) -> Vec<String> {
-        words(text, rule, keep_negations).map(|word| word.stem).collect()
+        words(text, rule, keep_negations, 0).map(|word| word.stem).collect()
     }
 
     /// By the rule of the tutorial.
@@ -122,7 +148,7 @@ mod tests {
     fn places_are_those_of_the_original_words() {
         let text = "The İSTANBUL cars, I couldn t stand THEM Driving";
         let placed =
-            |keep| words(text, Tokens::WhiteSpace, keep).map(|word| &text[word.place]).collect::<Vec<_>>();
+            |keep| words(text, Tokens::WhiteSpace, keep, 0).map(|word| &text[word.place]).collect::<Vec<_>>();
         assert_eq!(placed(false), ["stand", "Driving"]);
         assert_eq!(placed(true), ["couldn t", "stand", "Driving"]);
     }
@@ -159,7 +185,7 @@ mod tests {
     fn negations_with_apostrophes_keep_their_places() {
         let text = "I Don't like, didn’t mayn't no (CAN’T), do n't won t x1n't not.";
         let placed: Vec<(String, &str)> =
-            words(text, Tokens::UnicodeWords, true).map(|word| (word.stem, &text[word.place])).collect();
+            words(text, Tokens::UnicodeWords, true, 0).map(|word| (word.stem, &text[word.place])).collect();
         let expected = [
             ("don't", "Don't"),
             ("like", "like"),

@@ -211,7 +211,7 @@ impl Dataset for Samples {
                 vec![("photos", photos), ("transform", bytemuck::cast_slice(&transforms).to_vec())]
             }
             Inputs::Texts(texts) => {
-                vec![("tokens", bytemuck::cast_slice(&texts.batch(chosen, size)).to_vec())]
+                vec![("tokens", bytemuck::cast_slice(&texts.batch(chosen, size, variation)).to_vec())]
             }
         })
     }

@@ -88,8 +88,9 @@ pub(super) fn numbered(
         Some(vocabulary) => vocabulary,
         None => {
             let tokens = *text.tokens.get_or_insert(Tokens::UnicodeWords);
-            let &mut TextSpec { length, min_count, keep_negations, distinct, .. } = text;
-            let options = TextOptions { tokens, keep_negations, distinct, min_count, length };
+            let &mut TextSpec { length, min_count, keep_negations, negation_window, distinct, .. } = text;
+            let options =
+                TextOptions { tokens, keep_negations, negation_window, distinct, min_count, length };
             let training: Vec<&str> = train.iter().map(|&index| texts[index].as_str()).collect();
             let vocabulary = Vocabulary::build(options, classes, training)?;
             let (stems, kept) = (vocabulary.distinct_stems(), vocabulary.stems().len());

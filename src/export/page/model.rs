@@ -240,7 +240,8 @@ impl<'a> Model<'a> {
         let evaluation = evaluation_plan(spec, &fits)?;
         let evaluation = self.shaders.program(&evaluation, variant)?;
         let parameters = graph.parameters().into_iter();
-        let AugmentSpec { rotation_degrees, zoom, shift, flip_probability } = spec.augment;
+        // The others are for texts.
+        let AugmentSpec { rotation_degrees, zoom, shift, flip_probability, .. } = spec.augment;
         self.training = Some(TrainingPlan {
             step,
             evaluation,
