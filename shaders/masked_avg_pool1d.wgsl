@@ -1,6 +1,7 @@
 // The mean of every channel over the positions that hold a token, and its gradient.
 //
-//   scale[n]        = 1 / count of l with tokens[n,l] != 0, or with SQRTN 1 / its square root; of none 1
+//   scale[n]        = 1 / the number of l with tokens[n,l] != 0 (COMBINER 0), or 1 / its square root (1), or 1 / LENGTH
+//                     (2); of no such l 1 in place of their number
 //   output[n,c]     = scale[n] * sum of input[n,c,l] over the l with tokens[n,l] != 0
 //   d_input[n,c,l]  = scale[n] * d_output[n,c] where tokens[n,l] != 0, and 0 elsewhere
 //
@@ -22,7 +23,7 @@
 override SAMPLES: u32;
 override CHANNELS: u32;
 override LENGTH: u32;
-override SQRTN: u32;
+override COMBINER: u32;
 
 const WORKGROUP: u32 = 64u;
 
@@ -45,8 +46,10 @@ fn count(
         real += select(0u, 1u, tokens[n * LENGTH + l] != 0u);
     }
     var divisor = f32(max(real, 1u));
-    if SQRTN != 0u {
+    if COMBINER == 1u {
         divisor = sqrt(divisor);
+    } else if COMBINER == 2u {
+        divisor = f32(LENGTH);
     }
     scale[n] = 1.0 / divisor;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Exports every built-in model as ONNX after a short training, and three that have every layer with odd attributes.
+# Exports every built-in model as ONNX after a short training, and four that have every layer with odd attributes.
 # onnx's checker has to accept the files, and onnxruntime to compute what `faceshader predict --json` tells: within 1e-3
 # of a number's unit and 1e-4 of a probability. Token ids of texts are made in Python, by the rules that are exported
 # beside the model. The packages come from PyPI.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 packages=(onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6 pillow==13.0.0 nltk==3.10.4 uniseg==0.10.1)
 photo_models=(face face-plus photo tests/onnx/photo_layers.toml)
-text_models=(review review-plus tests/onnx/text_layers.toml tests/onnx/text_rows.toml)
+text_models=(review review-plus tests/onnx/text_layers.toml tests/onnx/text_rows.toml tests/onnx/text_mean.toml)
 models=("${photo_models[@]}" "${text_models[@]}")
 [ $# -eq 0 ] || models=("$@")
 . tests/python.sh

@@ -30,6 +30,7 @@
  * @property {number} padding the id that pads
  * @property {"white_space" | "unicode_words"} tokens how texts are cut
  * @property {boolean} keep_negations
+ * @property {number} negation_window tokens behind a negation whose stems are marked
  * @property {string[]} stop_words
  * @property {boolean} distinct whether a stem counts only where it stands first in a text
  * @property {Record<string, number>} ids of each stem

@@ -7,6 +7,7 @@ mod adapters;
 mod backend;
 mod bench;
 mod cache;
+mod compare;
 mod data;
 mod drivers;
 mod epoch_bar;
@@ -71,6 +72,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Losses and metrics of a trained model on labelled photos or reviews
     Eval(eval::Arguments),
+    /// Several runs side by side: their best epochs, and their curves in one picture
+    Compare(compare::Arguments),
     /// What a trained model says of photos or texts
     Predict(predict::Arguments),
     /// The models that come with the program, to train or to begin your own from
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::LrFind(arguments) => lr_find::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Models(arguments) => model::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 const FORMAT: u32 = 1;
 
 /// Texts whose token ids are told, for whoever follows the rules to check the result.
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 6] = [
     "A splendid car, and I'm not sorry that I bought it!",
     "Don't buy it. The engine died twice; I couldn’t drive home.",
     "Well-built<br />and &quot;roomy&quot;: 19mpg, 5 seats.",
     "cars car CARS car's",
+    "Not very reliable, but never a problem without warning",
     "",
 ];
 
@@ -33,6 +34,7 @@ pub fn rules(vocabulary: &Vocabulary) -> Value {
         "tokens": options.tokens,
         "lower_case": true,
         "keep_negations": options.keep_negations,
+        "negation_window": options.negation_window,
         "stop_words": stop_words().collect::<Vec<_>>(),
         "stemmer": "Porter, with the changes of NLTK's PorterStemmer in its default mode NLTK_EXTENSIONS",
         "distinct": options.distinct,
@@ -77,6 +79,13 @@ fn sentences(options: &TextOptions) -> Vec<String> {
     });
     step("Drop stop words (`stop_words`).");
     step("Replace each token by its stem (`stemmer`).");
+    if options.negation_window > 0 {
+        step(&format!(
+            "Stems of the {} tokens behind a negation begin with `not_`; tokens that are dropped count. A negation is a stem \
+             of its own as above, and the tokens `never`, `without` and `hardly`; it is not marked itself and counts anew.",
+            options.negation_window
+        ));
+    }
     step(&format!(
         "Replace each stem by its id (`ids`); drop stems without one, which occurred less than {} times in the training \
          texts.",

@@ -31,15 +31,18 @@ pub enum Combiner {
     Mean,
     /// The square root of their number.
     Sqrtn,
+    /// The length of the sequence, padding included: evidence adds up.
+    Length,
 }
 
 impl MaskedAvgPool1d {
-    /// What the sum over so many tokens is multiplied by; each is one division.
-    fn scale<N: Number>(&self, tokens: usize) -> N {
-        let count = N::exact(tokens.max(1) as f32);
+    /// What the sum over so many tokens of a sequence of this length is multiplied by; each is one division.
+    fn scale<N: Number>(&self, tokens: usize, length: usize) -> N {
+        let of = |count: usize| N::exact(count.max(1) as f32);
         match self.combiner {
-            Combiner::Mean => N::exact(1.0) / count,
-            Combiner::Sqrtn => N::exact(1.0) / count.sqrt(),
+            Combiner::Mean => N::exact(1.0) / of(tokens),
+            Combiner::Sqrtn => N::exact(1.0) / of(tokens).sqrt(),
+            Combiner::Length => N::exact(1.0) / of(length),
         }
     }
 }
@@ -87,14 +90,15 @@ impl Operator for MaskedAvgPool1d {
                 for n in 0..samples {
                     let tokens = &tokens.words()[n * length..][..length];
                     let count = tokens.iter().filter(|&&token| token != 0).count();
-                    scale.real_mut()[n] = self.scale(count);
+                    scale.real_mut()[n] = self.scale(count, length);
                     for c in 0..channels {
                         let plane = &input[(n * channels + c) * length..][..length];
                         let mut sum = N::Sum::default();
                         let real = plane.iter().zip(tokens).filter(|&(_, &token)| token != 0);
                         real.for_each(|(&value, _)| sum.add(value));
                         let height = count.max(sum_height(length));
-                        output.real_mut()[n * channels + c] = sum.total_within(height) * self.scale(count);
+                        output.real_mut()[n * channels + c] =
+                            sum.total_within(height) * self.scale(count, length);
                     }
                 }
             }
@@ -127,7 +131,7 @@ impl Operator for MaskedAvgPool1d {
             if tokens[..count].contains(&0) {
                 return false;
             }
-            let own: f32 = self.scale(count);
+            let own: f32 = self.scale(count, length);
             scale.real_mut()[n] = own;
             let planes = input.real()[n * channels * length..].chunks_exact(length);
             let outputs = &mut output.real_mut()[n * channels..][..channels];
@@ -156,7 +160,7 @@ impl Operator for MaskedAvgPool1d {
             ("SAMPLES", samples as f64),
             ("CHANNELS", (planes / samples.max(1)) as f64),
             ("LENGTH", length as f64),
-            ("SQRTN", f64::from(u8::from(self.combiner == Combiner::Sqrtn))),
+            ("COMBINER", f64::from(self.combiner as u8)),
         ];
         let line =
             |entry_point: &str, invocations: usize| Dispatch::line(entry_point, invocations, &constants);
@@ -168,17 +172,19 @@ impl Operator for MaskedAvgPool1d {
 
     /// The mask divided by its norm, which is the number of tokens or its root, times the input. A mask of zeros stays
     /// zeros.
-    fn onnx(&self, _inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
-        let norm: i64 = match self.combiner {
-            Combiner::Mean => 1,
-            Combiner::Sqrtn => 2,
+    fn onnx(&self, inputs: &[Shape]) -> Option<Vec<onnx::Node>> {
+        let length = inputs.get(1).map_or(1, |tokens| tokens.len() / tokens.batch().max(1));
+        let scale = match self.combiner {
+            Combiner::Mean => onnx::Node::after("LpNormalization", []).with("axis", 1_i64).with("p", 1_i64),
+            Combiner::Sqrtn => onnx::Node::after("LpNormalization", []).with("axis", 1_i64).with("p", 2_i64),
+            Combiner::Length => onnx::Node::after("Div", [onnx::Value::Scalar(length as f32)]),
         };
         let mut product = onnx::Node::new("MatMul", &["input"]);
         product.inputs.push(onnx::Value::Before);
         Some(vec![
             onnx::Node::new("Cast", &["tokens"]).with("to", onnx::BOOL),
             onnx::Node::after("Cast", []).with("to", onnx::FLOAT),
-            onnx::Node::after("LpNormalization", []).with("axis", 1_i64).with("p", norm),
+            scale,
             onnx::Node::after("Unsqueeze", [onnx::Value::Integers(vec![2])]),
             product,
         ])
@@ -194,7 +200,7 @@ impl Operator for MaskedAvgPool1d {
             case(Combiner::Mean, [3, 2, 17]),
             case(Combiner::Sqrtn, [2, 3, 33]),
             case(Combiner::Sqrtn, [5, WORKGROUP + 3, 9]),
-            case(Combiner::Mean, [WORKGROUP + 1, 2, 40]),
+            case(Combiner::Length, [WORKGROUP + 1, 2, 40]),
             case(Combiner::Mean, [2, 5, ROW + 3]),
         ]
     }

@@ -108,7 +108,10 @@ fn flags_that_do_not_suit_the_model_are_refused() {
     };
     wrong(&["--freeze", "conf1"], &["\"conf1\""]);
     // The line is that of the file.
-    wrong(&["--set", "layer.dropout.rate=2"], &["tiny.toml with --set:58: layer \"dropout\"", "the rate is 2"]);
+    wrong(
+        &["--set", "layer.dropout.rate=2"],
+        &["tiny.toml with --set:58: layer \"dropout\"", "the rate is 2"],
+    );
 }
 
 #[test]
@@ -219,4 +222,27 @@ fn a_sweep_trains_every_combination_goes_on_where_it_stopped_and_tells_which_is_
     fail(folder, &["sweep", "rates.toml"], 2, &["val_mae", "val_age_mae"]);
     fs::write(folder.join("rates.toml"), "trails = 3\n").unwrap();
     fail(folder, &["sweep", "rates.toml"], 1, &["rates.toml:1", "trails"]);
+}
+
+#[test]
+fn runs_are_compared_by_their_best_epochs_and_drawn_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    faces(folder);
+    for (out, epochs) in [("short", "1"), ("long", "3")] {
+        train(folder, out, &["--epochs", epochs]);
+    }
+    let said = succeed(folder, &["compare", "short", "long/", "--picture", "both.png"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert!(lines[0].contains("val_loss") && lines[0].contains("val_gender_accuracy"), "{said}");
+    assert!(lines[1].starts_with("short") && lines[1].contains("1 of 1"), "{said}");
+    assert!(lines[2].starts_with("long ") && lines[2].contains("of 3"), "{said}");
+    let svg = read(folder, "both.svg");
+    assert!(svg.contains("short") && svg.contains("long") && folder.join("both.png").exists());
+    let json = succeed(folder, &["compare", "long", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(object["epochs"] == 3 && object["val_age_mae"].is_f64(), "{json}");
+    fail(folder, &["compare", "short", "--picture", "both.png"], 2, &["both.png exists"]);
+    fail(folder, &["compare", "faces"], 1, &["not a run folder"]);
 }

@@ -38,13 +38,15 @@ def cut(text, rules):
 
 def stems(text, rules):
     stop_words, tokens = set(rules["stop_words"]), list(cut(text, rules))
-    place = 0
+    place, negated, window = 0, 0, rules["negation_window"]
     while place < len(tokens):
         token, _ = tokens[place]
         place += 1
+        mark, negated = ("not_" if negated else ""), max(negated - 1, 0)
         if rules["keep_negations"]:
             verb = re.fullmatch(r"(.+)n['\u2019]t", token)
             if token in ("no", "not", "nor") or verb and verb[1].isalpha():
+                negated = window
                 yield token.replace("\u2019", "'")
                 continue
             following, after_apostrophe = tokens[place] if place < len(tokens) else ("", False)
@@ -52,10 +54,13 @@ def stems(text, rules):
             is_verb = token.endswith("n") and is_word(token, rules)
             if following == "t" and (is_half or after_apostrophe and is_verb):
                 place += 1
+                negated = window
                 yield token + "'t"
                 continue
+            if token in ("never", "without", "hardly"):
+                mark, negated = "", window
         if is_word(token, rules) and token not in stop_words:
-            yield STEMMER.stem(token)
+            yield mark + STEMMER.stem(token)
 
 
 def token_ids(text, rules):

@@ -30,9 +30,11 @@ const fixture = (name) => {
   return { rules: { ...rules, stop_words: fixtures.stop_words, examples: [] }, texts };
 };
 
-/** @type {(text: string, tokens: TextInput["tokens"], keep_negations: boolean) => string[]} */
-const stems = (text, tokens, keep_negations) =>
-  [...words(text, { tokens, keep_negations }, new Set(fixtures.stop_words))].map((word) => word.stem);
+/** @type {(text: string, tokens: TextInput["tokens"], keep_negations: boolean, negation_window?: number) => string[]} */
+const stems = (text, tokens, keep_negations, negation_window = 0) =>
+  [...words(text, { tokens, keep_negations, negation_window }, new Set(fixtures.stop_words))].map(
+    (word) => word.stem,
+  );
 
 /** @type {(text: string) => string[]} */
 const cut = (text) => [...tokens(text, "unicode_words")].map(({ start, end }) => text.slice(start, end));
@@ -81,6 +83,20 @@ test("words_of_letters_are_lowered_and_stemmed_and_the_rest_is_dropped", () => {
   assert.deepEqual(stems(text, "white_space", false), ["car", "problem", "überholt"]);
   assert.deepEqual(stems(text, "unicode_words", false), ["car", "noisi", "problem", "überholt"]);
   assert.deepEqual(stems("it's I'll don't can't they've he'd 3.5 19mpg", "unicode_words", false), []);
+});
+
+test("words_behind_a_negation_are_other_words", () => {
+  const text = "This car is not very reliable, but cheap.";
+  const marked = (/** @type {string} */ written, /** @type {number} */ window) =>
+    stems(written, "unicode_words", true, window);
+  assert.deepEqual(marked(text, 0), ["car", "not", "reliabl", "cheap"]);
+  assert.deepEqual(marked(text, 3), ["car", "not", "not_reliabl", "cheap"]);
+  assert.deepEqual(marked(text, 4), ["car", "not", "not_reliabl", "not_cheap"]);
+  assert.deepEqual(marked("I can t complain", 1), ["can't", "not_complain"]);
+  const others = ["never", "not_buy", "without", "not_troubl"];
+  assert.deepEqual(marked("never buy; without trouble", 1), others);
+  assert.deepEqual(marked("not no good car", 2), ["not", "no", "not_good", "not_car"]);
+  assert.deepEqual(stems("never good", "unicode_words", false, 3), ["never", "good"]);
 });
 
 test("negations_stay_on_demand", () => {

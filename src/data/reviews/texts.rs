@@ -83,3 +83,79 @@ pub fn contents(texts: &[String]) -> Vec<Content> {
     };
     texts.par_iter().map(content).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::reviews::TextOptions;
+    use crate::spec::AugmentSpec;
+
+    const LENGTH: usize = 40;
+
+    /// Texts of 30, 3 and no tokens.
+    fn texts() -> Texts {
+        let names: Vec<String> =
+            (0..30).map(|n| format!("q{}x", char::from(b'a' + n % 26)).repeat(1 + n as usize / 26)).collect();
+        let long = names.join(" ");
+        let options = TextOptions { min_count: 1, length: LENGTH, ..TextOptions::default() };
+        let vocabulary = Vocabulary::build(options, vec![], [long.as_str()]).unwrap();
+        let three = names[..3].join(" ");
+        Texts::new(vec![long, three, String::new()], vocabulary)
+    }
+
+    fn rows(augment: &AugmentSpec, epoch: u32) -> Vec<Vec<u32>> {
+        let variation = Variation { augment, seed: 5, epoch };
+        let tokens = texts().batch(&[0, 1, 2], 4, Some(variation));
+        tokens.chunks(LENGTH).map(<[u32]>::to_vec).collect()
+    }
+
+    fn real(row: &[u32]) -> Vec<u32> {
+        row.iter().copied().filter(|&token| token != PADDING).collect()
+    }
+
+    #[test]
+    fn windows_are_pieces_of_the_text_of_every_length_from_the_shortest_on() {
+        let augment = AugmentSpec { window_probability: 1.0, window_tokens: 5, ..AugmentSpec::default() };
+        let whole = real(&rows(&AugmentSpec::default(), 0)[0]);
+        assert_eq!(whole.len(), 30);
+        let (mut lengths, mut firsts) = (Vec::new(), Vec::new());
+        for epoch in 0..200 {
+            let rows = rows(&augment, epoch);
+            assert_eq!(rows.len(), 4);
+            let window = real(&rows[0]);
+            let first = whole.iter().position(|token| *token == window[0]).unwrap();
+            assert_eq!(
+                window,
+                whole[first..first + window.len()],
+                "it is one piece, and padding stands behind it"
+            );
+            assert!(rows[0][window.len()..].iter().all(|&token| token == PADDING));
+            assert_eq!(real(&rows[1]).len(), 3, "a text that is shorter than any window stays whole");
+            assert!(real(&rows[2]).is_empty() && real(&rows[3]).is_empty());
+            lengths.push(window.len());
+            firsts.push(first);
+        }
+        assert_eq!((lengths.iter().min(), lengths.iter().max()), (Some(&5), Some(&30)));
+        assert!(firsts.contains(&0) && firsts.iter().any(|&first| first > 20));
+        // Evenly by the logarithm: half of them are below the geometric mean of both ends.
+        let short = lengths.iter().filter(|&&length| length <= 12).count();
+        assert!((70..=130).contains(&short), "{short} of 200");
+        assert_eq!(rows(&augment, 7), rows(&augment, 7), "the same every time");
+    }
+
+    #[test]
+    fn dropped_tokens_leave_no_gap_and_never_nothing() {
+        let augment = AugmentSpec { token_dropout: 0.75, ..AugmentSpec::default() };
+        let mut kept = 0;
+        for epoch in 0..100 {
+            let rows = rows(&augment, epoch);
+            for (row, all) in rows.iter().zip([30, 3]) {
+                let left = real(row).len();
+                assert!((1..=all).contains(&left));
+                assert_eq!(real(&row[..left]).len(), left);
+            }
+            kept += real(&rows[0]).len();
+        }
+        assert!((600..900).contains(&kept), "{kept} of 3000 are left");
+    }
+}

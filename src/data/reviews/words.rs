@@ -199,4 +199,23 @@ mod tests {
         ];
         assert_eq!(placed, expected.map(|(stem, place)| (stem.to_owned(), place)));
     }
+
+    #[test]
+    fn words_behind_a_negation_are_other_words() {
+        let stems = |text, window| {
+            words(text, Tokens::UnicodeWords, true, window).map(|word| word.stem).collect::<Vec<_>>()
+        };
+        let text = "This car is not very reliable, but cheap.";
+        assert_eq!(stems(text, 0), ["car", "not", "reliabl", "cheap"]);
+        // "very" is a stop word and counts; "but" is the third.
+        assert_eq!(stems(text, 3), ["car", "not", "not_reliabl", "cheap"]);
+        assert_eq!(stems(text, 4), ["car", "not", "not_reliabl", "not_cheap"]);
+        assert_eq!(stems("I can t complain", 1), ["can't", "not_complain"]);
+        assert_eq!(stems("never buy; without trouble", 1), ["never", "not_buy", "without", "not_troubl"]);
+        // A negation is none of the words that another one negates, and begins anew.
+        assert_eq!(stems("not no good car", 2), ["not", "no", "not_good", "not_car"]);
+        let without: Vec<String> =
+            words("never good", Tokens::UnicodeWords, false, 3).map(|word| word.stem).collect();
+        assert_eq!(without, ["never", "good"], "nothing negates where negations are dropped");
+    }
 }
