@@ -26,7 +26,7 @@ function programOf(name, batch) {
   );
   const sums = targets.map(({ branch }) => buffer(`${branch}.sums`, "persistent", 16));
   const inputs = [
-    buffer("batch", "input", 28),
+    buffer("batch", "input", 32),
     buffer("sample", "input", 4 * batch),
     buffer("age.targets", "input", 4 * batch),
   ];

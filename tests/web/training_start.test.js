@@ -98,7 +98,7 @@ test("the inputs of every step have the program's bits", () => {
 test("a short batch is filled up and says so", () => {
   const inputs = inputsOf(samples, settled, [3, 2], shape, null);
   const words = new Uint32Array(inputs.batch.buffer);
-  assert.deepEqual([...words], [2, 0, 0, 0, 0x3f800000, 0x3f800000, 0x3f800000]);
+  assert.deepEqual([...words], [2, 0, 0, 0, 0x3f800000, 0x3f800000, 0x3f800000, 0]);
   assert.deepEqual([...new Uint32Array(inputs.sample.buffer)], [3, 2, 0, 0, 0, 0]);
   assert.deepEqual([...new Float32Array(inputs["age.sample_weight"].buffer)], [1, 1, 0, 0, 0, 0]);
   assert.deepEqual([...new Int32Array(inputs.transform.buffer).slice(-6)], [65536, 0, 0, 0, 65536, 0]);
