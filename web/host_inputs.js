@@ -11,6 +11,7 @@ const IDENTITY = [1 << 16, 0, 0, 0, 1 << 16, 0];
  * @typedef {object} Rates
  * @property {number} factor what the learning rate is multiplied by
  * @property {number[]} corrections what Adam corrects its two moments by
+ * @property {number} emaShare how far the moving average of the weights moves towards them, 0 to 1
  */
 
 /**
@@ -24,11 +25,11 @@ const IDENTITY = [1 << 16, 0, 0, 0, 1 << 16, 0];
 export function batchWords(
   count,
   { epoch, key } = { epoch: 0, key: [0, 0] },
-  { factor, corrections } = { factor: 1, corrections: [1, 1] },
+  { factor, corrections, emaShare } = { factor: 1, corrections: [1, 1], emaShare: 0 },
 ) {
   const words = new Uint32Array(BATCH_WORDS);
   words.set([count, epoch, ...key]);
-  new Float32Array(words.buffer).set([factor, ...corrections], 4);
+  new Float32Array(words.buffer).set([factor, ...corrections, emaShare], 4);
   return words;
 }
 

@@ -67,11 +67,20 @@
  * @property {boolean} has_photos whether drawn faces travel in the page
  * @property {number} epochs
  * @property {string} seed a decimal number of 64 bits
- * @property {"constant" | "cosine"} schedule of the learning rate
+ * @property {"constant" | "cosine" | "one_cycle"} schedule of the learning rate
+ * @property {number} warmup_epochs epochs, or a part of one, in which the learning rate rises linearly; 0: it does not
+ * @property {?Plateau} plateau whether, and when, the learning rate is reduced
+ * @property {number} patience epochs without a lower validation loss after which training ends; 0: it does not end early
+ * @property {?number} ema the decay of an exponential moving average of the weights, which is validated and saved as the
+ *   best weights; null: the weights themselves are
  * @property {?[number, number]} betas of Adam; null of other optimisers
  * @property {{ rotation_degrees: number, zoom: number, shift: number, flip_probability: number }} augment
  * @property {Parameter[]} parameters in the order of their numbers, which draw initial values
  * @property {string} config the model and its training as `config.toml` of a run folder has them, without `[data]`
+ *
+ * @typedef {object} Plateau when the learning rate is reduced because the validation loss no longer falls
+ * @property {number} patience epochs without a lower validation loss, at least 1
+ * @property {number} factor what the rate is multiplied by then
  *
  * @typedef {object} Parameter
  * @property {string} name of its buffer

@@ -22,9 +22,8 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unzipSync } from "../../web/vendor/fflate.js";
 import { parseSafetensors } from "../../web/safetensors.js";
-import { Generator, Stream } from "../../web/philox.js";
-import { zipOf } from "../../web/training/archive.js";
 import { click, download, openBrowser, openPage, pngOfJpeg, textOf, until } from "./chromium.js";
+import { inEpoch, noisePhotos, openTraining } from "./training_tiny/page.js";
 import { pngOf } from "./training_tiny/png.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -33,7 +32,6 @@ const TINY = join(root, "tests/assets/tiny.toml");
 /** Faces by the edge in pixels: one photo of one person. */
 const ASTRONAUT = join(root, "tests/assets/astronaut.jpg");
 const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
-const PHOTOS = 60;
 
 const folder = mkdtempSync(join(tmpdir(), "faceshader-pages-"));
 const inFolder = (...parts) => join(folder, ...parts);
@@ -45,23 +43,12 @@ const faceshader = (...command) =>
     env: { ...process.env, VK_ICD_FILENAMES: SWIFTSHADER },
   });
 
-/** Photos of noise as PNG files whose names tell labels, in a zip archive. */
-async function drawPhotos(path) {
-  const generator = new Generator("7", 0, 0, Stream.TEST);
-  const files = Array.from({ length: PHOTOS }, (_, index) => {
-    const age = 1 + generator.below(90);
-    const rgb = Uint8Array.from({ length: 12 * 12 * 3 }, () => generator.below(120) + age);
-    return { name: `${age}_${index % 2}_0_2017${index}.png`, bytes: pngOf(rgb, 12, 12) };
-  });
-  writeFileSync(path, Buffer.from(await (await zipOf(files)).arrayBuffer()));
-}
-
 describe("pages", () => {
   let browser;
 
   before(async () => {
     browser = await openBrowser();
-    await drawPhotos(inFolder("photos.zip"));
+    writeFileSync(inFolder("photos.zip"), await noisePhotos());
     const device = ["--adapter", "vulkan", "--kernels", "gpu", "--no-verify"];
     faceshader(
       "train",
@@ -177,23 +164,10 @@ describe("pages", () => {
     await page.close();
   });
 
-  /** Opens the page that trains, with the test's photos. */
-  async function openWithPhotos() {
-    const page = await openPage(browser, inFolder("train.html"));
-    await (await page.$("#files")).uploadFile(inFolder("photos.zip"));
-    await page.waitForFunction(() => !document.getElementById("training").hidden);
-    return page;
-  }
+  const openWithPhotos = () => openTraining(browser, inFolder("train.html"), inFolder("photos.zip"));
 
   /** Calls an action in the page as soon as a step of the second epoch is done. */
-  const inSecondEpoch = (page, action) =>
-    page.evaluate((source) => {
-      const pace = document.getElementById("pace");
-      const act = new Function(source);
-      const watch = () => pace.textContent.startsWith("epoch 2 of 2, step") && (observer.disconnect(), act());
-      const observer = new MutationObserver(watch);
-      observer.observe(pace, { childList: true });
-    }, action);
+  const inSecondEpoch = (page, action) => inEpoch(page, 2, action);
 
   /** Requires that a run folder's weights are those of the program. */
   function requireProgramsWeights(zip) {

@@ -19,15 +19,16 @@ import { hashOf } from "../../web/training/copies.js";
 import { labelPhotos } from "../../web/training/labels.js";
 import { runFiles } from "../../web/training/run_folder.js";
 import { splitOf } from "../../web/training/split.js";
+import { parseSafetensors } from "../../web/safetensors.js";
 import { formatCheckpoint, parseCheckpoint } from "../../web/training/state.js";
 import { Trainer } from "../../web/training/trainer.js";
 import { pngOf } from "./training_tiny/png.js";
+import { RECIPES } from "./training_tiny/recipes.js";
 import { shape, targets, training } from "./training_tiny/model.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = resolve(process.env.FACESHADER ?? join(root, "target/release/faceshader"));
 const { WEBGPU: webgpu } = process.env;
-const MODEL = join(root, "tests/assets/tiny.toml");
 const EPOCHS = 2;
 const PHOTOS = 60;
 /** What sums over batches of other sizes may come to. */
@@ -39,7 +40,12 @@ process.env.VK_ICD_FILENAMES ??= "/usr/lib/chromium/vk_swiftshader_icd.json";
 
 const skip = webgpu ? false : "SKIPPED: WEBGPU names no folder of the npm package webgpu";
 
-describe("a training by Dawn", { skip }, () => {
+for (const name of ["plain", "all"]) {
+  describe(`a training by Dawn with the recipe "${name}"`, { skip }, () => trainingBy(RECIPES[name]));
+}
+
+/** The tests of a recipe. */
+function trainingBy({ toml, plan }) {
   const folder = mkdtempSync(join(tmpdir(), "faceshader-web-"));
   const inFolder = (...parts) => join(folder, ...parts);
   const faceshader = (...command) =>
@@ -55,10 +61,11 @@ describe("a training by Dawn", { skip }, () => {
 
   before(async () => {
     const photos = await drawPhotos(inFolder("photos.zip"));
-    faceshader("export", "program", "--model", MODEL, "--out", "program", "--kernels", "gpu");
+    writeFileSync(inFolder("tiny.toml"), toml);
+    faceshader("export", "program", "--model", "tiny.toml", "--out", "program", "--kernels", "gpu");
     // The same kernels on the same driver: the same bits.
     const device = ["--adapter", "vulkan", "--kernels", "gpu", "--no-verify"];
-    faceshader("train", "--model", MODEL, "--data", "photos.zip", "--out", "ours", ...device);
+    faceshader("train", "--model", "tiny.toml", "--data", "photos.zip", "--out", "ours", ...device);
     const { create, globals } = await import(pathToFileURL(resolve(webgpu, "index.js")).href);
     Object.assign(globalThis, globals);
     // The device lives no longer than this.
@@ -66,7 +73,7 @@ describe("a training by Dawn", { skip }, () => {
     const adapter = await known.gpu.requestAdapter();
     known.device = await adapter.requestDevice();
     known.player = new Player(known.device);
-    known.model = modelOf(inFolder("program"), inFolder("ours"));
+    known.model = modelOf(inFolder("program"), inFolder("ours"), plan);
     Object.assign(known, await samplesOf(inFolder("photos.zip"), photos));
     known.trainer = new Trainer(known.player, known.model, known.samples, known.split);
     await known.trainer.initialise();
@@ -116,6 +123,11 @@ describe("a training by Dawn", { skip }, () => {
       if (!name.endsWith(".sums"))
         assert.deepEqual(bytes, Uint8Array.from(saved.tensors.get(name).bytes), name);
     }
+    const best = parseSafetensors(new Uint8Array(readFileSync(inFolder("ours/weights/best.safetensors"))));
+    assert.deepEqual([...trainer.best.weights.keys()].sort(), [...best.keys()].sort());
+    for (const [name, { bytes }] of best) {
+      assert.deepEqual(trainer.best.weights.get(name).bytes, Uint8Array.from(bytes), `best ${name}`);
+    }
     assert.equal(trainer.best.epoch, 1 + Number(total(trainer.epochs[1]) < total(trainer.epochs[0])));
   });
 
@@ -161,8 +173,10 @@ describe("a training by Dawn", { skip }, () => {
       JSON.parse(readFileSync(inFolder("whole/guessing.json"))),
       JSON.parse(readFileSync(inFolder("ours/guessing.json"))),
     );
+    // What was validated.
+    const weights = plan.ema ? "ema" : "last";
     const told = JSON.parse(
-      faceshader("eval", "whole", "--weights", "last", "--json", "--no-verify", "--adapter", "cpu"),
+      faceshader("eval", "whole", "--weights", weights, "--json", "--no-verify", "--adapter", "cpu"),
     );
     const [age, gender] = trainer.epochs[1].validation;
     assert.equal(told.photos, split.validation.length);
@@ -192,7 +206,7 @@ describe("a training by Dawn", { skip }, () => {
       }
     }
   });
-});
+}
 
 const total = ({ validation }) => validation.reduce((sum, { weight, loss }) => sum + weight * loss, 0);
 
@@ -225,8 +239,9 @@ async function drawPhotos(path) {
  *
  * @param {string} exported
  * @param {string} run
+ * @param {object} plan what its training says besides that of the plain model
  */
-function modelOf(exported, run) {
+function modelOf(exported, run, plan) {
   const read = (name) => readFileSync(join(exported, name), "utf8");
   const shaders = readdirSync(join(exported, "shaders")).map((file) => [
     `shaders/${file}`,
@@ -240,7 +255,7 @@ function modelOf(exported, run) {
     photo: { width: shape.width, height: shape.height },
     targets,
     shaders: Object.fromEntries(shaders),
-    training: { ...training, step, evaluation, config },
+    training: { ...training, ...plan, step, evaluation, config },
   };
 }
 

@@ -23,7 +23,13 @@ const settled = targets.map((target) => ({ ...target, mean_and_deviation: null, 
 const CONFIG = `name = "tiny"
 
 [training]
+epochs = 2
+warmup_epochs = 0.5
+patience = 3
 seed = 11
+
+[training.plateau]
+patience = 4
 
 [data]
 
@@ -165,7 +171,8 @@ test("a configuration is completed by what the training labels tell", () => {
     { ...settled[0], mean_and_deviation: [30, Math.fround(0.1)] },
     { ...settled[1], class_weights: [0.75, 1.5] },
   ];
-  const config = settledConfig(CONFIG, told, ["age", "class"], 'C:\\my "photos".zip');
+  const plan = { config: CONFIG, epochs: 7, patience: 3 };
+  const config = settledConfig(plan, told, ["age", "class"], 'C:\\my "photos".zip');
   assert.match(
     config,
     /name = "age"\nkind = "number"\nstandardize = true\nmean_and_deviation = \[30\.0, 0\.10000000149011612\]\n\n/,
@@ -177,7 +184,14 @@ test("a configuration is completed by what the training labels tell", () => {
   assert.ok(config.endsWith('[[branch]]\nname = "age"\n[data]\npath = "C:\\\\my \\"photos\\".zip"\n'));
   assert.equal(config.match(/\[data\]/g).length, 1);
   assert.equal(config.match(/mean_and_deviation/g).length, 1);
-  assert.ok(!settledConfig(CONFIG, settled, ["age", "gender"], null).includes("[data]"));
+  assert.ok(config.includes("\n[training]\nwarmup_epochs = 0.5\nseed = 11\nepochs = 7\npatience = 3\n\n"));
+  const other = settledConfig({ ...plan, patience: 0 }, settled, ["age", "gender"], null);
+  assert.ok(!other.includes("[data]"));
+  assert.ok(
+    other.includes("\n[training]\nwarmup_epochs = 0.5\nseed = 11\nepochs = 7\n\n"),
+    "it never ends early",
+  );
+  assert.ok(other.includes("\n[training.plateau]\npatience = 4\n"), "a plateau has a patience of its own");
 });
 
 test("guesses are of the training labels only", () => {
@@ -240,6 +254,12 @@ test("a run folder holds the files that the program opens, with weights of the m
   });
   assert.equal(JSON.parse(new TextDecoder().decode(files.get("env.json")))[0].started_unix_secs, 5);
   assert.equal(runFiles({ ...run, best: null }, "x").length, 8);
+  const averages = new Map([...tensors, ["conv1.weight.ema", tensor(3)]]);
+  const averaged = runFiles({ ...run, checkpoint: { ...run.checkpoint, tensors: averages } }, "x");
+  const file = averaged.find(({ name }) => name === "x/weights/ema.safetensors")?.bytes;
+  const read = [...parseSafetensors(file)].map(([name, { bytes }]) => [name, Uint8Array.from(bytes)]);
+  assert.deepEqual(read, [["conv1.weight", floats(3)]]);
+  assert.deepEqual(parseMetadata(file), { faceshader: '{"epoch":"1"}' });
 });
 
 test("programs learn the range of a standardized number, and nothing else changes", () => {

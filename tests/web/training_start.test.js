@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Generator, Stream, key, philox4x32 } from "../../web/philox.js";
 import { drawTransform } from "../../web/training/augment.js";
-import { correctionsOf, factorOf, inputsOf, orderOf } from "../../web/training/batches.js";
+import { inputsOf, orderOf } from "../../web/training/batches.js";
 import { draw, initialValues } from "../../web/training/initial.js";
+import { correctionsOf, emaShare } from "../../web/training/rates.js";
 import {
   balancedWeights,
   firstBias,
@@ -87,7 +88,11 @@ test("the inputs of every step have the program's bits", () => {
   const variation = { augment: training.augment, seed: training.seed, epoch: 0 };
   for (let step = 0; step < STEPS; step += 1) {
     const chosen = all.slice(step * shape.batch, (step + 1) * shape.batch);
-    const rates = { factor: 1, corrections: correctionsOf(training.betas, step + 1) };
+    const rates = {
+      factor: 1,
+      corrections: correctionsOf(training.betas, step + 1),
+      emaShare: emaShare(training.ema, step + 1),
+    };
     const inputs = inputsOf(samples, settled, chosen, shape, variation, rates);
     const want = recorded(`step-${step}`);
     assert.deepEqual(Object.keys(inputs).sort(), [...want.keys()].sort());
@@ -98,7 +103,7 @@ test("the inputs of every step have the program's bits", () => {
 test("a short batch is filled up and says so", () => {
   const inputs = inputsOf(samples, settled, [3, 2], shape, null);
   const words = new Uint32Array(inputs.batch.buffer);
-  assert.deepEqual([...words], [2, 0, 0, 0, 0x3f800000, 0x3f800000, 0x3f800000]);
+  assert.deepEqual([...words], [2, 0, 0, 0, 0x3f800000, 0x3f800000, 0x3f800000, 0]);
   assert.deepEqual([...new Uint32Array(inputs.sample.buffer)], [3, 2, 0, 0, 0, 0]);
   assert.deepEqual([...new Float32Array(inputs["age.sample_weight"].buffer)], [1, 1, 0, 0, 0, 0]);
   assert.deepEqual([...new Int32Array(inputs.transform.buffer).slice(-6)], [65536, 0, 0, 0, 65536, 0]);
@@ -179,23 +184,4 @@ test("photos are mirrored as often as asked", () => {
   };
   assert.deepEqual([mirrored(0), mirrored(1)], [0, 100]);
   assert.ok(mirrored(0.1) > 0 && mirrored(0.1) < 30);
-});
-
-test("rates follow the schedule, and Adam's corrections undo that moments begin at zero", () => {
-  assert.deepEqual(
-    [0, 0.5, 1].map((done) => factorOf("constant", done)),
-    [1, 1, 1],
-  );
-  assert.deepEqual(
-    [0, 1, 1.5].map((done) => factorOf("cosine", done)),
-    [1, 0, 0],
-  );
-  assert.ok(Math.abs(factorOf("cosine", 1 / 3) - 0.75) < 1e-15);
-  assert.deepEqual(correctionsOf(null, 7), [1, 1]);
-  for (const step of [1, 2, 3, 1000, 2 ** 32 - 1]) {
-    for (const [place, beta] of training.betas.entries()) {
-      const correction = correctionsOf(training.betas, step)[place];
-      assert.ok(Math.abs(correction * (1 - beta ** step) - 1) < 1e-9, `${beta} ${step}`);
-    }
-  }
 });

@@ -2,25 +2,18 @@
 
 import { Player } from "../player.js";
 import { zipOf } from "../training/archive.js";
-import { hashOf } from "../training/copies.js";
 import { runFiles } from "../training/run_folder.js";
 import { Session } from "../training/session.js";
 import { formatWeights } from "../training/state.js";
 import { Checkpoint } from "../training/storage.js";
 import { Trainer } from "../training/trainer.js";
 import { Curves } from "./curves.js";
+import { endText, plannedEpochs, plateauText } from "./epochs.js";
 import { onFiles } from "./file_drop.js";
+import { identity, keptText } from "./kept.js";
+import { showLeftOut } from "./left_out.js";
 import { Pace } from "./pace.js";
-import {
-  create,
-  download,
-  element,
-  embeddedModel,
-  openDevice,
-  showFacts,
-  tellError,
-  tellStatus,
-} from "./page.js";
+import { download, element, embeddedModel, openDevice, showFacts, tellError, tellStatus } from "./page.js";
 import { loadDrawn, loadFiles } from "./photo_set.js";
 import { resultsTable } from "./results_table.js";
 import { sampleCards } from "./sample_cards.js";
@@ -36,9 +29,6 @@ import { counted, shownDigits, shownTime } from "./words.js";
  * @typedef {"choosing" | "busy" | "ready" | "running" | "lost"} State what the page does: it waits for photos; reads,
  *   compiles or saves; waits for a click, with a training or before one; trains; or has lost its device
  */
-
-/** Files left out that are named. */
-const NAMED = 200;
 
 /** The page and its training. */
 class TrainingPage {
@@ -129,7 +119,7 @@ class TrainingPage {
     element("training").hidden = this.#set === null;
     element("start").hidden = is("running", "lost") || (session?.isDone ?? false);
     element("start").disabled = !is("ready");
-    element("start").textContent = session ? "resume" : "train";
+    element("start").textContent = session?.hasEndedEarly ? "train on" : session ? "resume" : "train";
     element("epochs").disabled = !is("ready") || session !== null;
     element("pause").hidden = !is("running");
     element("other").disabled = !is("ready");
@@ -168,19 +158,7 @@ class TrainingPage {
     });
     tellStatus(warnings.join(" "));
     this.#show(set);
-    const left =
-      ignored > 0 ? `; ${counted(ignored, "file")} ${ignored === 1 ? "is no photo" : "are no photos"}` : "";
-    element("skipped").hidden = skipped.length === 0 && ignored === 0;
-    element("skipped").querySelector("summary").textContent =
-      `${counted(skipped.length, "photo")} left out${left}`;
-    const rows = skipped
-      .slice(0, NAMED)
-      .map(({ file, reason }) =>
-        create("tr", {}, [create("td", { text: file }), create("td", { text: reason })]),
-      );
-    element("skipped")
-      .querySelector("tbody")
-      .replaceChildren(...rows);
+    showLeftOut(skipped, ignored);
     this.#enter("ready");
     element("start").focus();
   }
@@ -212,27 +190,28 @@ class TrainingPage {
 
   /**
    * @param {Pick<PhotoSet, "samples" | "split">} set
-   * @param {number} epochs
+   * @param {{ epochs: number, patience: number }} plan how long it is trained
    */
-  #trainer({ samples, split }, epochs) {
+  #trainer({ samples, split }, plan) {
+    return new Trainer(this.player, { ...this.model, training: { ...this.#plan, ...plan } }, samples, split);
+  }
+
+  /** How the model is trained, unless people say otherwise. */
+  get #plan() {
     const { training } = this.model;
     if (!training) throw new Error("this page does not train");
-    const config = training.config.replace(/^epochs = \d+$/m, `epochs = ${epochs}`);
-    return new Trainer(
-      this.player,
-      { ...this.model, training: { ...training, epochs, config } },
-      samples,
-      split,
-    );
+    return training;
   }
 
   /** Begins a training, or goes on with one that was paused. */
   async #start() {
     tellError(null);
-    if (this.#session) return this.#run(this.#session);
+    if (this.#session) {
+      if (this.#session.hasEndedEarly) this.#session.ignorePatience();
+      return this.#run(this.#session);
+    }
     if (!this.#set) return;
-    const epochs = Math.round(Number(element("epochs").value));
-    if (!(epochs >= 1)) throw new Error("the number of epochs must be 1 or more");
+    const epochs = plannedEpochs(element("epochs").value, this.#plan);
     const question = "The training that is kept in this browser will be replaced. Train anew?";
     if (this.#kept && !confirm(`${keptText(this.#kept)} ${question}`)) return;
     this.#enter("busy");
@@ -242,7 +221,7 @@ class TrainingPage {
     if (this.#kept) await this.storage?.remove();
     this.#kept = null;
     const { columns, dataPath } = this.#set;
-    const trainer = this.#trainer(this.#set, epochs);
+    const trainer = this.#trainer(this.#set, { epochs, patience: this.#plan.patience });
     const session = new Session(trainer, this.storage, { columns, dataPath, started: Date.now() });
     await trainer.initialise();
     this.#session = session;
@@ -257,14 +236,12 @@ class TrainingPage {
     tellStatus("Reading what is kept …");
     const saved = await this.storage?.load();
     if (!saved) throw new Error("what was kept is gone");
-    const { names, labels, split, columns, dataPath, epochs, started } = /** @type {Facts} */ (saved.facts);
+    const facts = /** @type {Facts} */ (saved.facts);
+    const { names, labels, split, columns, dataPath, epochs, patience, started } = facts;
     const samples = { names, labels, photos: saved.photos };
     tellStatus("Compiling the kernels …");
-    const session = new Session(this.#trainer({ samples, split }, epochs), this.storage, {
-      columns,
-      dataPath,
-      started,
-    });
+    const trainer = this.#trainer({ samples, split }, { epochs, patience });
+    const session = new Session(trainer, this.storage, { columns, dataPath, started });
     await session.restore(saved);
     this.#show({ samples, split, columns, dataPath });
     element("epochs").value = String(epochs);
@@ -272,8 +249,7 @@ class TrainingPage {
     this.#session = session;
     tellStatus("");
     this.#showResults(session);
-    if (session.isDone) this.#enter("ready");
-    else await this.#run(session);
+    await this.#run(session);
   }
 
   async #forget() {
@@ -294,6 +270,8 @@ class TrainingPage {
         onProgress: (epoch, progress) => this.#showProgress(session, epoch, progress),
         onEpoch: async () => {
           this.#showResults(session);
+          const reduced = plateauText(session);
+          if (reduced) tellStatus(reduced);
           element("cards").replaceChildren(...(await sampleCards(session.trainer)));
         },
         onSave: () => this.#enter("running"),
@@ -302,10 +280,8 @@ class TrainingPage {
       lock?.then((held) => held?.release()).catch(() => {});
     }
     this.#enter("ready");
-    const { epochs } = session.trainer.training;
-    const kept = session.problem === null ? ", and kept in this browser" : "";
-    tellStatus(session.isDone ? `${counted(epochs, "epoch")} done.` : `The training is paused${kept}.`);
-    element(session.isDone ? "save-run" : "start").focus();
+    tellStatus(endText(session));
+    element(session.isDone || session.hasEndedEarly ? "save-run" : "start").focus();
     document.body.dataset.trained = String(session.isDone);
   }
 
@@ -394,22 +370,6 @@ class TrainingPage {
     download(`${folder}.zip`, /** @type {any} */ (await zipOf(runFiles(run, folder))), "application/zip");
     this.#enter("ready");
   }
-}
-
-/** @param {Facts} kept */
-function keptText({ epoch, step, epochs, names }) {
-  const more = step > 0 ? `, and ${counted(step, "step")} of the next` : "";
-  return `A training on ${counted(names.length, "photo")} is kept in this browser: ${epoch} of ${epochs} epochs are done${more}.`;
-}
-
-/**
- * A name that no other model, training and version of the program have.
- *
- * @param {Model} model
- */
-function identity({ name, version, training }) {
-  const config = (training?.config ?? "").replace(/^epochs = \d+$/m, "");
-  return `${name} ${version} ${hashOf(new TextEncoder().encode(config))}`;
 }
 
 async function start() {

@@ -40,40 +40,6 @@ export function orderOf(samples, seed, epoch) {
   return order;
 }
 
-/**
- * `1 - beta^step`, by repeated squaring of pairs `(beta^k, 1 - beta^k)`: nothing is subtracted.
- *
- * @param {number} beta
- * @param {number} step from 1
- */
-function oneMinusPower(beta, step) {
-  let square = [beta, 1 - beta];
-  let result = [1, 0];
-  for (let rest = step; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) result = [result[0] * square[0], result[1] + result[0] * square[1]];
-    square = [square[0] * square[0], square[1] + square[0] * square[1]];
-  }
-  return result[1];
-}
-
-/**
- * What Adam's moments are multiplied by, since they begin at zero; 1 for other optimisers.
- *
- * @param {?[number, number]} betas of Adam
- * @param {number} step from 1, over the whole training
- * @returns {number[]}
- */
-export const correctionsOf = (betas, step) => betas?.map((beta) => 1 / oneMinusPower(beta, step)) ?? [1, 1];
-
-/**
- * The share of the learning rate that a step uses.
- *
- * @param {TrainingPlan["schedule"]} schedule
- * @param {number} done the share of the training that lies behind, 0 to 1
- */
-export const factorOf = (schedule, done) =>
-  schedule === "cosine" ? (1 + Math.cos(Math.PI * Math.min(done, 1))) / 2 : 1;
-
 /** @param {{ buffer: ArrayBuffer }} array */
 const bytesOf = ({ buffer }) => new Uint8Array(buffer);
 

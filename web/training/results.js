@@ -39,6 +39,9 @@ export function resultOf({ name, metric_name, weight, mean_and_deviation: standa
  */
 export const totalLoss = (results) => results.reduce((sum, { weight, loss }) => sum + weight * loss, 0);
 
+/** @param {Epoch[]} epochs */
+export const validationLosses = (epochs) => epochs.map(({ validation }) => totalLoss(validation));
+
 /**
  * The epoch whose validation loss is least, the first of equals.
  *
@@ -46,7 +49,7 @@ export const totalLoss = (results) => results.reduce((sum, { weight, loss }) => 
  * @returns {Epoch | undefined}
  */
 export function bestEpoch(epochs) {
-  const losses = epochs.map(({ validation }) => totalLoss(validation));
+  const losses = validationLosses(epochs);
   return epochs[losses.indexOf(Math.min(...losses))];
 }
 

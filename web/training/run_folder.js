@@ -4,7 +4,7 @@ import { settledConfig } from "./config.js";
 import { guessesOf } from "./guessing.js";
 import { curvesCsv, resultsCsv } from "./results.js";
 import { SIDES } from "./sides.js";
-import { formatCheckpoint, formatWeights } from "./state.js";
+import { averageNames, formatCheckpoint, formatWeights, renamed, weightNames } from "./state.js";
 
 /**
  * @typedef {import("../safetensors.js").Tensor} Tensor
@@ -68,11 +68,11 @@ const environment = ({ machine: { adapter, driver }, started }) => [
  */
 export function runFiles(run, folder) {
   const { training, targets, columns, names, labels, split, epochs, best, checkpoint, dataPath } = run;
-  const parameters = new Set(training.parameters.map(({ name }) => name));
-  const last = new Map([...checkpoint.tensors].filter(([name]) => parameters.has(name)));
+  const last = renamed(checkpoint.tensors, weightNames(training.parameters));
+  const averages = renamed(checkpoint.tensors, averageNames(training.parameters));
   /** @type {[string, Uint8Array<ArrayBuffer>][]} */
   const files = [
-    ["config.toml", bytesOf(settledConfig(training.config, targets, columns, dataPath))],
+    ["config.toml", bytesOf(settledConfig(training, targets, columns, dataPath))],
     ["split.csv", bytesOf(splitCsv(names, split))],
     ["results.csv", bytesOf(resultsCsv(epochs))],
     ["plots/curves.csv", bytesOf(curvesCsv(epochs))],
@@ -81,6 +81,9 @@ export function runFiles(run, folder) {
     ["checkpoint.safetensors", formatCheckpoint(checkpoint)],
     ["weights/last.safetensors", formatWeights(last, checkpoint.epoch)],
   ];
+  if (averages.size > 0) {
+    files.push(["weights/ema.safetensors", formatWeights(averages, checkpoint.epoch)]);
+  }
   if (best) files.push(["weights/best.safetensors", formatWeights(best.weights, best.epoch)]);
   return files.map(([name, bytes]) => ({ name: `${folder}/${name}`, bytes }));
 }

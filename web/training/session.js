@@ -1,5 +1,7 @@
 // A training that can be paused, closed and gone on with: it saves itself after every epoch, and every half a minute.
 
+import { endsEarly } from "./rates.js";
+import { validationLosses } from "./results.js";
 import { formatWeights, formatCheckpoint, parseCheckpoint } from "./state.js";
 import { NotSaved } from "./storage.js";
 import { parseSafetensors } from "../safetensors.js";
@@ -16,6 +18,7 @@ import { parseSafetensors } from "../safetensors.js";
  *
  * @typedef {object} Facts what is saved besides photos, state and weights
  * @property {number} epochs in all
+ * @property {number} patience epochs without a lower validation loss after which it ends; 0: it does not end early
  * @property {number} epoch those that are done
  * @property {number} step steps of the next one that are done
  * @property {Epoch[]} results
@@ -73,6 +76,17 @@ export class Session {
     return this.epoch >= this.trainer.training.epochs;
   }
 
+  /** Whether it has ended before its last epoch, since the validation loss no longer falls. */
+  get hasEndedEarly() {
+    const { epochs, training } = this.trainer;
+    return !this.isDone && endsEarly(training.patience, validationLosses(epochs));
+  }
+
+  /** Trains all epochs from here on, whether the validation loss falls or not. */
+  ignorePatience() {
+    this.trainer.training = { ...this.trainer.training, patience: 0 };
+  }
+
   /**
    * Goes back to what was saved.
    *
@@ -87,7 +101,7 @@ export class Session {
   }
 
   /**
-   * Trains until all epochs are done, or until it is paused.
+   * Trains until all epochs are done, until it ends early, or until it is paused.
    *
    * @param {Watcher} watcher
    */
@@ -96,7 +110,7 @@ export class Session {
     this.#isRunning = true;
     this.#isPaused = false;
     try {
-      while (!this.isDone && !this.#isPaused) {
+      while (!this.isDone && !this.hasEndedEarly && !this.#isPaused) {
         await this.#part(onProgress, onEpoch);
         await this.#save();
         onSave();
@@ -165,6 +179,7 @@ export class Session {
     const facts = {
       ...this.about,
       epochs: trainer.training.epochs,
+      patience: trainer.training.patience,
       epoch: this.epoch,
       step: this.step,
       results: trainer.epochs,

@@ -8,6 +8,7 @@ import { formatSafetensors, parseMetadata, parseSafetensors } from "../safetenso
  * @typedef {import("../player.js").Prepared} Prepared
  * @typedef {import("../player.js").Program} Program
  * @typedef {import("../safetensors.js").Tensor} Tensor
+ * @typedef {import("../model.js").Parameter} Parameter
  *
  * @typedef {object} BufferFacts what a program says of a buffer besides where it lies
  * @property {number[]} shape
@@ -28,6 +29,8 @@ import { formatSafetensors, parseMetadata, parseSafetensors } from "../safetenso
 const STEPS = "optimizer.step";
 /** The name under which the metadata of a file hold its notes, as JSON. */
 const NOTES = "faceshader";
+/** What the name of a moving average has behind that of its parameter. */
+const AVERAGE = ".ema";
 /** The bits of a float's exponent: all of them are set in infinities and in what is no number. */
 const EXPONENT = 0x7f800000;
 
@@ -50,6 +53,20 @@ export function lastingBuffers(program) {
   const parts = /** @type {Buffer[]} */ (program.buffers).flatMap(({ part_of: part }) => part ?? []);
   const wholes = new Set(parts.map(({ whole }) => program.buffers[whole]));
   return persistentBuffers(program).filter((buffer) => !wholes.has(buffer));
+}
+
+/**
+ * Sets buffers to zero.
+ *
+ * @param {Player} player
+ * @param {Prepared} prepared
+ * @param {Buffer[]} buffers
+ */
+export function clearBuffers({ device }, { slots }, buffers) {
+  const encoder = device.createCommandEncoder();
+  for (const { slot, offset_bytes: offset, bytes } of buffers)
+    encoder.clearBuffer(slots[slot], offset, bytes);
+  device.queue.submit([encoder.finish()]);
 }
 
 /**
@@ -101,6 +118,33 @@ export function areFinite(tensors) {
     if (dtype === "F32" && words.some((word) => (word & EXPONENT) === EXPONENT)) return false;
   }
   return true;
+}
+
+/**
+ * The names of the tensors that are weights, each with the name under which files have it.
+ *
+ * @param {Parameter[]} parameters
+ */
+export const weightNames = (parameters) => new Map(parameters.map(({ name }) => [name, name]));
+
+/**
+ * The names of the tensors that are moving averages of weights, if the model has any, each with the name of its weight.
+ *
+ * @param {Parameter[]} parameters
+ */
+export const averageNames = (parameters) => new Map(parameters.map(({ name }) => [name + AVERAGE, name]));
+
+/**
+ * Those of the tensors that are named, under their names in files.
+ *
+ * @param {Map<string, Tensor>} tensors
+ * @param {Map<string, string>} names
+ * @returns {Map<string, Tensor>}
+ */
+export function renamed(tensors, names) {
+  const found = new Map();
+  for (const [name, tensor] of tensors) if (names.has(name)) found.set(names.get(name), tensor);
+  return found;
 }
 
 /** @param {Record<string, number>} notes */

@@ -1,11 +1,23 @@
 // The training loop over a device: epochs of steps, each followed by a validation. See `src/train/trainer.rs`.
 
-import { correctionsOf, factorOf, inputsOf, orderOf } from "./batches.js";
+import { inputsOf, orderOf } from "./batches.js";
 import { InFlight } from "./in_flight.js";
 import { initialValues } from "./initial.js";
 import { withRanges } from "./ranges.js";
-import { bestEpoch, resultOf } from "./results.js";
-import { areFinite, lastingBuffers, persistentBuffers, readTensors, writeTensors } from "./state.js";
+import { correctionsOf, emaShare, rateFactor, reducedTo } from "./rates.js";
+import { bestEpoch, validationLosses } from "./results.js";
+import {
+  areFinite,
+  averageNames,
+  clearBuffers,
+  lastingBuffers,
+  persistentBuffers,
+  readTensors,
+  renamed,
+  weightNames,
+  writeTensors,
+} from "./state.js";
+import { readSums, resetSums, resultsOf } from "./sums.js";
 import { firstBias, knownLabels, settle } from "./targets.js";
 
 /**
@@ -31,7 +43,7 @@ import { firstBias, knownLabels, settle } from "./targets.js";
  *
  * @typedef {{ epoch: Epoch } | { interrupted: number }} Ended its results, or the steps of the epoch that are done
  *
- * @typedef {object} Best the weights of the best epoch
+ * @typedef {object} Best what was validated of the best epoch
  * @property {number} epoch from 1
  * @property {Map<string, Tensor>} weights
  */
@@ -95,7 +107,8 @@ export class Trainer {
   /** Begins anew: with weights that are drawn from the seed, and with first biases from the training labels. */
   async initialise() {
     const step = await this.#prepare();
-    this.#clear(step);
+    // Another training may have been there before.
+    clearBuffers(this.player, step, persistentBuffers(this.training.step));
     for (const [name, values] of initialValues(this.training)) this.#write(step, { [name]: values });
     for (const [place, target] of this.targets.entries()) {
       const labels = knownLabels(this.samples.labels[place], this.split.train);
@@ -127,11 +140,15 @@ export class Trainer {
     return tensors;
   }
 
-  /** The weights, under PyTorch's names and in its layouts. */
-  async weights() {
-    const names = new Set(this.training.parameters.map(({ name }) => name));
-    const buffers = lastingBuffers(this.training.step).filter(({ name }) => names.has(name));
-    return readTensors(this.player, this.#ready(), buffers);
+  /**
+   * What a validation measures, under PyTorch's names and in its layouts: the moving averages of the weights if there are
+   * any, or else the weights.
+   */
+  async #validated() {
+    const { ema, parameters, step } = this.training;
+    const names = ema === null ? weightNames(parameters) : averageNames(parameters);
+    const buffers = lastingBuffers(step).filter(({ name }) => names.has(name));
+    return renamed(await readTensors(this.player, this.#ready(), buffers), names);
   }
 
   /**
@@ -145,12 +162,14 @@ export class Trainer {
   async epoch(epoch, { firstStep = 0, onProgress = () => {}, signal } = {}) {
     const start = performance.now() - (firstStep > 0 ? this.#spent : 0);
     this.#spent = 0;
-    if (firstStep === 0) this.#resetSums();
+    const { player, targets } = this;
+    if (firstStep === 0) resetSums(player, this.#ready(), targets);
     const order = orderOf(this.split.train, this.training.seed, epoch);
-    const runs = new InFlight(this.player);
+    const runs = new InFlight(player);
     const all = this.stepsPerEpoch;
+    const reduced = reducedTo(this.training.plateau, validationLosses(this.epochs));
     for (let step = firstStep; step < all; step += 1) {
-      this.#trainStep(order, epoch, step);
+      this.#trainStep(order, epoch, step, reduced);
       await runs.add(() => onProgress({ phase: "training", done: step + 1, all }));
       if ((step + 1) % WATCHED_STEPS === 0) await this.#readFiniteSums(epoch);
       if (signal?.aborted && step + 1 < all) {
@@ -160,12 +179,13 @@ export class Trainer {
       }
     }
     await runs.drain();
-    const train = this.#resultsOf(await this.#readFiniteSums(epoch), "training");
+    const train = resultsOf(targets, await this.#readFiniteSums(epoch), "training");
     await this.#validate((done, batches) => onProgress({ phase: "validation", done, all: batches }));
-    const validation = this.#resultsOf(await this.#readFiniteSums(epoch), "validation");
+    const validation = resultsOf(targets, await this.#readFiniteSums(epoch), "validation");
     const results = { epoch: epoch + 1, train, validation, seconds: (performance.now() - start) / 1e3 };
     this.epochs.push(results);
-    if (bestEpoch(this.epochs) === results) this.best = { epoch: epoch + 1, weights: await this.weights() };
+    if (bestEpoch(this.epochs) === results)
+      this.best = { epoch: epoch + 1, weights: await this.#validated() };
     return { epoch: results };
   }
 
@@ -175,15 +195,17 @@ export class Trainer {
    * @param {number[]} order of the epoch's samples
    * @param {number} epoch from 0
    * @param {number} step from 0
+   * @param {number} reduced what the learning rate is multiplied by besides the schedule's factor
    */
-  #trainStep(order, epoch, step) {
-    const { epochs, schedule, betas, augment, seed } = this.training;
+  #trainStep(order, epoch, step, reduced) {
+    const { betas, ema, augment, seed } = this.training;
     const shape = this.#shape(this.training.step);
     const chosen = order.slice(step * shape.batch, (step + 1) * shape.batch);
     this.steps += 1;
     const rates = {
-      factor: factorOf(schedule, (epoch + step / this.stepsPerEpoch) / epochs),
+      factor: rateFactor(this.training, epoch + step / this.stepsPerEpoch) * reduced,
       corrections: correctionsOf(betas, this.steps),
+      emaShare: emaShare(ema, this.steps),
     };
     const inputs = inputsOf(this.samples, this.targets, chosen, shape, { augment, seed, epoch }, rates);
     const prepared = this.#ready();
@@ -192,7 +214,8 @@ export class Trainer {
   }
 
   /**
-   * What the model predicts for samples as they are: of each branch, the outputs of each sample.
+   * What the model predicts for samples as they are, by the weights that are validated: of each branch, the outputs of
+   * each sample.
    *
    * @param {number[]} chosen
    * @returns {Promise<Float32Array[][]>}
@@ -223,7 +246,7 @@ export class Trainer {
     const { validation } = this.split;
     const all = Math.ceil(validation.length / shape.batch);
     const runs = new InFlight(this.player);
-    this.#resetSums();
+    resetSums(this.player, this.#ready(), this.targets);
     for (let index = 0; index < all; index += 1) {
       const chosen = validation.slice(index * shape.batch, (index + 1) * shape.batch);
       this.#write(evaluation, inputsOf(this.samples, this.targets, chosen, shape, null));
@@ -266,54 +289,15 @@ export class Trainer {
   }
 
   /**
-   * Sets all memory that lives from step to step to zero: another training may have been there before.
-   *
-   * @param {Prepared} prepared
-   */
-  #clear({ slots }) {
-    const encoder = this.player.device.createCommandEncoder();
-    for (const { slot, offset_bytes: offset, bytes } of persistentBuffers(this.training.step)) {
-      encoder.clearBuffer(slots[slot], offset, bytes);
-    }
-    this.player.device.queue.submit([encoder.finish()]);
-  }
-
-  #resetSums() {
-    const step = this.#ready();
-    for (const { branch } of this.targets) {
-      const name = `${branch}.sums`;
-      this.#write(step, { [name]: new Uint8Array(step.buffers.get(name)?.bytes ?? 0) });
-    }
-  }
-
-  /**
    * The running sums of each branch.
    *
    * @param {number} epoch from 0
    * @throws {Diverged} where they are no numbers
    */
   async #readFiniteSums(epoch) {
-    const step = this.#ready();
-    const sums = [];
-    for (const { branch } of this.targets) {
-      sums.push(new Float32Array((await this.player.read(step, `${branch}.sums`)).buffer));
-    }
+    const sums = await readSums(this.player, this.#ready(), this.targets);
     if (!sums.every((values) => values.every(Number.isFinite))) throw new Diverged(epoch + 1);
     return sums;
-  }
-
-  /**
-   * @param {Float32Array[]} sums
-   * @param {string} side
-   */
-  #resultsOf(sums, side) {
-    return this.targets.map((target, place) => {
-      const result = resultOf(target, sums[place]);
-      if (Number.isNaN(result.loss)) {
-        throw new Error(`none of the ${side} samples has a label for ${target.name}`);
-      }
-      return result;
-    });
   }
 
   /** @param {Program} program */

@@ -50,6 +50,10 @@ export const training = {
   epochs: 2,
   seed: "11",
   schedule: "constant",
+  warmup_epochs: 0,
+  plateau: null,
+  patience: 0,
+  ema: null,
   betas: [0.9, 0.999],
   augment: { rotation_degrees: 15, zoom: 0.1, shift: 0, flip_probability: 0.5 },
   parameters: [
