@@ -264,7 +264,7 @@ fn optimizers(spec: &Spec, nodes: &mut [Node]) -> Result<Vec<Op>, SpecError> {
     check(&spec.optimizer, spec.optimizer_line, "optimizer")?;
     let mut all = vec![spec.optimizer.clone()];
     for Group { layers, learning_rate, weight_decay, line } in &spec.groups {
-        let mut op = spec.optimizer.clone();
+        let op = spec.optimizer.clone();
         let name = op.name();
         let asked = [
             ("learning_rate", learning_rate, op.clone().learning_rate().is_some()),
@@ -273,18 +273,16 @@ fn optimizers(spec: &Spec, nodes: &mut [Node]) -> Result<Vec<Op>, SpecError> {
         if let Some((key, ..)) = asked.iter().find(|(_, value, is_there)| value.is_some() && !is_there) {
             return Err(spec.error(*line, format!("[[group]]: the optimizer {name:?} has no {key}")));
         }
-        if let (Some(rate), Some(place)) = (*learning_rate, op.learning_rate()) {
-            *place = rate;
-        }
-        if let (Some(decay), Some(place)) = (*weight_decay, op.weight_decay()) {
-            *place = decay;
-        }
-        check(&op, *line, "[[group]]: optimizer")?;
-        // Groups of the same attributes are one.
-        let place = all.iter().position(|other| *other == op).unwrap_or(all.len());
-        if place == all.len() {
-            all.push(op);
-        }
+        let changed = |mut op: Op| {
+            if let (Some(rate), Some(place)) = (*learning_rate, op.learning_rate()) {
+                *place = rate;
+            }
+            if let (Some(decay), Some(place)) = (*weight_decay, op.weight_decay()) {
+                *place = decay;
+            }
+            op
+        };
+        check(&changed(op), *line, "[[group]]: optimizer")?;
         let mut used = HashSet::new();
         for node in nodes.iter_mut() {
             let parameters = node.op.parameters(&node.input_shapes);
@@ -292,7 +290,12 @@ fn optimizers(spec: &Spec, nodes: &mut [Node]) -> Result<Vec<Op>, SpecError> {
                 let full = format!("{}.{}", node.name, parameter.name);
                 if let Some(pattern) = matching(layers, &node.name).or_else(|| matching(layers, &full)) {
                     used.insert(pattern);
-                    *optimizer = place;
+                    // What an earlier group says of the other attribute stays. The same attributes are one optimiser.
+                    let op = changed(all[*optimizer].clone());
+                    *optimizer = all.iter().position(|other| *other == op).unwrap_or(all.len());
+                    if *optimizer == all.len() {
+                        all.push(op);
+                    }
                 }
             }
         }

@@ -54,9 +54,13 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if from >= to {
         return Err(Usage(format!("--from {from} must be below --to {to}")).into());
     }
+    if let Some(out) = out.as_ref().filter(|out| out.join("lr-find.csv").exists()) {
+        return Err(
+            Usage(format!("{} has an lr-find.csv already; choose another --out", out.display())).into()
+        );
+    }
     let mut spec = setup.spec(None, None, None)?;
     adapter.require()?;
-    let stop = interrupt::watched()?;
     let bars = Bars::default();
     let (samples, split) = Samples::load(&mut spec, Purpose::Training, None, &storage.storage(None), &bars)?;
     let (backend, _) = adapter.open_for_training(&spec, !no_verify, |_| None)?;
@@ -65,16 +69,20 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(file) = &spec.training.init {
         super::init::take(&mut trainer, &spec, file, samples.vocabulary())?;
     }
-    let folder = numbered(out, &spec.name)?;
+    let stop = interrupt::watched()?;
     let bar = bar("learning rates", Some(steps));
     let range = Range { from, to, steps };
     let points =
         find(&mut trainer, &spec, &samples, &split, range, stop, &mut |done| bar.set_position(done as u64));
     bar.finish_and_clear();
     let points = points?;
+    if stop.load(Ordering::Relaxed) && points.len() < 2 {
+        return Ok(Outcome::Interrupted);
+    }
     if points.len() < 2 {
         bail!("the loss is no number from the first step on; begin with a smaller --from than {from}");
     }
+    let folder = numbered(out, &spec.name)?;
     let proposal = propose(&points);
     write_whole(&folder.join("lr-find.csv"), csv(&points).as_bytes())?;
     let png = folder.join("lr-find.png");
@@ -102,18 +110,9 @@ fn rounded(rate: f64) -> f64 {
 
 /// The folder that the user names, or the first one that is free.
 fn numbered(out: Option<PathBuf>, name: &str) -> Result<PathBuf> {
-    let folder = match out {
-        Some(out) if out.join("lr-find.csv").exists() => {
-            return Err(
-                Usage(format!("{} has an lr-find.csv already; choose another --out", out.display())).into()
-            );
-        }
-        Some(out) => out,
-        None => (1..)
-            .map(|number| PathBuf::from("lr-find").join(format!("{name}-{number:03}")))
-            .find(|folder| !folder.exists())
-            .unwrap_or_default(),
-    };
+    let is_free = |folder: &PathBuf| !folder.exists();
+    let mut numbers = (1..).map(|number| PathBuf::from("lr-find").join(format!("{name}-{number:03}")));
+    let folder = out.or_else(|| numbers.find(is_free)).unwrap_or_default();
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     Ok(folder)
 }

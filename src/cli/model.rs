@@ -123,7 +123,7 @@ pub fn load_with(name: &str, settings: &[Setting]) -> Result<Spec> {
 }
 
 /// The text of a model, and what its file is called.
-fn text_of(name: &str) -> Result<(String, String)> {
+pub fn text_of(name: &str) -> Result<(String, String)> {
     if let Some((name, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
         return Ok(((*text).to_owned(), format!("{name}.toml")));
     }

@@ -14,7 +14,8 @@ pub struct Recipe {
     /// Epochs, or a part of one, in which the learning rate rises linearly
     #[arg(long, value_name = "EPOCHS", value_parser = at_least_zero)]
     warmup_epochs: Option<f64>,
-    /// Divide the learning rate by 10 after so many epochs without a lower validation loss
+    /// Multiply the learning rate by 0.1, or the factor in the model's file, after so many epochs without a lower
+    /// validation loss
     #[arg(long, value_name = "EPOCHS", value_parser = at_least_one)]
     plateau: Option<usize>,
     /// Decay of an exponential moving average of the weights, such as 0.999: it is what is validated and saved as best

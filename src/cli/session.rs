@@ -69,8 +69,9 @@ impl Session<'_> {
             let reduced = self.spec.training.reduced(&losses);
             let reduced_before = self.spec.training.reduced(&losses[..losses.len().saturating_sub(1)]);
             if reduced != reduced_before {
+                let share = reduced as f32;
                 log::info!(
-                    "the validation loss no longer falls: the learning rate is {reduced} of what it was"
+                    "the validation loss no longer falls: the learning rate is {share} of what it was"
                 );
             }
             self.trainer.reduce_rate(reduced);

@@ -40,7 +40,7 @@ pub struct Setup {
     /// Samples a step
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
-    /// Of all randomness
+    /// Random seed for initial weights, order, augmentation and dropout
     #[arg(long, value_parser = seed)]
     seed: Option<u64>,
     /// Use this many samples only, training and validation together
@@ -102,6 +102,7 @@ impl Setup {
             }
         };
         let mut spec = model::load_with(&name, &self.set)?;
+        let says_epochs = self.set.iter().any(|setting| setting.key == "training.epochs");
         spec.data.path = self.data.or(spec.data.path);
         spec.data.split = self.split.or(spec.data.split);
         spec.data.limit = self.limit.or(spec.data.limit);
@@ -144,7 +145,7 @@ impl Setup {
         spec.training.seed = self.seed.unwrap_or(spec.training.seed);
         spec.training.init = self.init.or(spec.training.init).map(|path| init::file_of(&path)).transpose()?;
         let default = match &spec.input {
-            _ if spec.data.path.is_some() => spec.training.epochs,
+            _ if spec.data.path.is_some() || says_epochs => spec.training.epochs,
             InputSpec::Photo(_) => BUILT_IN_PHOTO_EPOCHS,
             InputSpec::Text(_) => BUILT_IN_TEXT_EPOCHS,
         };

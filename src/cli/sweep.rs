@@ -2,7 +2,7 @@
 
 use super::progress::styled;
 use super::terminal::print;
-use super::{Outcome, Usage, interrupt, tell};
+use super::{Outcome, Usage, interrupt, model, tell};
 use crate::file::{read_plain_text, write_whole};
 use crate::report::groups::{self, Row};
 use crate::spec::Setting;
@@ -51,11 +51,17 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
     };
     let trials = sweep.trials();
     let jobs = sweep.jobs(trials.len());
-    let place = |job: &Job| folder.join("runs").join(sweep.folder_name(&trials[job.trial], job));
+    // Another model under the same name is another training.
+    let model = match sweep.train.get("model") {
+        Some(model) => model::text_of(&plain(model))?.0,
+        None => String::new(),
+    };
+    let place = |job: &Job| folder.join("runs").join(sweep.folder_name(&trials[job.trial], job, &model));
     if arguments.dry_run {
         for job in &jobs {
             let arguments = sweep.arguments(&trials[job.trial], job);
-            print(format_args!("faceshader train {} --out {}", quoted(&arguments), place(job).display()))?;
+            let out = ["--out".to_string(), place(job).display().to_string()];
+            print(format_args!("faceshader train {}", quoted(&[&arguments[..], &out].concat())))?;
         }
         return Ok(Outcome::Done);
     }
@@ -119,7 +125,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome> {
         }
     }
     bar.finish_and_clear();
-    finish(&sweep, &trials, &results, &folder)?;
+    finish(&sweep, &trials, &results, jobs.len() / trials.len().max(1), &folder)?;
     match failed.len() {
         0 => Ok(Outcome::Done),
         count => {
@@ -143,7 +149,7 @@ fn train(sweep: &Sweep, trial: &Trial, job: &Job, out: &Path, bar: &ProgressBar)
     let is_begun = RunFolder::open(out).is_ok();
     let mut command = Command::new(program);
     match is_begun {
-        true => command.arg("train").arg("--resume").arg(out),
+        true => command.arg("train").arg("--resume").arg(out).args(sweep.resumed_arguments()),
         false => command.arg("train").args(sweep.arguments(trial, job)).arg("--out").arg(out),
     };
     let mut child = command
@@ -252,11 +258,17 @@ fn trainings_csv(
 }
 
 /// What all trials come to: a table, its file, and a picture.
-fn finish(sweep: &Sweep, trials: &[Trial], results: &[(&Job, Epoch)], folder: &Path) -> Result<()> {
+fn finish(
+    sweep: &Sweep,
+    trials: &[Trial],
+    results: &[(&Job, Epoch)],
+    planned: usize,
+    folder: &Path,
+) -> Result<()> {
     let values = results.iter().map(|(job, epoch)| Ok((job.trial, value(epoch, &sweep.metric)?)));
     let values: Vec<(usize, f64)> = values.collect::<Result<_>>()?;
     let higher = is_better_higher(&sweep.metric);
-    let ranking = ranking(&values, higher);
+    let ranking = ranking(&values, planned, higher);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let keys = sweep.values.keys().cloned();
     let error = format!("{}_standard_error", sweep.metric);
@@ -268,7 +280,13 @@ fn finish(sweep: &Sweep, trials: &[Trial], results: &[(&Job, Epoch)], folder: &P
         let values = trials[*trial].settings.iter().map(|setting| plain(&setting.value));
         writer.write_record(own.into_iter().chain(values))?;
         let error = if error.is_finite() { format!("{error:.4}") } else { String::new() };
-        print(format_args!("{:>5}  {mean:>16.4}  {error:>8}  {}", trial + 1, named(&trials[*trial])))?;
+        let missing =
+            if *done < planned { format!(" ({done} of {planned} trainings)") } else { String::new() };
+        print(format_args!(
+            "{:>5}  {mean:>16.4}  {error:>8}  {}{missing}",
+            trial + 1,
+            named(&trials[*trial])
+        ))?;
     }
     write_whole(&folder.join("trials.csv"), &writer.into_inner()?)?;
     draw(sweep, trials, &ranking, folder)?;

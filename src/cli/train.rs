@@ -129,6 +129,7 @@ fn resume(arguments: Arguments, path: PathBuf) -> Result<Outcome> {
     spec.training.epochs = how.epochs.unwrap_or(planned);
     set_learning_rate(&mut spec, how.lr);
     spec.training.patience = how.patience.unwrap_or(spec.training.patience);
+    spec.training.check().map_err(Usage)?;
     absolute_paths(&mut spec)?;
     if !run.checkpoint().exists() {
         log::info!("{} has no checkpoint yet: its training begins anew", run.path().display());

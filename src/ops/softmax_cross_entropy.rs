@@ -1,8 +1,8 @@
 //! Cross-entropy of logits with one right class each, the weighted mean over the real samples of a batch.
 //!
 //! Input (N, classes), targets (N) with the number of the right class, sample_weight (N), loss (1). The gradient is
-//! that of `weight` times the loss. With smoothed labels the classes are wanted with the probabilities of
-//! [`label_smoothing`](super::label_smoothing), not with one and zeros. Logits are shifted by their largest, so that nothing overflows.
+//! that of `weight` times the loss. With `label_smoothing` s of K classes the right one is wanted with the probability
+//! 1 - s + s / K and each other one with s / K. Logits are shifted by their largest, so that nothing overflows.
 
 use super::attr::{SURE_ANSWER, wrong_arguments};
 use super::label_smoothing::{self, Smoothed};

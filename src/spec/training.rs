@@ -12,7 +12,7 @@ pub struct TrainingSpec {
     pub batch: usize,
     /// Passes over the training set.
     pub epochs: usize,
-    /// Of all randomness.
+    /// Random seed for initial weights, order, augmentation and dropout.
     #[serde(default)]
     pub seed: u64,
     /// Whether kernels may do at once what several layers do.

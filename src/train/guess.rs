@@ -181,8 +181,12 @@ impl Guesses {
         asked: &[usize],
     ) -> Vec<Comparison> {
         let compare = |result: &BranchResult| {
-            // The loss of balanced classes is another than the guess's, and so is what is best to say.
-            if !result.target.class_weights.is_empty() {
+            // The loss of balanced classes or smoothed labels is another than the guess's, and so is what is best to say.
+            let branch = spec.branches.iter().find(|branch| branch.target == result.target.name);
+            let mut loss = branch.and_then(|branch| branch.loss.clone());
+            let is_smoothed =
+                loss.as_mut().and_then(|loss| loss.label_smoothing()).is_some_and(|share| *share > 0.0);
+            if is_smoothed || !result.target.class_weights.is_empty() {
                 return None;
             }
             let (_, guess) = self.0.iter().find(|(target, _)| *target == result.target.name)?;

@@ -5,7 +5,7 @@
 //! at the samples has on the same batch, and the mean of that over all batches is added.
 
 use super::guess::Guesses;
-use super::history::total_loss;
+use super::history::{BranchResult, total_loss};
 use super::{TrainError, Trainer};
 use crate::data::batches::{Dataset, Variation, batch, order};
 use crate::data::split::Split;
@@ -85,8 +85,15 @@ pub fn find(
             let rate = range.rate(rates.len());
             let batch = batch(samples, chosen, size, Some(variation))?.at_rate(rate / base);
             let results = trainer.measured_results(&batch)?;
-            // A branch without a label in the batch has no loss.
-            let known: Vec<_> = results.into_iter().filter(|result| !result.loss.is_nan()).collect();
+            // A branch without a label in the batch has no loss; any other one without has run away.
+            let is_labelled = |result: &BranchResult| {
+                let place = spec.targets.iter().position(|target| target.name == result.target.name);
+                chosen.iter().any(|&index| place.is_some_and(|place| samples.answer(index, place).is_some()))
+            };
+            let known: Vec<BranchResult> = results.into_iter().filter(is_labelled).collect();
+            if known.is_empty() {
+                continue;
+            }
             let compared = guesses.compare(spec, &known, samples, chosen);
             let loss = total_loss(&known);
             rates.push(rate);

@@ -74,12 +74,31 @@ pub enum Values {
 #[serde(deny_unknown_fields)]
 pub struct Range {
     /// The least.
-    pub from: f64,
+    pub from: Bound,
     /// The largest.
-    pub to: f64,
+    pub to: Bound,
     /// How they are spread.
     #[serde(default)]
     pub scale: Scale,
+}
+
+/// An end of a range. Between whole numbers whole numbers are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Bound {
+    /// A whole number.
+    Whole(i64),
+    /// Any number.
+    Real(f64),
+}
+
+impl Bound {
+    fn value(self) -> f64 {
+        match self {
+            Bound::Whole(number) => number as f64,
+            Bound::Real(number) => number,
+        }
+    }
 }
 
 /// How numbers of a range are spread.
@@ -93,22 +112,59 @@ pub enum Scale {
     Log,
 }
 
+/// Flags of `train` that overwrite a key of the model, and these keys.
+const FLAGS: [(&str, &str); 10] = [
+    ("epochs", "training.epochs"),
+    ("batch", "training.batch"),
+    ("lr", "optimizer.learning_rate"),
+    ("schedule", "training.schedule"),
+    ("warmup-epochs", "training.warmup_epochs"),
+    ("patience", "training.patience"),
+    ("ema", "training.ema"),
+    ("clip-norm", "training.clip_norm"),
+    ("weight-decay", "optimizer.weight_decay"),
+    ("init", "training.init"),
+];
+
+/// Flags of `train` that a run does not keep, so that they are said again when it goes on.
+const SAID_AGAIN: [&str; 9] = [
+    "adapter",
+    "checked",
+    "kernels",
+    "memory",
+    "cache",
+    "no-verify",
+    "tensorboard",
+    "save-minutes",
+    "profile",
+];
+
 /// Combinations that a sweep may have: more are a mistake.
 const MOST_TRIALS: usize = 10_000;
 
 impl Range {
-    /// A number of the range, with three digits: more would tell nothing.
-    fn draw(self, generator: &mut Generator) -> f64 {
+    /// A number of the range, with as many digits as tell a thousandth of it from another: more would tell nothing.
+    fn draw(self, generator: &mut Generator) -> Value {
+        let (from, to) = (self.from.value(), self.to.value());
         let place = f64::from(generator.unit());
         let value = match self.scale {
-            Scale::Linear => self.from + (self.to - self.from) * place,
-            Scale::Log => self.from * (self.to / self.from).powf(place),
+            Scale::Linear => from + (to - from) * place,
+            Scale::Log => from * (to / from).powf(place),
         };
-        format!("{value:.2e}").parse().unwrap_or(value)
+        if let (Bound::Whole(from), Bound::Whole(to)) = (self.from, self.to) {
+            return Value::Integer((value.round() as i64).clamp(from, to));
+        }
+        let span = match self.scale {
+            Scale::Linear => to - from,
+            Scale::Log => value.min(to - from),
+        };
+        let digits = (3.0 - span.log10().floor()).clamp(0.0, 30.0) as usize;
+        let rounded = format!("{value:.digits$}").parse().unwrap_or(value);
+        Value::Float(rounded.clamp(from, to))
     }
 
     fn check(self) -> Result<(), String> {
-        let Range { from, to, scale } = self;
+        let (from, to, scale) = (self.from.value(), self.to.value(), self.scale);
         if !(from.is_finite() && to.is_finite() && from < to) {
             return Err(format!("the range from {from} to {to} must run from a lower to a higher number"));
         }
@@ -172,6 +228,23 @@ impl Sweep {
         if self.folds == 1 {
             return Err("folds is 1; it must be at least 2, or 0 for the split of the data".into());
         }
+        let repeated = |at: usize| self.seeds[..at].contains(&self.seeds[at]);
+        if let Some(twice) = (1..self.seeds.len()).find(|&at| repeated(at)) {
+            return Err(format!("the seed {} is there twice", self.seeds[twice]));
+        }
+        if let Some(key) = self.values.keys().find(|key| *key == "training.seed" || key.starts_with("data."))
+        {
+            return Err(format!(
+                "{key} is no value to try: seeds and folds are keys of their own, data are in [train]"
+            ));
+        }
+        let both =
+            FLAGS.iter().find(|(flag, key)| self.train.contains_key(*flag) && self.values.contains_key(*key));
+        if let Some((flag, key)) = both {
+            return Err(format!(
+                "{flag} in [train] would overwrite the values of {key}; leave one of both out"
+            ));
+        }
         let own = ["seed", "fold", "out", "resume", "json", "set"];
         if let Some(key) = own.into_iter().find(|key| self.train.contains_key(*key)) {
             return Err(format!("[train] has {key}, which the sweep says itself"));
@@ -216,7 +289,7 @@ impl Sweep {
                 (Values::List(list), Search::Random) => {
                     list[generator.below(list.len() as u32) as usize].clone()
                 }
-                (Values::Range(range), _) => Value::Float(range.draw(&mut generator)),
+                (Values::Range(range), _) => range.draw(&mut generator),
             };
             settings.push(Setting { key: key.clone(), value });
         }
@@ -241,14 +314,7 @@ impl Sweep {
 
     /// The arguments of `faceshader train` for a training, without `--out`.
     pub fn arguments(&self, trial: &Trial, job: &Job) -> Vec<String> {
-        let mut arguments = Vec::new();
-        for (flag, value) in &self.train {
-            match value {
-                Value::Boolean(false) => {}
-                Value::Boolean(true) => arguments.push(format!("--{flag}")),
-                value => arguments.extend([format!("--{flag}"), plain(value)]),
-            }
-        }
+        let mut arguments = self.flags(|_| true);
         for Setting { key, value } in &trial.settings {
             arguments.extend(["--set".into(), format!("{key}={value}")]);
         }
@@ -259,11 +325,29 @@ impl Sweep {
         arguments
     }
 
-    /// What the folder of a training is called: the same arguments, the same name, whatever else the sweep's file says
-    /// by then.
-    pub fn folder_name(&self, trial: &Trial, job: &Job) -> String {
-        let arguments = self.arguments(trial, job).join("\u{0}");
-        checksum(arguments.as_bytes())[..12].into()
+    fn flags(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut flags = Vec::new();
+        for (flag, value) in self.train.iter().filter(|(flag, _)| wanted(flag)) {
+            match value {
+                Value::Boolean(false) => {}
+                Value::Boolean(true) => flags.push(format!("--{flag}")),
+                value => flags.extend([format!("--{flag}"), plain(value)]),
+            }
+        }
+        flags
+    }
+
+    /// Those of the arguments that a training is told again when it goes on.
+    pub fn resumed_arguments(&self) -> Vec<String> {
+        self.flags(|flag| SAID_AGAIN.contains(&flag))
+    }
+
+    /// What the folder of a training is called: the same arguments and the same text of the model, the same name,
+    /// whatever else the sweep's file says by then.
+    pub fn folder_name(&self, trial: &Trial, job: &Job, model: &str) -> String {
+        let mut arguments = self.arguments(trial, job);
+        arguments.push(model.into());
+        checksum(arguments.join("\u{0}").as_bytes())[..12].into()
     }
 }
 
@@ -271,6 +355,7 @@ impl Sweep {
 pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
         value => value.to_string(),
     }
 }
@@ -288,8 +373,9 @@ pub struct Ranked {
     pub done: usize,
 }
 
-/// What trials come to, the best first; `values` are trials and metrics of the trainings that are done.
-pub fn ranking(values: &[(usize, f64)], higher_is_better: bool) -> Vec<Ranked> {
+/// What trials come to, the best first; `values` are trials and metrics of the trainings that are done. Trials that lack
+/// some of their `planned` trainings come last: those that failed may be the ones that would have been bad.
+pub fn ranking(values: &[(usize, f64)], planned: usize, higher_is_better: bool) -> Vec<Ranked> {
     let mut of_trial: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     values.iter().for_each(|&(trial, value)| of_trial.entry(trial).or_default().push(value));
     let ranked = |(trial, values): (usize, Vec<f64>)| {
@@ -300,10 +386,11 @@ pub fn ranking(values: &[(usize, f64)], higher_is_better: bool) -> Vec<Ranked> {
         Ranked { trial, mean, error, done }
     };
     let mut ranking: Vec<Ranked> = of_trial.into_iter().map(ranked).collect();
-    ranking.sort_by(|a, b| match higher_is_better {
+    let by_mean = |a: &Ranked, b: &Ranked| match higher_is_better {
         true => b.mean.total_cmp(&a.mean),
         false => a.mean.total_cmp(&b.mean),
-    });
+    };
+    ranking.sort_by(|a, b| (a.done < planned).cmp(&(b.done < planned)).then_with(|| by_mean(a, b)));
     ranking
 }
 
@@ -336,12 +423,12 @@ mod tests {
         assert_eq!(jobs[6], Job { trial: 1, seed: 2, fold: Some(Fold { number: 1, of: 2 }) });
         assert_eq!(sweep.arguments(&trials[1], &jobs[6]).join(" "), want);
         let names: std::collections::HashSet<String> =
-            jobs.iter().map(|job| sweep.folder_name(&trials[job.trial], job)).collect();
+            jobs.iter().map(|job| sweep.folder_name(&trials[job.trial], job, "")).collect();
         assert_eq!(names.len(), 24);
         // More values leave the folders of those before alone.
         let more = Sweep::parse(&GRID.replace("[0.001, 0.01]", "[0.1, 0.001, 0.01]"), "sweep.toml").unwrap();
         let again: Vec<String> =
-            more.jobs(9).iter().map(|job| more.folder_name(&more.trials()[job.trial], job)).collect();
+            more.jobs(9).iter().map(|job| more.folder_name(&more.trials()[job.trial], job, "")).collect();
         assert!(names.iter().all(|name| again.contains(name)));
     }
 
@@ -364,6 +451,22 @@ mod tests {
     }
 
     #[test]
+    fn numbers_stay_within_narrow_ranges_and_whole_ones_whole() {
+        let draw = |range: &str| {
+            let text = format!("search = \"random\"\ntrials = 200\n[values]\n\"a\" = {range}\n");
+            let trials = Sweep::parse(&text, "sweep.toml").unwrap().trials();
+            trials.into_iter().map(|trial| trial.settings[0].value.clone()).collect::<Vec<_>>()
+        };
+        let narrow: Vec<f64> =
+            draw("{ from = 0.9996, to = 0.9999 }").iter().map(|value| value.as_float().unwrap()).collect();
+        assert!(narrow.iter().all(|value| (0.9996..=0.9999).contains(value)));
+        let different: std::collections::HashSet<String> = narrow.iter().map(f64::to_string).collect();
+        assert!(different.len() > 100, "{} of 200", different.len());
+        let whole = draw("{ from = 4, to = 8 }");
+        assert!((4..=8).all(|number| whole.contains(&Value::Integer(number))));
+    }
+
+    #[test]
     fn what_no_sweep_is_is_refused() {
         let error = |text: &str| Sweep::parse(text, "sweep.toml").unwrap_err();
         assert!(error("[values]\n\"a.b\" = []").contains("no value"));
@@ -376,18 +479,24 @@ mod tests {
         assert!(error("search = \"random\"\n[values]\n\"a\" = { from = 3, to = 2 }").contains("lower"));
         assert!(error("trails = 3\n[values]\n\"a\" = [1]").starts_with("sweep.toml:1:"));
         assert!(error("[train]\nseed = 3\n[values]\n\"a\" = [1]").contains("seed"));
+        assert!(error("seeds = [1, 1]\n[values]\n\"a\" = [1]").contains("twice"));
+        assert!(error("[values]\n\"training.seed\" = [1]").contains("seeds"));
+        assert!(
+            error("[train]\nlr = 0.1\n[values]\n\"optimizer.learning_rate\" = [1]").contains("overwrite")
+        );
         assert!(error("folds = 1\n[values]\n\"a\" = [1]").contains("at least 2"));
         assert!(error("search = \"random\"\ntrials = 0\n[values]\n\"a\" = [1]").contains("at least 1"));
     }
 
     #[test]
     fn the_best_trial_comes_first() {
-        let values = [(0, 5.0), (1, 3.0), (0, 7.0), (2, 9.0)];
-        let lower = ranking(&values, false);
-        assert_eq!(lower.iter().map(|result| result.trial).collect::<Vec<_>>(), [1, 0, 2]);
+        let values = [(0, 5.0), (1, 3.0), (0, 7.0), (2, 9.0), (2, 9.0), (3, 1.0), (3, 1.0)];
+        let lower = ranking(&values, 2, false);
+        // The only training of trial 1 that is done may be a lucky one.
+        assert_eq!(lower.iter().map(|result| result.trial).collect::<Vec<_>>(), [3, 0, 2, 1]);
         assert_eq!((lower[1].mean, lower[1].error, lower[1].done), (6.0, 1.0, 2));
-        assert!(lower[0].error.is_nan());
-        assert_eq!(ranking(&values, true)[0].trial, 2);
+        assert!(lower[3].error.is_nan());
+        assert_eq!(ranking(&values, 2, true)[0].trial, 2);
         assert!(is_better_higher("val_gender_accuracy") && !is_better_higher("val_age_mae"));
     }
 }

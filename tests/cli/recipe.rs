@@ -54,6 +54,15 @@ fn flags_are_written_into_the_configuration_and_a_resumed_run_keeps_them() {
     assert_eq!(read(folder, "run/results.csv").lines().count(), 4);
     assert!(read(folder, "run/config.toml").contains("ema = 0.9"));
     fail(folder, &["train", "--resume", "run", "--ema", "0.5"], 2, &["--ema"]);
+    // What would make the run unreadable is refused before it is written.
+    train(folder, "warm", &["--warmup-epochs", "2", "--epochs", "4", "--patience", "1", "--lr", "1e-30"]);
+    fail(
+        folder,
+        &["train", "--resume", "warm", "--epochs", "2", "--adapter", "cpu"],
+        2,
+        &["warmup_epochs is 2"],
+    );
+    succeed(folder, &["eval", "warm", "--adapter", "cpu"]);
 }
 
 #[test]
@@ -171,6 +180,11 @@ fn lr_find_draws_its_curve_and_overwrites_nothing() {
     succeed(folder, &find);
     assert!(folder.join("lr-find/tiny-002/lr-find.svg").exists());
     fail(folder, &[&find[..], &["--out", "lr-find/tiny-001"]].concat(), 2, &["another --out"]);
+    // A loss that is no number is not a good one.
+    let gone = [&find[..], &["--set", "optimizer.op=sgd", "--from", "1e10", "--to", "1e37", "--out", "gone"]]
+        .concat();
+    let output = run(folder, &gone);
+    assert!(!stdout(&output).contains("e+") && !stdout(&output).contains("e37"), "{}", stdout(&output));
     fail(folder, &[&find[..], &["--from", "1", "--to", "0.1"]].concat(), 2, &["--from 1 must be below"]);
 }
 
@@ -210,6 +224,19 @@ fn a_sweep_trains_every_combination_goes_on_where_it_stopped_and_tells_which_is_
     assert_eq!(runs(), 6);
     let after = read(folder, "sweeps/rates/trainings.csv");
     assert_eq!(after.lines().take(5).collect::<Vec<_>>(), before.lines().collect::<Vec<_>>());
+
+    // Another model under the same name is another training.
+    let own = folder.join("own.toml");
+    fs::copy(&tiny, &own).unwrap();
+    let of_own = text.replace(&format!("{tiny:?}"), "\"own.toml\"");
+    fs::write(folder.join("own-rates.toml"), &of_own).unwrap();
+    let trained = || fs::read_dir(folder.join("sweeps/own-rates/runs")).unwrap().count();
+    succeed(folder, &["sweep", "own-rates.toml"]);
+    assert_eq!(trained(), 4);
+    fs::write(&own, fs::read_to_string(&own).unwrap().replace("out_features = 9", "out_features = 8"))
+        .unwrap();
+    succeed(folder, &["sweep", "own-rates.toml"]);
+    assert_eq!(trained(), 8);
 
     // A combination that cannot be trained does not stop the others.
     fs::write(folder.join("rates.toml"), text.replace("0.01]", "-1.0]")).unwrap();

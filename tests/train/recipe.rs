@@ -218,3 +218,28 @@ fn what_names_no_layer_and_what_cannot_be_frozen_is_refused_with_its_line() {
     let error = Spec::parse(&format!("{TINY}\n[[freeze]]\nlayer = [\"conv1\"]"), "tiny.toml").unwrap_err();
     assert!(error.message.contains("layer"), "{error}");
 }
+
+#[test]
+fn a_reduced_rate_and_a_warm_up_shorten_the_steps() {
+    let (photos, split) = faces(12);
+    let first_step = |training: &str, reduced: f64| {
+        let text =
+            TINY.replace("op = \"adam\"\nlearning_rate = 0.003", "op = \"sgd\"\nlearning_rate = 0.0001");
+        let text = text.replace("[training]\n", &format!("[training]\n{training}\n"));
+        let spec = Spec::parse(&text, "tiny.toml").unwrap();
+        let mut trainer = Trainer::new(Box::new(CpuBackend::new()), &spec).unwrap();
+        let before = weights(&mut trainer);
+        trainer.reduce_rate(reduced);
+        // Asked to stop, an epoch ends after its first step.
+        trainer.epoch(0, &photos, &split, &AtomicBool::new(true), &mut |_| {}).unwrap();
+        distance(&before, &weights(&mut trainer))
+    };
+    let whole = first_step("", 1.0);
+    for (training, reduced, want) in
+        [("", 0.25, 0.25), ("warmup_epochs = 1.0", 1.0, 0.01), ("schedule = \"one_cycle\"", 0.5, 0.02)]
+    {
+        let share = first_step(training, reduced) / whole;
+        // What is left of the change in float32 of weights near one is not exact.
+        assert!((share / want - 1.0).abs() < 0.05, "{training} {reduced}: {share}, not {want}");
+    }
+}

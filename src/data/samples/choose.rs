@@ -21,10 +21,15 @@ pub(super) fn choose(
         }
         (Some(path), _) => from_csv(path, &samples, purpose)?,
         (None, Some(sides)) => Split::of_sides(sides),
+        (None, None) if spec.data.fold.is_some() => {
+            Split { train: (0..samples.len()).collect(), ..Split::default() }
+        }
         (None, None) => Split::by_names(&samples.names, spec.training.seed),
     };
     if let Some(limit) = spec.data.limit {
-        chosen = chosen.limited(limit, spec.training.seed);
+        // Folds are those of the same samples for every seed.
+        let seed = if spec.data.fold.is_some() { 0 } else { spec.training.seed };
+        chosen = chosen.limited(limit, seed);
     }
     if let Some(fold) = spec.data.fold {
         chosen = chosen.fold(&samples.names, fold);
