@@ -57,8 +57,7 @@ fn refuse_chance(spec: &Spec, text: &str) -> Result<(), TrajectoryError> {
     if !spec.training.rate_is_constant() {
         let keys = ["schedule", "warmup_epochs", "plateau"];
         let line = text.lines().position(|line| keys.iter().any(|key| line.trim().starts_with(key)));
-        let message =
-            "a recorded training has a constant learning rate; remove schedule, warmup_epochs and plateau";
+        let message = "a recorded training has a constant learning rate; remove the schedule, warmup_epochs and plateau";
         return Err(spec.error(line.map_or(1, |line| line + 1), message).into());
     }
     let layers = spec.layers.iter().chain(spec.branches.iter().flat_map(|branch| &branch.layers));
