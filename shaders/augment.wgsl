@@ -26,9 +26,7 @@ override LOW: f32;
 
 const WORKGROUP: u32 = 64u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
-    return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
-}
+// include parts/line_index.wgsl
 
 fn byte(pixel: i32, channel: i32) -> i32 {
     let at = u32(pixel * CHANNELS + channel);
@@ -41,7 +39,7 @@ fn forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     let pixels = HEIGHT * WIDTH;
     if index >= BATCH * pixels {
         return;

@@ -52,10 +52,7 @@ override MOMENTUM: f32;
 const WORKGROUP: u32 = 64u;
 
 // include parts/sum_of_halves.wgsl
-
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 fn real_samples() -> u32 {
     return min(batch[0], SAMPLES);

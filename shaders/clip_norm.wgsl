@@ -24,10 +24,7 @@ const WORKGROUP: u32 = 64u;
 const EPSILON: f32 = 1e-6;
 
 // include parts/sum_of_halves.wgsl
-
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 @compute @workgroup_size(WORKGROUP)
 fn square(

@@ -86,9 +86,7 @@ const OUTS: i32 = 32;
 // Pieces whose sums are added up before they are added to the others.
 const SUMMED: i32 = 64;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
-    return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
-}
+// include parts/line_index.wgsl
 
 // An element of the packed weights: (block, row, column) of a matrix of rows x columns.
 fn packed_place(index: i32, rows: i32) -> vec2i {
@@ -102,7 +100,7 @@ fn pack_forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
     let blocks = (OUT_CHANNELS + OUTS - 1) / OUTS;
     if index >= blocks * (taps + taps % 2) * OUTS {
@@ -122,7 +120,7 @@ fn pack_backward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     let window = KERNEL_HEIGHT * KERNEL_WIDTH;
     let taps = OUT_CHANNELS * window;
     let blocks = (IN_CHANNELS + OUTS - 1) / OUTS;
@@ -185,7 +183,7 @@ fn forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let quads = (OUT_WIDTH + 3) / 4;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= BATCH * OUT_HEIGHT * quads {
         return;
     }

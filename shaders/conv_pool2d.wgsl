@@ -105,9 +105,7 @@ const FILTERS: i32 = 16;
 // Channels whose codes share a word.
 const CODES: i32 = 8;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
-    return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
-}
+// include parts/line_index.wgsl
 
 // The layer that has an output channel, where those of all layers are numbered through.
 fn layer_of(channel: i32) -> i32 {

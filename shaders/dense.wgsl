@@ -61,9 +61,7 @@ const OUTS: u32 = 32u;
 const HEAD: u32 = 2u;
 const SHOWN: u32 = 510u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 // What is stored of an output.
 fn activated(sum: f32) -> f32 {

@@ -68,9 +68,7 @@ override EPSILON: f32;
 const WORKGROUP: u32 = 64u;
 const OUTS: u32 = 32u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 // What is to be packed for an output of a sample. For the first sample it stores the bias's gradient, too.
 fn pack(sample: u32, out_feature: u32) -> f32 {

@@ -56,9 +56,7 @@ const TILE_TAPS: i32 = 16;
 // Pieces whose sums are added up before they are added to the others.
 const SUMMED: i32 = 64;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
-    return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
-}
+// include parts/line_index.wgsl
 
 // A pixel of the input's row that begins at `row`: zero outside of it.
 fn input_at(row: i32, x: i32) -> f32 {
@@ -73,7 +71,7 @@ fn forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let quads = (OUT_WIDTH + PIXELS - 1) / PIXELS;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= BATCH * CHANNELS * OUT_HEIGHT * quads {
         return;
     }
@@ -126,7 +124,7 @@ fn backward_input(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let quads = (IN_WIDTH + PIXELS - 1) / PIXELS;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= BATCH * CHANNELS * IN_HEIGHT * quads {
         return;
     }
@@ -237,7 +235,7 @@ fn backward_weight(
 ) {
     let taps = KERNEL_HEIGHT * KERNEL_WIDTH;
     let columns = taps + 1;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= CHANNELS * columns {
         return;
     }

@@ -22,10 +22,7 @@ override SCALE: f32;
 
 const WORKGROUP: u32 = 64u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
-
+// include parts/line_index.wgsl
 // include parts/philox.wgsl
 
 @compute @workgroup_size(WORKGROUP)

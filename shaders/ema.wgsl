@@ -17,9 +17,7 @@ override ELEMENTS: u32;
 
 const WORKGROUP: u32 = 64u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 @compute @workgroup_size(WORKGROUP)
 fn update(

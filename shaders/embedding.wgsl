@@ -53,9 +53,7 @@ const WINDOW: u32 = 16384u;
 const SUMMED: u32 = 64u;
 const NONE: u32 = 0xffffffffu;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(

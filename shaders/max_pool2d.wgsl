@@ -31,9 +31,7 @@ override STRIDE_X: i32;
 
 const WORKGROUP: u32 = 64u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> i32 {
-    return i32((group.y * groups.x + group.x) * WORKGROUP + lane);
-}
+// include parts/line_index.wgsl
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(
@@ -41,7 +39,7 @@ fn forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= PLANES * OUT_HEIGHT * OUT_WIDTH {
         return;
     }
@@ -71,7 +69,7 @@ fn backward_input(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= PLANES * IN_HEIGHT * IN_WIDTH {
         return;
     }

@@ -19,9 +19,7 @@ override ROUNDS: u32;
 
 const WORKGROUP: u32 = 64u;
 
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 fn load(index: u32) -> f32 {
     return input[min(index, ELEMENTS - 1u)];

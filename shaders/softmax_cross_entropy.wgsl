@@ -36,10 +36,7 @@ const WORKGROUP: u32 = 64u;
 // include parts/total_weight.wgsl
 // include parts/weighted_mean.wgsl
 // include parts/softmax_cross_entropy.wgsl
-
-fn line_index(group: vec3u, groups: vec3u, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * WORKGROUP + lane;
-}
+// include parts/line_index.wgsl
 
 @compute @workgroup_size(1)
 fn forward() {

@@ -31,7 +31,7 @@ fn backward_input(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let quads = (IN_WIDTH + 3) / 4;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= BATCH * IN_HEIGHT * quads {
         return;
     }

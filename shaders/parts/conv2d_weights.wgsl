@@ -42,7 +42,7 @@ fn backward_weight_partial(
 ) {
     let tap_blocks = (IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH + BLOCK) / BLOCK;
     let out_blocks = (OUT_CHANNELS + BLOCK - 1) / BLOCK;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= BATCH * SPLITS * out_blocks * tap_blocks {
         return;
     }
@@ -186,7 +186,7 @@ fn backward_weight(
 ) {
     let taps = IN_CHANNELS * KERNEL_HEIGHT * KERNEL_WIDTH;
     let columns = taps + 1;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= OUT_CHANNELS * columns {
         return;
     }

@@ -100,7 +100,7 @@ fn backward_input(
     // Blocks of 2x2 pixels whose windows begin where a pooling window does.
     let rows = (IN_HEIGHT + PAD_TOP + 1) / 2;
     let columns = ((IN_WIDTH + PAD_LEFT + 1) / 2 + WIDTH - 1) / WIDTH;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= BATCH * rows * columns {
         return;
     }

@@ -23,7 +23,7 @@ fn pack_forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index < packed_elements() {
         packed[index] = packed_weight(index);
     }
@@ -54,7 +54,7 @@ fn pack_and_draw(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     let at = index - packed_elements();
     if at < 0 {
         packed[index] = packed_weight(index);
@@ -166,7 +166,7 @@ fn forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= pixel_groups() {
         return;
     }
@@ -201,7 +201,7 @@ fn forward_dropout(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index >= pixel_groups() {
         return;
     }

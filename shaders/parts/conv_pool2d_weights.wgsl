@@ -92,7 +92,7 @@ fn backward_weight_partial(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let out_blocks = (OUT_CHANNELS + FILTERS - 1) / FILTERS;
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     let in_blocks = (IN_CHANNELS + 1) / 2;
     if index >= BATCH * SPLITS * out_blocks * in_blocks {
         return;
@@ -279,7 +279,7 @@ fn backward_weight(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     if index < OUT_CHANNELS * (IN_CHANNELS * TAPS + 1) {
         sum_pieces(index);
     }
@@ -291,7 +291,7 @@ fn sum_and_pack(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = line_index(group, groups, lane);
+    let index = i32(line_index(group, groups, lane));
     let sums = OUT_CHANNELS * (IN_CHANNELS * TAPS + 1);
     if index < sums {
         sum_pieces(index);
