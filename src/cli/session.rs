@@ -183,8 +183,9 @@ impl Session<'_> {
         let best = best(&self.epochs).map_or(done, |best| best.epoch);
         log::info!(
             "training ends after epoch {done} of {}: the validation loss has not fallen below that of epoch {best} for \
-             {patience} epochs; go on with --resume {} and a larger --patience, or 0",
+             {patience} {}; go on with --resume {} and a larger --patience, or 0",
             self.spec.training.epochs,
+            if patience == 1 { "epoch" } else { "epochs" },
             self.run.path().display()
         );
     }

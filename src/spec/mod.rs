@@ -2,6 +2,7 @@
 //!
 //! Every error names the file, the line, and the layer where there is one.
 
+mod check;
 mod group;
 mod network;
 mod older;

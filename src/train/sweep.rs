@@ -1,5 +1,11 @@
 //! Many trainings that differ in a few keys of the model: which values are tried, and what they come to.
 
+mod ranking;
+mod values;
+
+pub use ranking::{Ranked, is_better_higher, ranking};
+pub use values::{Bound, Range, Scale, Values};
+
 use crate::file::checksum;
 use crate::rng::{Generator, Stream};
 use crate::spec::{Fold, Setting};
@@ -59,59 +65,6 @@ pub enum Search {
     Random,
 }
 
-/// What a key is tried with.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "a list of values, or { from = …, to = …, scale = \"linear\" or \"log\" }")]
-pub enum Values {
-    /// These.
-    List(Vec<Value>),
-    /// Numbers of a range, for a random search.
-    Range(Range),
-}
-
-/// A range of numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// The least.
-    pub from: Bound,
-    /// The largest.
-    pub to: Bound,
-    /// How they are spread.
-    #[serde(default)]
-    pub scale: Scale,
-}
-
-/// An end of a range. Between whole numbers whole numbers are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Bound {
-    /// A whole number.
-    Whole(i64),
-    /// Any number.
-    Real(f64),
-}
-
-impl Bound {
-    fn value(self) -> f64 {
-        match self {
-            Bound::Whole(number) => number as f64,
-            Bound::Real(number) => number,
-        }
-    }
-}
-
-/// How numbers of a range are spread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scale {
-    /// Evenly.
-    #[default]
-    Linear,
-    /// Evenly by their logarithm.
-    Log,
-}
-
 /// Flags of `train` that overwrite a key of the model, and these keys.
 const FLAGS: [(&str, &str); 10] = [
     ("epochs", "training.epochs"),
@@ -141,39 +94,6 @@ const SAID_AGAIN: [&str; 9] = [
 
 /// Combinations that a sweep may have: more are a mistake.
 const MOST_TRIALS: usize = 10_000;
-
-impl Range {
-    /// A number of the range, with as many digits as tell a thousandth of it from another: more would tell nothing.
-    fn draw(self, generator: &mut Generator) -> Value {
-        let (from, to) = (self.from.value(), self.to.value());
-        let place = f64::from(generator.unit());
-        let value = match self.scale {
-            Scale::Linear => from + (to - from) * place,
-            Scale::Log => from * (to / from).powf(place),
-        };
-        if let (Bound::Whole(from), Bound::Whole(to)) = (self.from, self.to) {
-            return Value::Integer((value.round() as i64).clamp(from, to));
-        }
-        let span = match self.scale {
-            Scale::Linear => to - from,
-            Scale::Log => value.min(to - from),
-        };
-        let digits = (3.0 - span.log10().floor()).clamp(0.0, 30.0) as usize;
-        let rounded = format!("{value:.digits$}").parse().unwrap_or(value);
-        Value::Float(rounded.clamp(from, to))
-    }
-
-    fn check(self) -> Result<(), String> {
-        let (from, to, scale) = (self.from.value(), self.to.value(), self.scale);
-        if !(from.is_finite() && to.is_finite() && from < to) {
-            return Err(format!("the range from {from} to {to} must run from a lower to a higher number"));
-        }
-        match scale {
-            Scale::Log if from <= 0.0 => Err(format!("a range on a log scale begins above 0, not at {from}")),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// One combination of values.
 #[derive(Debug, Clone, PartialEq)]
@@ -360,45 +280,6 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-/// A trial's results.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ranked {
-    /// The place of the trial.
-    pub trial: usize,
-    /// The mean of the metric over its trainings that are done.
-    pub mean: f64,
-    /// The standard error of the mean; NaN of a single training.
-    pub error: f64,
-    /// How many are done.
-    pub done: usize,
-}
-
-/// What trials come to, the best first; `values` are trials and metrics of the trainings that are done. Trials that lack
-/// some of their `planned` trainings come last: those that failed may be the ones that would have been bad.
-pub fn ranking(values: &[(usize, f64)], planned: usize, higher_is_better: bool) -> Vec<Ranked> {
-    let mut of_trial: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    values.iter().for_each(|&(trial, value)| of_trial.entry(trial).or_default().push(value));
-    let ranked = |(trial, values): (usize, Vec<f64>)| {
-        let done = values.len();
-        let mean = values.iter().sum::<f64>() / done as f64;
-        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-        let error = (squares / (done as f64 - 1.0) / done as f64).sqrt();
-        Ranked { trial, mean, error, done }
-    };
-    let mut ranking: Vec<Ranked> = of_trial.into_iter().map(ranked).collect();
-    let by_mean = |a: &Ranked, b: &Ranked| match higher_is_better {
-        true => b.mean.total_cmp(&a.mean),
-        false => a.mean.total_cmp(&b.mean),
-    };
-    ranking.sort_by(|a, b| (a.done < planned).cmp(&(b.done < planned)).then_with(|| by_mean(a, b)));
-    ranking
-}
-
-/// Whether a column of `results.csv` is better the higher it is.
-pub fn is_better_higher(metric: &str) -> bool {
-    metric.ends_with("accuracy")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -486,17 +367,5 @@ mod tests {
         );
         assert!(error("folds = 1\n[values]\n\"a\" = [1]").contains("at least 2"));
         assert!(error("search = \"random\"\ntrials = 0\n[values]\n\"a\" = [1]").contains("at least 1"));
-    }
-
-    #[test]
-    fn the_best_trial_comes_first() {
-        let values = [(0, 5.0), (1, 3.0), (0, 7.0), (2, 9.0), (2, 9.0), (3, 1.0), (3, 1.0)];
-        let lower = ranking(&values, 2, false);
-        // The only training of trial 1 that is done may be a lucky one.
-        assert_eq!(lower.iter().map(|result| result.trial).collect::<Vec<_>>(), [3, 0, 2, 1]);
-        assert_eq!((lower[1].mean, lower[1].error, lower[1].done), (6.0, 1.0, 2));
-        assert!(lower[3].error.is_nan());
-        assert_eq!(ranking(&values, 2, true)[0].trial, 2);
-        assert!(is_better_higher("val_gender_accuracy") && !is_better_higher("val_age_mae"));
     }
 }
