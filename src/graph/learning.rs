@@ -107,3 +107,31 @@ fn require_all_used(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::Graph;
+    use crate::spec::Spec;
+
+    #[test]
+    fn groups_add_up_and_the_later_one_counts_where_both_say_something() {
+        let text = include_str!("../../assets/models/face.toml");
+        let groups = "[[group]]\nlayers = [\"*.bias\"]\nweight_decay = 0.0\nlearning_rate = 0.5\n\
+                      [[group]]\nlayers = [\"age.*\"]\nlearning_rate = 0.25\n";
+        let text = text.replace("op = \"adam\"", "op = \"adam\"\nweight_decay = 0.125");
+        let graph = Graph::new(&Spec::parse(&format!("{text}\n{groups}"), "face.toml").unwrap(), 1).unwrap();
+        let attributes = |name: &str| {
+            let (layer, parameter) = name.rsplit_once('.').unwrap();
+            let node = graph.nodes.iter().find(|node| node.name == layer).unwrap();
+            let place = node.parameters().iter().position(|other| other.name == parameter).unwrap();
+            let mut op = graph.optimizers[node.optimizers[place]].clone();
+            (*op.learning_rate().unwrap(), *op.weight_decay().unwrap())
+        };
+        let usual = *graph.optimizers[0].clone().learning_rate().unwrap();
+        assert_eq!(attributes("conv1.weight"), (usual, 0.125));
+        assert_eq!(attributes("conv1.bias"), (0.5, 0.0));
+        let [weight, bias] = ["age.conv3.weight", "age.conv3.bias"].map(attributes);
+        assert_eq!((weight, bias), ((0.25, 0.125), (0.25, 0.0)));
+        assert_eq!(graph.optimizers.len(), 4);
+    }
+}

@@ -348,6 +348,13 @@ mod tests {
     }
 
     #[test]
+    fn a_training_that_goes_on_is_told_again_what_its_run_does_not_keep() {
+        let text = GRID.replace("no-fuse = true", "no-fuse = true\nadapter = \"vulkan\"\nno-verify = true");
+        let sweep = Sweep::parse(&text, "sweep.toml").unwrap();
+        assert_eq!(sweep.resumed_arguments(), ["--adapter", "vulkan", "--no-verify"]);
+    }
+
+    #[test]
     fn what_no_sweep_is_is_refused() {
         let error = |text: &str| Sweep::parse(text, "sweep.toml").unwrap_err();
         assert!(error("[values]\n\"a.b\" = []").contains("no value"));
